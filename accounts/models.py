@@ -1,0 +1,112 @@
+"""Who uses Space: a user, and each of their logins (a device that is signed in)."""
+
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Any, ClassVar, Self
+
+from django.conf import settings
+from django.contrib.auth.models import AbstractUser, UserManager
+from django.db import models
+from django.db.models.functions import Now
+
+from accounts.names import fold
+
+SEEN_EVERY = timedelta(minutes=1)  # bounds the writes: one a minute and login, not one a request
+GRACE = timedelta(seconds=10)  # two tabs refresh at once; a lost answer is asked for again
+
+
+def default_reminders() -> list[int]:
+    return [300, 60]
+
+
+class User(AbstractUser):
+    """An account.
+
+    `revision` rises by one with each change of anything of the user's; whoever changes something
+    takes the lock of this row by raising it (see `sessions_app.services`).
+    """
+
+    username_key = models.CharField(max_length=600, unique=True, editable=False)  # see `fold`
+    email = models.EmailField(max_length=254)
+    email_key = models.CharField(max_length=1000, unique=True, editable=False)
+    revision = models.PositiveBigIntegerField(default=0, editable=False)
+    time_zone = models.CharField(max_length=64, default="UTC")  # IANA name
+    day_start = models.PositiveSmallIntegerField(default=0)  # minutes after midnight, 0..1439
+    reminders = models.JSONField(default=default_reminders)  # seconds before the end
+
+    objects: ClassVar[UserManager["User"]] = UserManager()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(day_start__lt=24 * 60), name="day_start_within_a_day"
+            ),
+        ]
+
+    def save(self, *args: Any, update_fields: Iterable[str] | None = None, **kwargs: Any) -> None:
+        self.username_key, self.email_key = fold(self.username), fold(self.email)
+        if update_fields is not None:
+            names = set(update_fields)
+            update_fields = names | {f"{name}_key" for name in names & {"username", "email"}}
+        super().save(*args, update_fields=update_fields, **kwargs)
+
+
+class LoginQuerySet(models.QuerySet["Login"]):
+    """The questions that are asked about logins."""
+
+    def standing(self) -> Self:
+        """Not ended, and of a user who may come in."""
+        return self.filter(ended_at=None, user__is_active=True)
+
+    def usable(self) -> Self:
+        """Standing, and refreshed lately enough to come back."""
+        lifetime: timedelta = settings.SIMPLE_JWT["REFRESH_TOKEN_LIFETIME"]
+        return self.standing().filter(refreshed_at__gt=Now() - lifetime)
+
+    def rotate(self, login_id: int, *, presented: str, successor: str) -> bool:
+        """Whether `presented` was the good refresh token, which is now `successor`.
+
+        One UPDATE without a join: a second one waits for the row and then sees that it is too
+        late. (PostgreSQL would not look again into a subquery on another table.)
+        """
+        current = self.filter(pk=login_id, refresh_jti=presented, ended_at=None)
+        return bool(
+            current.update(
+                previous_jti=models.F("refresh_jti"), refresh_jti=successor, refreshed_at=Now()
+            )
+        )
+
+    def touch(self, login_id: int) -> None:
+        """Notes that the login was seen, at most once a minute."""
+        self.filter(pk=login_id, last_seen__lt=Now() - SEEN_EVERY).update(last_seen=Now())
+
+    def end(self) -> list[int]:
+        """Ends those that have not ended. The ids of those that this call ended."""
+        with_lock = self.filter(ended_at=None).select_for_update(of=("self",)).order_by("pk")
+        ids = list(with_lock.values_list("pk", flat=True))
+        self.model._default_manager.filter(pk__in=ids).update(ended_at=Now())
+        return ids
+
+
+class Login(models.Model):
+    """A device that is signed in. Its tokens carry its id and are good only while it stands.
+
+    A login ends by being marked, not deleted: what used it can then be told why.
+    """
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="logins")
+    device = models.CharField(max_length=64, blank=True)  # "Laptop": shown in the log of a session
+    address = models.GenericIPAddressField(null=True)
+    first_seen = models.DateTimeField(db_default=Now())
+    last_seen = models.DateTimeField(db_default=Now())
+    ended_at = models.DateTimeField(null=True)
+    # Rotation: the refresh token that is good now, and the one before, good for ten seconds more.
+    # Both tokens follow from `refresh_jti` and `refreshed_at`, so a repeat gives the same pair.
+    refresh_jti = models.CharField(max_length=32)
+    previous_jti = models.CharField(max_length=32, blank=True)
+    refreshed_at = models.DateTimeField(db_default=Now())
+
+    objects: ClassVar[models.Manager["Login"]] = LoginQuerySet.as_manager()
+
+    class Meta:
+        indexes = [models.Index(fields=["user", "ended_at"])]

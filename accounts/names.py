@@ -1,0 +1,32 @@
+"""How user names and e-mail addresses are written, and when two of them are the same.
+
+Sameness is computed here, not by the database's `lower()`: what that knows of "É" depends on the
+locale that a cluster was created with.
+"""
+
+import unicodedata
+
+from django.contrib.auth.base_user import BaseUserManager
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
+
+
+def tidy_username(text: str) -> str:
+    return unicodedata.normalize("NFKC", text).strip()
+
+
+def tidy_email(text: str) -> str:
+    return BaseUserManager.normalize_email(unicodedata.normalize("NFKC", text).strip())
+
+
+def fold(name: str) -> str:
+    """What two spellings of one name have in common: "ADA" and "ada", full width or not."""
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).strip().casefold())
+
+
+def is_email(text: str) -> bool:
+    try:
+        validate_email(text)
+    except ValidationError:
+        return False
+    return True
