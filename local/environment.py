@@ -1,0 +1,69 @@
+"""What the programs that we start find in their environment.
+
+The user's environment wins over `.env`, and `.env` over what is made here.
+"""
+
+import json
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+
+# Other places' Python, packages, Django project and PostgreSQL must not leak into ours.
+FOREIGN = {
+    *("PYTHONPATH", "PYTHONHOME", "PYTHONSAFEPATH", "PYTHONOPTIMIZE", "PYTHONUSERBASE"),
+    *("PYTHONSTARTUP", "PYTHONEXECUTABLE", "PYTHONPLATLIBDIR", "__PYVENV_LAUNCHER__"),
+    *("VIRTUAL_ENV", "DJANGO_SETTINGS_MODULE"),
+}
+SECRETS = ("SECRET_KEY", "TOKEN_SIGNING_KEY")
+
+
+def own_environment(root: Path, given: Mapping[str, str]) -> dict[str, str]:
+    """The environment for our programs, as far as it is known without servers."""
+    kept = {name: value for name, value in given.items() if name not in FOREIGN}
+    return {
+        "SPACE_ENV": "development",
+        **{"DJANGO_SETTINGS_MODULE": "config.settings", "PYTHONUNBUFFERED": "1"},
+        **_secrets(root / ".space" / "secrets.json"),
+        **read_dotenv(root / ".env"),
+        **kept,
+    }
+
+
+def settings_for_tests(root: Path, given: Mapping[str, str]) -> dict[str, str]:
+    """What the settings need besides servers. Of `.env` the tests take only the servers."""
+    dotenv = read_dotenv(root / ".env")
+    servers = {name: dotenv[name] for name in ("DATABASE_URL", "REDIS_URL") if name in dotenv}
+    made = {name: secrets.token_urlsafe(48) for name in SECRETS}
+    defaults = {"SPACE_ENV": "development", **made, **servers}
+    return {name: given.get(name) or value for name, value in defaults.items()}
+
+
+def read_dotenv(file: Path) -> dict[str, str]:
+    """The names and values of a `.env` file."""
+    try:
+        lines = file.read_text().splitlines()
+    except FileNotFoundError:
+        return {}
+    found = {}
+    for line in lines:
+        name, separator, value = line.strip().removeprefix("export ").partition("=")
+        if separator and not name.startswith("#"):
+            found[name.strip()] = _unquoted(value.strip())
+    return found
+
+
+def _unquoted(value: str) -> str:
+    if len(value) >= 2 and value[0] == value[-1] and value[0] in "\"'":
+        return value[1:-1]
+    return value
+
+
+def _secrets(file: Path) -> dict[str, str]:
+    """Random, made once, readable by their owner only."""
+    known: dict[str, str] = json.loads(file.read_text()) if file.exists() else {}
+    if not known.keys() >= set(SECRETS):
+        known = {name: secrets.token_urlsafe(48) for name in SECRETS} | known
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        file.touch(mode=0o600)
+        file.write_text(json.dumps(known, indent=2))
+    return known

@@ -1,0 +1,63 @@
+"""Starts PostgreSQL and Valkey for the tests, before Django reads its settings.
+
+Loaded by `-p` in `pyproject.toml`: an ordinary conftest would come too late, because
+pytest-django reads the settings while pytest looks for the first conftest.
+
+With pytest-xdist the controller starts the servers and the workers inherit their addresses. Each
+worker has its own database (pytest-django's suffix) and its own prefix for channels and cache
+keys, since the channels of Redis are shared between its numbered databases.
+"""
+
+import os
+import sysconfig
+from collections.abc import Generator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from local.environment import settings_for_tests
+from local.part import PartFailed
+from local.postgres import ClusterProblem
+from local.servers import NotInstalled, Programs, throw_away_servers
+
+ROOT = Path(__file__).resolve().parent.parent
+# Nothing is run with these, so nothing needs to be started.
+ONLY_LOOKS = {"--help", "-h", "--version", "-V", "--collect-only", "--co", "--fixtures", "--markers"}
+NOWHERE = {
+    "DATABASE_URL": "postgres://nobody@127.0.0.1:1/none",
+    "REDIS_URL": "redis://127.0.0.1:1/0",
+}
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_load_initial_conftests(
+    early_config: pytest.Config, args: list[str]
+) -> Generator[None, object, object]:
+    worker = os.environ.get("PYTEST_XDIST_WORKER")
+    if worker is None:
+        _prepare(early_config, looks_only=not ONLY_LOOKS.isdisjoint(args))
+        worker = "main"
+    os.environ["CHANNEL_PREFIX"] = f"{os.environ['SPACE_TEST_RUN']}-{worker}"
+    return (yield)
+
+
+def _prepare(config: pytest.Config, *, looks_only: bool) -> None:
+    os.environ.update(settings_for_tests(ROOT, os.environ))
+    os.environ["SPACE_TEST_RUN"] = f"space-test-{os.getpid()}"
+    if looks_only:
+        os.environ.update(NOWHERE)
+        return
+    stack = ExitStack()
+    try:
+        servers = stack.enter_context(
+            throw_away_servers(ROOT / ".space", _installed_servers, os.environ)
+        )
+    except (NotInstalled, PartFailed, ClusterProblem) as problem:
+        raise pytest.UsageError(str(problem)) from problem
+    config.add_cleanup(stack.close)
+    os.environ.update(servers.addresses)
+
+
+def _installed_servers() -> Programs:
+    return Programs.below(Path(sysconfig.get_path("purelib")))
