@@ -8,7 +8,7 @@ import secrets
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from signal import Signals
 
@@ -36,7 +36,7 @@ class Postgres:
     cluster: Path
     port: int
     identity: str = "self"
-    settings: Mapping[str, str] | None = None
+    settings: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def data(self) -> Path:
@@ -67,7 +67,7 @@ class Postgres:
             "max_connections": str(CONNECTIONS),
             "timezone": "UTC",
             "log_timezone": "UTC",
-            **(self.settings or {}),
+            **self.settings,
         }
         options = [f"--{name}={value}" for name, value in settings.items()]
         return [self.programs / "postgres", "-D", self.data, *options]
@@ -105,12 +105,6 @@ def make_cluster(programs: Path, cluster: Path, identity: str = "self") -> None:
     single_user = [programs / "postgres", "--single", "-D", unfinished / "data", "postgres"]
     _run(single_user, identity, f"CREATE DATABASE {DATABASE};\n")
     unfinished.rename(cluster)
-
-
-def copy_cluster(source: Path, target: Path, identity: str = "self") -> None:
-    shutil.copytree(source, target)
-    if identity == "nobody":
-        give_to_nobody(target)
 
 
 def give_to_nobody(folder: Path) -> None:

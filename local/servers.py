@@ -5,11 +5,12 @@
 
 import fcntl
 import hashlib
+import itertools
 import os
 import secrets
 import shutil
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from local.identity import Place, place_for
 from local.leftovers import end_leftover
 from local.network import free_port
 from local.part import Part, PartFailed
-from local.postgres import THROW_AWAY, Postgres, copy_cluster, make_cluster
+from local.postgres import THROW_AWAY, Postgres, make_cluster
 from local.valkey import Valkey
 
 START_TIMEOUT = 60.0  # seconds; a PostgreSQL that was killed first reads its log again
@@ -66,7 +67,7 @@ def lasting_servers(
     space: Path, log: Path, find: Callable[[], Programs], environment: Mapping[str, str]
 ) -> Iterator[Servers]:
     """Servers whose data stays in the folder `space`. One process at a time may use them."""
-    with _servers(space, log, find, environment, _lasting_cluster, None) as servers:
+    with _servers(space, log, find, environment, _lasting_cluster, {}) as servers:
         yield servers
 
 
@@ -74,11 +75,13 @@ def lasting_servers(
 def throw_away_servers(
     space: Path, find: Callable[[], Programs], environment: Mapping[str, str]
 ) -> Iterator[Servers]:
-    """Empty servers in a folder of their own, both gone afterwards; any number at a time."""
-    home = space / "tests"
+    """Quick servers whose data need not live; any number at a time, each in its own folder.
+
+    Whoever makes databases in them removes them: the next run gets the same cluster.
+    """
     with (
-        _own_folder(home) as folder,
-        _servers(folder, folder, find, environment, _copied_cluster, THROW_AWAY) as servers,
+        _spare_folder(space / "tests") as folder,
+        _servers(folder, folder, find, environment, _kept_cluster, THROW_AWAY) as servers,
     ):
         yield servers
 
@@ -90,7 +93,7 @@ def _servers(
     find: Callable[[], Programs],
     environment: Mapping[str, str],
     cluster_in: Callable[[Place], Path],
-    settings: Mapping[str, str] | None,
+    settings: Mapping[str, str],
 ) -> Iterator[Servers]:
     servers = Servers()
     for name in ("DATABASE_URL", "REDIS_URL"):
@@ -126,7 +129,7 @@ def _start_postgres(
     cluster: Path,
     log: Path,
     environment: Mapping[str, str],
-    settings: Mapping[str, str] | None,
+    settings: Mapping[str, str],
 ) -> None:
     end_leftover(cluster / "data" / "postmaster.pid", cluster)
 
@@ -161,52 +164,46 @@ def _lasting_cluster(place: Place) -> Path:
     return cluster
 
 
-def _copied_cluster(place: Place) -> Path:
-    """A copy of an empty cluster, which is kept: making one takes four times as long."""
-    kept = place.home.parent / f"empty-{_kind_of(place)}"
-    with _locked(kept.with_suffix(".lock")):
-        make_cluster(place.programs, kept, place.identity)
-    cluster = place.home / "postgres"
-    copy_cluster(kept, cluster, place.identity)
+def _kept_cluster(place: Place) -> Path:
+    """A cluster as a run before has left it: making one, or copying one, takes longest."""
+    cluster = place.home / f"postgres-{_kind_of(place)}"
+    make_cluster(place.programs, cluster, place.identity)
     return cluster
 
 
 def _kind_of(place: Place) -> str:
-    """What an empty cluster depends on."""
+    """What a cluster depends on."""
     program = (place.programs / "postgres").stat()
     seen = f"{place.identity} {os.getuid()} {program.st_size} {program.st_mtime_ns}"
     return hashlib.sha256(seen.encode()).hexdigest()[:12]
 
 
 @contextmanager
-def _own_folder(home: Path) -> Iterator[Path]:
-    """A folder for this run, locked while it lives. What killed runs have left is swept."""
-    home.mkdir(parents=True, exist_ok=True)
-    with _locked(home / "sweep.lock"):
-        for old in home.glob("run-*"):
-            _sweep(old)
-        folder = home / f"run-{os.getpid()}-{secrets.token_hex(3)}"
-        folder.mkdir(mode=0o700)
-        lock = (folder / "lock").open("w")
-        fcntl.flock(lock, fcntl.LOCK_EX)
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-        lock.close()
-
-
-def _sweep(folder: Path) -> None:
-    with suppress(OSError), (folder / "lock").open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # BlockingIOError: it is in use
-        end_leftover(folder / "valkey" / "valkey.pid", folder)
-        end_leftover(folder / "postgres" / "data" / "postmaster.pid", folder)
-        shutil.rmtree(folder, ignore_errors=True)
+def _spare_folder(home: Path) -> Iterator[Path]:
+    """The first folder that no other run uses. If its last run was killed, it starts empty."""
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for number in itertools.count(1):
+        with (home / f"{number}.lock").open("a") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                continue
+            with _marked_in_use(home / str(number)) as folder:
+                yield folder
+            return
 
 
 @contextmanager
-def _locked(file: Path) -> Iterator[None]:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with file.open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+def _marked_in_use(folder: Path) -> Iterator[Path]:
+    mark = folder / "in-use"
+    if mark.exists():
+        end_leftover(folder / "valkey" / "valkey.pid", folder)
+        for cluster in folder.glob("postgres-*"):
+            end_leftover(cluster / "data" / "postmaster.pid", folder)
+        shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(mode=0o700, exist_ok=True)
+    for log in folder.glob("*.log"):
+        log.unlink()
+    mark.touch()
+    yield folder
+    mark.unlink()  # not reached after a failure: then the next run starts empty
