@@ -37,11 +37,11 @@ class User(AbstractUser):
     objects: ClassVar[UserManager["User"]] = UserManager()
 
     class Meta:
-        constraints = [
+        constraints = (
             models.CheckConstraint(
                 condition=models.Q(day_start__lt=24 * 60), name="day_start_within_a_day"
             ),
-        ]
+        )
 
     def save(self, *args: Any, update_fields: Iterable[str] | None = None, **kwargs: Any) -> None:
         self.username_key, self.email_key = fold(self.username), fold(self.email)
@@ -80,12 +80,15 @@ class LoginQuerySet(models.QuerySet["Login"]):
         """Notes that the login was seen, at most once a minute."""
         self.filter(pk=login_id, last_seen__lt=Now() - SEEN_EVERY).update(last_seen=Now())
 
-    def end(self) -> list[int]:
-        """Ends those that have not ended. The ids of those that this call ended."""
-        with_lock = self.filter(ended_at=None).select_for_update(of=("self",)).order_by("pk")
-        ids = list(with_lock.values_list("pk", flat=True))
-        self.model._default_manager.filter(pk__in=ids).update(ended_at=Now())
-        return ids
+    def end(self) -> list[tuple[int, int]]:
+        """Ends those that have not ended, within the caller's transaction. (id, user's id) each."""
+        lasting = self.filter(ended_at=None).select_for_update(of=("self",), no_key=True)
+        ended = list(lasting.order_by("pk").values_list("pk", "user_id"))
+        Login.objects.filter(pk__in=[pk for pk, _ in ended]).update(ended_at=Now())
+        return ended
+
+
+LoginManager = models.Manager.from_queryset(LoginQuerySet)
 
 
 class Login(models.Model):
@@ -106,7 +109,10 @@ class Login(models.Model):
     previous_jti = models.CharField(max_length=32, blank=True)
     refreshed_at = models.DateTimeField(db_default=Now())
 
-    objects: ClassVar[models.Manager["Login"]] = LoginQuerySet.as_manager()
+    objects: ClassVar[LoginManager] = LoginManager()
 
     class Meta:
-        indexes = [models.Index(fields=["user", "ended_at"])]
+        indexes = (models.Index(fields=["user", "ended_at"]),)
+
+    def __str__(self) -> str:
+        return f"{self.device} ({self.pk})"

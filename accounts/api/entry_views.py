@@ -1,0 +1,145 @@
+"""In and out: sign-up, log-in, the next pair of tokens, log-out."""
+
+from dataclasses import asdict
+from typing import Any
+
+from drf_spectacular.utils import extend_schema
+from rest_framework import status
+from rest_framework.exceptions import NotAuthenticated
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts import logins
+from accounts.address import client_address
+from accounts.api import schema
+from accounts.api.base import OpenView, valid
+from accounts.api.devices import device_name
+from accounts.api.serializers import (
+    LoggedInSerializer,
+    LogInSerializer,
+    LogOutSerializer,
+    RefreshSerializer,
+    SignUpSerializer,
+    TokensSerializer,
+)
+from accounts.authentication import LoginAuthentication
+from accounts.credentials import check_credentials
+from accounts.exceptions import TokenNotValid
+from accounts.limits import SignUpsPerAddress, failures_counted
+from accounts.models import Login
+from accounts.tokens import pair_of
+
+
+class SignUpView(OpenView):
+    throttle_classes = (SignUpsPerAddress,)
+
+    @extend_schema(
+        operation_id="sign_up",
+        summary="Sign up",
+        tags=schema.TAGS,
+        auth=[],
+        request=SignUpSerializer,
+        responses={
+            201: LoggedInSerializer,
+            400: schema.MALFORMED,
+            429: schema.TOO_OFTEN,
+            503: schema.UNAVAILABLE,
+        },
+    )
+    def post(self, request: Request) -> Response:
+        wanted = valid(SignUpSerializer(data=request.data))
+        login = logins.sign_up(
+            wanted["username"], wanted["email"], wanted["password"], **_origin(request, wanted)
+        )
+        return Response(_logged_in(login), status=status.HTTP_201_CREATED)
+
+
+class LogInView(OpenView):
+    throttle_classes = ()
+
+    @extend_schema(
+        operation_id="log_in",
+        summary="Log in",
+        tags=schema.TAGS,
+        auth=[],
+        request=LogInSerializer,
+        responses={
+            200: LoggedInSerializer,
+            400: schema.MALFORMED,
+            401: schema.WRONG_CREDENTIALS,
+            429: schema.TOO_OFTEN,
+            503: schema.UNAVAILABLE,
+        },
+    )
+    def post(self, request: Request) -> Response:
+        given = valid(LogInSerializer(data=request.data))
+        with failures_counted(given["username"]):
+            user = check_credentials(given["username"], given["password"])
+        return Response(_logged_in(logins.log_in(user, **_origin(request, given))))
+
+
+class RefreshView(OpenView):
+    throttle_classes = ()
+
+    @extend_schema(
+        operation_id="refresh_tokens",
+        summary="Change a refresh token for the next pair",
+        description="Asked again within ten seconds, it gives the same pair; later the login ends.",
+        tags=schema.TAGS,
+        auth=[],
+        request=RefreshSerializer,
+        responses={
+            200: TokensSerializer,
+            400: schema.MALFORMED,
+            401: schema.NOT_LOGGED_IN,
+            503: schema.UNAVAILABLE,
+        },
+    )
+    def post(self, request: Request) -> Response:
+        given = valid(RefreshSerializer(data=request.data))
+        return Response(asdict(pair_of(logins.refresh(given["refresh"]))))
+
+
+class LogOutView(OpenView):
+    throttle_classes = ()
+
+    @extend_schema(
+        operation_id="log_out",
+        summary="Log out",
+        description="Ends the login of `refresh`, or of the access token where there is none.",
+        tags=schema.TAGS,
+        auth=[{"access": []}, {}],
+        request=LogOutSerializer,
+        responses={
+            205: None,
+            400: schema.MALFORMED,
+            401: schema.NOT_LOGGED_IN,
+            503: schema.UNAVAILABLE,
+        },
+    )
+    def post(self, request: Request) -> Response:
+        given = valid(LogOutSerializer(data=request.data))
+        self._end(request, given.get("refresh"))
+        return Response(status=status.HTTP_205_RESET_CONTENT)
+
+    def _end(self, request: Request, refresh: str | None) -> None:
+        if refresh:
+            try:
+                return logins.log_out_by_token(refresh)
+            except TokenNotValid:
+                if "Authorization" not in request.headers:
+                    raise
+        if (admitted := LoginAuthentication().authenticate(request)) is None:
+            raise NotAuthenticated
+        return logins.log_out(admitted[1].login.pk)
+
+
+def _origin(request: Request, given: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "device": given.get("device") or device_name(request),
+        "address": client_address(request.META),
+    }
+
+
+def _logged_in(login: Login) -> Any:
+    return LoggedInSerializer({**asdict(pair_of(login)), "user": login.user}).data

@@ -1,0 +1,97 @@
+"""Fields that take what they say and nothing that merely looks like it."""
+
+from typing import Any, ClassVar
+
+from django.contrib.auth.validators import UnicodeUsernameValidator
+from rest_framework import serializers
+
+from accounts.names import tidy_email, tidy_username
+from accounts.profiles import time_zones
+
+
+class Text(serializers.CharField):
+    """A JSON string. (DRF's own takes 5 and 5.0 too.)"""
+
+    default_error_messages: ClassVar = {"invalid": "Must be a string."}
+
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+class WholeNumber(serializers.IntegerField):
+    """A JSON integer. (DRF's own takes "5", 5.0 and true too.)"""
+
+    default_error_messages: ClassVar = {"invalid": "Must be a whole number."}
+
+    def to_internal_value(self, data: Any) -> int:
+        if type(data) is not int:
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+class Username(Text):
+    """As it will be stored: normalised before its length and its characters are looked at."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(max_length=150, **kwargs)
+        self.validators.append(UnicodeUsernameValidator())
+
+    def to_internal_value(self, data: Any) -> str:
+        return tidy_username(super().to_internal_value(data))
+
+
+class Email(serializers.EmailField):
+    """As it will be stored."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(max_length=254, **kwargs)
+
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str):
+            self.fail("invalid")
+        return tidy_email(super().to_internal_value(data))
+
+
+class Password(Text):
+    """A new password; Django's validators look at it later, with the user at hand."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(
+            max_length=128, trim_whitespace=False, write_only=True, style=_HIDDEN, **kwargs
+        )
+
+
+class TimeZone(Text):
+    """An IANA name, "Europe/Berlin"."""
+
+    default_error_messages: ClassVar = {"unknown": "There is no such time zone."}
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(max_length=64, **kwargs)
+
+    def to_internal_value(self, data: Any) -> str:
+        name = super().to_internal_value(data)
+        if name not in time_zones():
+            self.fail("unknown")
+        return name
+
+
+class Reminders(serializers.ListField):
+    """Seconds before the end of a session, each once."""
+
+    child = WholeNumber(min_value=1, max_value=24 * 60 * 60)
+    default_error_messages: ClassVar = {"repeated": "Each offset may stand once."}
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(max_length=10, **kwargs)
+
+    def to_internal_value(self, data: Any) -> list[int]:
+        offsets: list[int] = super().to_internal_value(data)
+        if len(set(offsets)) < len(offsets):
+            self.fail("repeated")
+        return offsets
+
+
+_HIDDEN = {"input_type": "password"}

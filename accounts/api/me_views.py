@@ -1,0 +1,124 @@
+"""The user's own: profile, password, and the devices that are logged in."""
+
+from typing import Any
+
+from django.db.models import QuerySet
+from drf_spectacular.utils import extend_schema, extend_schema_view
+from rest_framework import status
+from rest_framework.generics import ListAPIView
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts import logins
+from accounts.api import schema
+from accounts.api.base import AccountView, valid
+from accounts.api.serializers import (
+    EndedSerializer,
+    LoginSerializer,
+    PasswordSerializer,
+    UserSerializer,
+)
+from accounts.limits import failures_counted
+from accounts.models import Login
+from accounts.profiles import change_profile
+
+_COMMON: dict[str, Any] = {"tags": schema.TAGS}
+_ERRORS = {401: schema.NOT_LOGGED_IN, 429: schema.TOO_OFTEN, 503: schema.UNAVAILABLE}
+
+
+class MeView(AccountView):
+    @extend_schema(
+        operation_id="get_me",
+        summary="My profile",
+        responses={200: UserSerializer, **_ERRORS},
+        **_COMMON,
+    )
+    def get(self, request: Request) -> Response:
+        return Response(UserSerializer(request.user).data)
+
+    @extend_schema(
+        operation_id="change_me",
+        summary="Change a part of my profile",
+        request=UserSerializer,
+        responses={200: UserSerializer, 400: schema.MALFORMED, **_ERRORS},
+        **_COMMON,
+    )
+    def patch(self, request: Request) -> Response:
+        changes = valid(UserSerializer(request.user, data=request.data, partial=True))
+        return Response(UserSerializer(change_profile(request.user, changes)).data)
+
+    @extend_schema(
+        operation_id="delete_me",
+        summary="Delete my account and all that is mine",
+        responses={204: None, **_ERRORS},
+        **_COMMON,
+    )
+    def delete(self, request: Request) -> Response:
+        logins.delete_account(request.user)
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class PasswordView(AccountView):
+    @extend_schema(
+        operation_id="change_password",
+        summary="Change my password; every other login ends",
+        request=PasswordSerializer,
+        responses={200: EndedSerializer, 400: schema.MALFORMED, **_ERRORS},
+        **_COMMON,
+    )
+    def post(self, request: Request) -> Response:
+        given = valid(PasswordSerializer(data=request.data))
+        with failures_counted(request.user.username):
+            ended = logins.change_password(
+                request.auth.login, old=given["old_password"], new=given["new_password"]
+            )
+        return Response({"ended": ended})
+
+
+class LogOutAllView(AccountView):
+    @extend_schema(
+        operation_id="log_out_everywhere",
+        summary="End every other login of mine",
+        request=None,
+        responses={200: EndedSerializer, **_ERRORS},
+        **_COMMON,
+    )
+    def post(self, request: Request) -> Response:
+        return Response({"ended": logins.log_out_everywhere(request.auth.login)})
+
+
+@extend_schema_view(
+    get=extend_schema(
+        operation_id="list_logins",
+        summary="The devices that are logged in",
+        responses={200: LoginSerializer(many=True), **_ERRORS},
+        **_COMMON,
+    )
+)
+class LoginsView(AccountView, ListAPIView[Login]):
+    serializer_class = LoginSerializer
+
+    def get_queryset(self) -> QuerySet[Login]:
+        mine = Login.objects.usable().filter(user=self.request.user.pk)
+        return mine.order_by("-last_seen", "-pk")
+
+    @extend_schema(
+        operation_id="end_other_logins",
+        summary="End every other login of mine",
+        responses={200: EndedSerializer, **_ERRORS},
+        **_COMMON,
+    )
+    def delete(self, request: Request) -> Response:
+        return Response({"ended": logins.log_out_everywhere(request.auth.login)})
+
+
+class LoginView(AccountView):
+    @extend_schema(
+        operation_id="end_login",
+        summary="End one login of mine",
+        responses={204: None, 404: schema.MISSING, **_ERRORS},
+        **_COMMON,
+    )
+    def delete(self, request: Request, login_id: int) -> Response:
+        logins.end_login(request.user, login_id)
+        return Response(status=status.HTTP_204_NO_CONTENT)

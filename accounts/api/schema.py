@@ -1,0 +1,37 @@
+"""How accounts appear in the OpenAPI document."""
+
+from typing import Any
+
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.utils import OpenApiResponse
+from rest_framework import serializers
+
+TAGS = ["Accounts"]
+
+
+class ErrorSerializer(serializers.Serializer[Any]):
+    """Every error. Those of a form also stand under the names of its fields, as lists."""
+
+    error = serializers.CharField(help_text="One sentence.")
+    code = serializers.CharField(help_text="Stable; for programs.")
+    detail = serializers.CharField(help_text="The same sentence.")
+    request_id = serializers.CharField()
+
+
+MALFORMED = OpenApiResponse(ErrorSerializer, description="A field is missing or refused.")
+NOT_LOGGED_IN = OpenApiResponse(ErrorSerializer, description="No token, or one that is not good.")
+WRONG_CREDENTIALS = OpenApiResponse(ErrorSerializer, description="Wrong name or password.")
+MISSING = OpenApiResponse(ErrorSerializer, description="There is no such thing of yours.")
+TOO_OFTEN = OpenApiResponse(ErrorSerializer, description="Too often; `Retry-After` says how long.")
+UNAVAILABLE = OpenApiResponse(ErrorSerializer, description="A part is down; try again.")
+
+
+class LoginScheme(OpenApiAuthenticationExtension):
+    """The access token."""
+
+    target_class = "accounts.authentication.LoginAuthentication"
+    name = "access"
+
+    def get_security_definition(self, auto_schema: AutoSchema) -> dict[str, str]:
+        return {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}

@@ -1,0 +1,48 @@
+"""Names and passwords: which are acceptable, which are taken, and whether they are right."""
+
+from django.contrib.auth.hashers import make_password
+from django.contrib.auth.password_validation import validate_password
+from django.core.exceptions import ValidationError
+from django.db.models import Q
+
+from accounts.exceptions import InvalidCredentials, InvalidInput
+from accounts.models import User
+from accounts.names import fold, is_email
+
+
+def check_credentials(name: str, password: str) -> User:
+    """The user of this name (or e-mail address) and password, in the same time whatever is wrong.
+
+    Raises InvalidCredentials.
+    """
+    key = fold(name)
+    user = User.objects.filter(Q(username_key=key) | Q(email_key=key)).first()
+    if user is None:
+        make_password(password)  # takes as long as a comparison, so the clock gives nothing away
+        raise InvalidCredentials
+    if not user.check_password(password) or not user.is_active:
+        raise InvalidCredentials
+    return user
+
+
+def refuse_taken(user: User) -> None:
+    """Raises InvalidInput where the name or the address of `user` is another user's."""
+    others = User.objects.exclude(pk=user.pk)
+    errors = {}
+    if others.filter(username_key=fold(user.username)).exists():
+        errors["username"] = ["A user with that username already exists."]
+    elif is_email(user.username) and fold(user.username) != fold(user.email):
+        # Or a log-in by e-mail could find two people.
+        errors["username"] = ["A user name that is an e-mail address must be your own."]
+    if others.filter(email_key=fold(user.email)).exists():
+        errors["email"] = ["A user with that email address already exists."]
+    if errors:
+        raise InvalidInput(errors)
+
+
+def refuse_weak(password: str, user: User, *, field: str) -> None:
+    """Raises InvalidInput where Django's validators find the password too easy for this user."""
+    try:
+        validate_password(password, user)
+    except ValidationError as error:
+        raise InvalidInput({field: error.messages}) from error

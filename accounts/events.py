@@ -1,0 +1,36 @@
+"""What this app tells the rest: that logins have ended, so that their sockets close."""
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Literal
+
+from django.db import transaction
+from django.dispatch import Signal
+
+Reason = Literal[
+    "logged_out",  # by the device itself
+    "ended_elsewhere",  # by another device of the user
+    "password_changed",
+    "refresh_reused",  # a superseded refresh token came back: somebody has a copy
+    "account_deleted",
+]
+
+
+@dataclass(frozen=True)
+class LoginRevoked:
+    """A login has ended; `login_id` None means all logins of the user."""
+
+    user_id: int
+    login_id: int | None
+    reason: Reason
+
+
+# Sent after the commit, with `send_robust`: a receiver that fails is logged, and undoes nothing.
+login_revoked = Signal()  # revoked: LoginRevoked
+
+
+def announce(revoked: LoginRevoked) -> None:
+    """Tells the receivers once the transaction around this call is committed."""
+    transaction.on_commit(
+        partial(login_revoked.send_robust, sender=LoginRevoked, revoked=revoked), robust=True
+    )

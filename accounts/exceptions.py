@@ -1,0 +1,75 @@
+"""What can go wrong with an account, each with a stable `code` that clients read.
+
+    AccountError
+    |-- InvalidInput          a value is refused; names the field
+    |   |-- WrongPassword     the old password, asked for again, is not the one
+    |-- InvalidCredentials    wrong name, wrong password or inactive: nobody can tell which
+    |-- NoSuchLogin           missing, ended, or another user's: the same answer
+    |-- TokenNotValid         garbage, another kind of token, another key
+        |-- TokenExpired
+        |-- Revoked           its login has ended, or its user may not come in
+
+The translation to HTTP is in `api/errors.py` and `authentication.py`.
+"""
+
+from typing import ClassVar
+
+
+class AccountError(Exception):
+    """The base of all of them. `str()` gives a sentence for the user."""
+
+    code: ClassVar[str] = "invalid"
+    sentence: ClassVar[str] = "The request is not valid."
+
+    def __init__(self, sentence: str | None = None) -> None:
+        super().__init__(sentence or self.sentence)
+
+
+class InvalidInput(AccountError):
+    """A value is refused. `fields` maps each field to its sentences."""
+
+    def __init__(self, fields: dict[str, list[str]]) -> None:
+        super().__init__(next((sentences[0] for sentences in fields.values()), None))
+        self.fields = fields
+
+
+class WrongPassword(InvalidInput):
+    """The old password, asked for again, is not the one."""
+
+    def __init__(self) -> None:
+        super().__init__({"old_password": ["This is not your password."]})
+
+
+class InvalidCredentials(AccountError):
+    """Wrong name, wrong password or inactive: nobody can tell which."""
+
+    code = "invalid_credentials"
+    sentence = "The user name or the password is wrong."
+
+
+class NoSuchLogin(AccountError):
+    """There is no such login, it has ended, or it is another user's."""
+
+    code = "not_found"
+    sentence = "Nothing is here."
+
+
+class TokenNotValid(AccountError):
+    """The token is not one of ours, not of this kind, or was changed."""
+
+    code = "token_not_valid"
+    sentence = "The token is not valid."
+
+
+class TokenExpired(TokenNotValid):
+    """The token was good and its time is over."""
+
+    code = "token_expired"
+    sentence = "The token has expired."
+
+
+class Revoked(TokenNotValid):
+    """The login of the token has ended, or its user may not come in."""
+
+    code = "revoked"
+    sentence = "This login has ended."

@@ -1,0 +1,145 @@
+"""Everything that begins or ends a login.
+
+    sign_up, log_in --> standing --refresh--> standing --log_out, end_login, ...--> ended
+
+What ends one announces it (`login_revoked`), and its sockets close. The tokens of a login are made
+from what these return: `tokens.pair_of(login)`.
+"""
+
+import logging
+
+from django.contrib.auth.hashers import make_password
+from django.db import IntegrityError, transaction
+from django.db.models.functions import Now
+
+from accounts.credentials import refuse_taken, refuse_weak
+from accounts.events import LoginRevoked, Reason, announce
+from accounts.exceptions import InvalidCredentials, NoSuchLogin, Revoked, WrongPassword
+from accounts.models import GRACE, Login, LoginQuerySet, User
+from accounts.names import tidy_email, tidy_username
+from accounts.tokens import Claims, RefreshToken, new_jti
+
+log = logging.getLogger(__name__)
+
+
+def sign_up(
+    username: str, email: str, password: str, *, device: str = "", address: str | None = None
+) -> Login:
+    """A new user, logged in. Raises InvalidInput."""
+    user = User(username=tidy_username(username), email=tidy_email(email))
+    refuse_taken(user)
+    refuse_weak(password, user, field="password")
+    user.password = make_password(password)  # slow, so before the transaction
+    try:
+        with transaction.atomic():
+            user.save(force_insert=True)
+            return _begin(user, device, address)
+    except IntegrityError:
+        refuse_taken(user)  # somebody was faster
+        raise
+
+
+def log_in(user: User, *, device: str = "", address: str | None = None) -> Login:
+    """A new login of a user whom `check_credentials` let in. Raises InvalidCredentials."""
+    with transaction.atomic():
+        # The password was checked before; the lock keeps a change of it from passing unnoticed.
+        unchanged = User.objects.select_for_update(no_key=True).filter(
+            pk=user.pk, password=user.password, is_active=True
+        )
+        if (current := unchanged.first()) is None:
+            raise InvalidCredentials
+        return _begin(current, device, address)
+
+
+def refresh(token: str) -> Login:
+    """The login, with its refresh token replaced. Raises TokenNotValid.
+
+    Asked again within ten seconds, the token gives the same successor. Later, somebody has a
+    copy, and nobody knows who is who: the login ends.
+    """
+    claims = Claims.of(RefreshToken, token)
+    if (login := _successor(claims)) is not None:
+        return login
+    superseded = Login.objects.standing().filter(pk=claims.login_id, user=claims.user_id)
+    if _end(superseded.exclude(refresh_jti=claims.jti), "refresh_reused"):
+        log.warning("refresh token reused: login %s of user %s", claims.login_id, claims.user_id)
+    raise Revoked
+
+
+def log_out(login_id: int) -> None:
+    """The device's own wish. A login that has ended already stays so."""
+    _end(Login.objects.filter(pk=login_id), "logged_out")
+
+
+def log_out_by_token(token: str) -> None:
+    """The same for whoever holds the refresh token. Raises TokenNotValid."""
+    log_out(Claims.of(RefreshToken, token).login_id)
+
+
+def log_out_everywhere(login: Login) -> int:
+    """Ends every other login of the user. How many they were."""
+    return _end(_others(login), "ended_elsewhere")
+
+
+def end_login(user: User, login_id: int) -> None:
+    """Ends one login of the user. Raises NoSuchLogin."""
+    if not _end(Login.objects.filter(user=user, pk=login_id), "ended_elsewhere"):
+        raise NoSuchLogin
+
+
+def change_password(login: Login, *, old: str, new: str) -> int:
+    """A new password; every other login ends. How many they were. Raises InvalidInput."""
+    user = login.user
+    if not user.check_password(old):
+        raise WrongPassword
+    refuse_weak(new, user, field="new_password")
+    password = make_password(new)
+    with transaction.atomic():
+        unchanged = User.objects.filter(pk=user.pk, password=user.password)
+        if not unchanged.update(password=password):
+            raise WrongPassword  # another device changed it while we looked
+        return _end(_others(login), "password_changed")
+
+
+def delete_account(user: User) -> None:
+    """Removes the user and all that is theirs."""
+    with transaction.atomic():
+        # First the lock that every change of the user's takes, so that none adds a row meanwhile.
+        for doomed in User.objects.select_for_update().filter(pk=user.pk):
+            doomed.delete()
+            announce(LoginRevoked(user.pk, None, "account_deleted"))
+
+
+def _begin(user: User, device: str, address: str | None) -> Login:
+    login = Login.objects.create(user=user, device=device, address=address, refresh_jti=new_jti())
+    login.refresh_from_db()
+    login.user = user
+    return login
+
+
+def _successor(claims: Claims) -> Login | None:
+    with transaction.atomic():
+        Login.objects.rotate(claims.login_id, presented=claims.jti, successor=new_jti())
+        # Who won and who came a moment later find the same row.
+        login = (
+            Login.objects.standing()
+            .select_related("user")
+            .filter(pk=claims.login_id, user=claims.user_id)
+            .filter(previous_jti=claims.jti, refreshed_at__gt=Now() - GRACE)
+            .first()
+        )
+        if login is None:
+            transaction.set_rollback(True)  # an inactive user may come back with this token
+        return login
+
+
+def _others(login: Login) -> LoginQuerySet:
+    return Login.objects.filter(user=login.user_id).exclude(pk=login.pk)
+
+
+def _end(logins: LoginQuerySet, reason: Reason) -> int:
+    with transaction.atomic():
+        ended = logins.end()
+        for login_id, user_id in ended:
+            announce(LoginRevoked(user_id, login_id, reason))
+    return len(ended)

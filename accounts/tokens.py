@@ -1,0 +1,108 @@
+"""The two tokens of a login: an access token for each request, a refresh token for the next pair.
+
+Both follow from the row of the login (`refresh_jti`, `refreshed_at`), so that two requests for the
+successor of one token get the same pair, letter for letter, and nothing has to be stored.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Self
+from uuid import uuid4
+
+from rest_framework_simplejwt.exceptions import ExpiredTokenError, TokenError
+from rest_framework_simplejwt.settings import api_settings
+from rest_framework_simplejwt.tokens import Token
+
+from accounts.exceptions import Revoked, TokenExpired, TokenNotValid
+from accounts.models import SEEN_EVERY, Login, User
+
+
+class _LoginToken(Token):
+    @classmethod
+    def issue(cls, login: Login, jti: str) -> str:
+        token = cls()
+        token.set_iat(at_time=login.refreshed_at)
+        token.set_exp(from_time=login.refreshed_at)
+        token.payload |= {"jti": jti, "user_id": str(login.user_id), "login": login.pk}
+        return str(token)
+
+
+class AccessToken(_LoginToken):
+    token_type = "access"  # noqa: S105 - the name of a kind
+    lifetime = api_settings.ACCESS_TOKEN_LIFETIME
+
+
+class RefreshToken(_LoginToken):
+    token_type = "refresh"  # noqa: S105 - the name of a kind
+    lifetime = api_settings.REFRESH_TOKEN_LIFETIME
+
+
+@dataclass(frozen=True)
+class Pair:
+    access: str
+    refresh: str
+
+
+@dataclass(frozen=True)
+class Claims:
+    """What a token of ours says, once its signature, its kind and its time are checked."""
+
+    user_id: int
+    login_id: int
+    jti: str
+    expires_at: datetime
+
+    @classmethod
+    def of(cls, kind: type[_LoginToken], token: str) -> Self:
+        try:
+            payload = kind(token).payload  # type: ignore[arg-type]  # it takes the text
+            return cls(
+                user_id=int(payload["user_id"]),
+                login_id=int(payload["login"]),
+                jti=str(payload["jti"]),
+                expires_at=datetime.fromtimestamp(payload["exp"], tz=UTC),
+            )
+        except ExpiredTokenError as error:
+            raise TokenExpired from error
+        # The header of a forged token is parsed before its signature is checked: it can hold
+        # lone surrogates (ValueError) or nest as deep as it likes.
+        except (TokenError, KeyError, TypeError, ValueError, RecursionError) as error:
+            raise TokenNotValid from error
+
+
+@dataclass(frozen=True)
+class Admission:
+    """Who a request or a socket is: an active user, by a login that stands, until `expires_at`."""
+
+    user: User
+    login: Login
+    expires_at: datetime
+
+
+def new_jti() -> str:
+    return uuid4().hex
+
+
+def pair_of(login: Login) -> Pair:
+    """The tokens of the login as it stands now."""
+    access_jti = hashlib.sha256(b"access " + login.refresh_jti.encode()).hexdigest()[:32]
+    return Pair(
+        access=AccessToken.issue(login, access_jti),
+        refresh=RefreshToken.issue(login, login.refresh_jti),
+    )
+
+
+def admit(token: str) -> Admission:
+    """Who presents this access token. One query; now and then a write of `last_seen`.
+
+    Raises TokenNotValid, TokenExpired or Revoked. Errors of the database come through as they are.
+    """
+    claims = Claims.of(AccessToken, token)
+    standing = Login.objects.standing().select_related("user")
+    login = standing.filter(pk=claims.login_id, user=claims.user_id).first()
+    if login is None:
+        raise Revoked
+    if datetime.now(UTC) - login.last_seen > SEEN_EVERY:
+        Login.objects.touch(login.pk)
+    return Admission(user=login.user, login=login, expires_at=claims.expires_at)
