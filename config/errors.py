@@ -1,0 +1,129 @@
+"""Every error of the API as JSON, wherever it was raised.
+
+    {"error": "<one sentence>", "code": "<stable_code>", "detail": "<the same>", "request_id": "..."}
+
+The errors of a form also stand under the names of their fields, as lists of sentences.
+"""
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+from django.db import InterfaceError, OperationalError
+from django.http import Http404, HttpRequest, JsonResponse
+from django.http.response import HttpResponseBase
+from rest_framework import exceptions, status
+from rest_framework.response import Response
+from rest_framework.settings import api_settings
+
+from sessions_app.api.errors import as_http
+from sessions_app.exceptions import SessionError
+
+log = logging.getLogger(__name__)
+
+NOT_FOUND = "Nothing is here."
+RETRY_AFTER_S = 2  # a part that is down is back, or is known to be down, within seconds
+
+
+def handle(exc: Exception, context: Mapping[str, Any]) -> Response | None:
+    """DRF's exception handler."""
+    request = context["request"]
+    if isinstance(exc, SessionError):
+        conflict = as_http(exc)
+        return _response(
+            request, conflict.status, exc.code, str(exc), conflict.fields, conflict.headers
+        )
+    if isinstance(exc, OperationalError | InterfaceError):
+        # The database is away, full or too slow: the client may try again.
+        log.error("database unavailable: %s", exc)
+        return _response(
+            request,
+            503,
+            "unavailable",
+            "The service is not available for a moment.",
+            headers={"Retry-After": str(RETRY_AFTER_S)},
+        )
+    if isinstance(exc, Http404):
+        return _response(request, 404, "not_found", NOT_FOUND)
+    if isinstance(exc, PermissionDenied):
+        exc = exceptions.PermissionDenied()
+    if isinstance(exc, exceptions.ValidationError):
+        fields = exc.detail if isinstance(exc.detail, dict) else {}
+        fields = {("non_field_errors" if k == api_settings.NON_FIELD_ERRORS_KEY else k): v for k, v in fields.items()}
+        return _response(request, 400, "invalid", _first_sentence(exc.detail), fields)
+    if isinstance(exc, exceptions.APIException):
+        headers = {}
+        if challenge := getattr(exc, "auth_header", None):
+            headers["WWW-Authenticate"] = challenge
+        if (wait := getattr(exc, "wait", None)) is not None:
+            headers["Retry-After"] = str(max(1, int(wait)))
+        code = exc.get_codes() if isinstance(exc.detail, str) else exc.default_code
+        return _response(
+            request, exc.status_code, _CODES.get(str(code), str(code)), _first_sentence(exc.detail), headers=headers
+        )
+    return None  # Django's handler500 makes the JSON, and the log has the traceback
+
+
+_CODES = {
+    "authentication_failed": "token_not_valid",
+    "permission_denied": "not_found",
+    "error": "internal",
+}
+
+
+def error_response(
+    request: HttpRequest,
+    status_code: int,
+    code: str,
+    sentence: str,
+    headers: Mapping[str, str] | None = None,
+) -> JsonResponse:
+    """The same shape for what is raised outside DRF."""
+    return JsonResponse(_body(request, code, sentence), status=status_code, headers=headers)
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponseBase:
+    return error_response(request, status.HTTP_400_BAD_REQUEST, "invalid", "The request is malformed.")
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponseBase:
+    return error_response(request, status.HTTP_404_NOT_FOUND, "not_found", NOT_FOUND)
+
+
+def forbidden(request: HttpRequest, exception: Exception) -> HttpResponseBase:
+    return error_response(request, status.HTTP_403_FORBIDDEN, "not_found", NOT_FOUND)
+
+
+def server_error(request: HttpRequest) -> HttpResponseBase:
+    return error_response(
+        request, status.HTTP_500_INTERNAL_SERVER_ERROR, "internal", "Something went wrong here."
+    )
+
+
+def _response(
+    request: HttpRequest,
+    status_code: int,
+    code: str,
+    sentence: str,
+    fields: Mapping[str, Any] | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    body = {**(fields or {}), **_body(request, code, sentence)}
+    return Response(body, status=status_code, headers=headers)
+
+
+def _body(request: HttpRequest, code: str, sentence: str) -> dict[str, str]:
+    return {
+        "error": sentence,
+        "code": code,
+        "detail": sentence,
+        "request_id": getattr(request, "id", ""),
+    }
+
+
+def _first_sentence(detail: Any) -> str:
+    """The first sentence of a form's errors, for a client that shows only one."""
+    while isinstance(detail, dict | list) and detail:
+        detail = next(iter(detail.values())) if isinstance(detail, dict) else detail[0]
+    return str(detail or "The request is not valid.")

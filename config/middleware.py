@@ -1,0 +1,48 @@
+"""What every request passes: an id that the log and an error share, and a limit on its body."""
+
+import re
+import secrets
+from collections.abc import Callable
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+
+from config.errors import error_response
+
+GetResponse = Callable[[HttpRequest], HttpResponse]
+_CALLERS_OWN_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_MAY_CARRY_AN_IMAGE = re.compile(r"/sessions/(\d+/)?$")
+
+
+class RequestId:
+    """Takes a caller's `X-Request-Id` where it is harmless, else makes one, and answers with it."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        given = request.headers.get("X-Request-Id", "")
+        request.id = given if _CALLERS_OWN_ID.fullmatch(given) else secrets.token_hex(8)  # type: ignore[attr-defined]
+        response = self.get_response(request)
+        response["X-Request-Id"] = request.id  # type: ignore[attr-defined]
+        return response
+
+
+class BodyLimit:
+    """413 for a body over its limit.
+
+    The server has read the body by now, so that the client sees the answer and not a reset.
+    """
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        image = _MAY_CARRY_AN_IMAGE.search(request.path)
+        limit = settings.BODY_LIMIT_WITH_IMAGE if image else settings.BODY_LIMIT
+        length = request.headers.get("Content-Length", "0")
+        if length.isdigit() and int(length) > limit:
+            return error_response(
+                request, 413, "too_large", f"The body may have at most {limit} bytes."
+            )
+        return self.get_response(request)

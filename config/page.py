@@ -1,0 +1,40 @@
+"""The page at `/`, and pictures that users have stored."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+from django.conf import settings
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse
+from django.utils._os import safe_join
+
+CONTENT_SECURITY_POLICY = (
+    "default-src 'self'; img-src 'self' data: blob:; object-src 'none'; base-uri 'none';"
+    " form-action 'self'; frame-ancestors 'none'"
+)
+
+
+def page(request: HttpRequest) -> HttpResponse:
+    response = HttpResponse(_html())
+    response["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
+    response["Cache-Control"] = "no-cache"  # it names the hash of the files, which are immutable
+    return response
+
+
+@cache
+def _html() -> str:
+    html = (Path(settings.BASE_DIR) / "client" / "index.html").read_text()
+    return html.replace("{{ static }}", settings.STATIC_URL)
+
+
+def media(request: HttpRequest, name: str) -> FileResponse:
+    """A stored picture, which another origin may show but which can do nothing."""
+    path = Path(safe_join(settings.MEDIA_ROOT, name))
+    if not path.is_file():
+        raise Http404
+    response = FileResponse(path.open("rb"), content_type="image/webp")
+    response["Content-Security-Policy"] = "sandbox; default-src 'none'"
+    response["Cross-Origin-Resource-Policy"] = "cross-origin"
+    response["Cache-Control"] = "private, max-age=31536000, immutable"
+    return response

@@ -1,0 +1,12 @@
+"""One hash over the files of the page."""
+
+import hashlib
+from pathlib import Path
+
+
+def content_hash(folder: Path) -> str:
+    """Twelve hex digits that change when any file below `folder` does."""
+    digest = hashlib.sha256()
+    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+        digest.update(path.relative_to(folder).as_posix().encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()[:12]

@@ -1,0 +1,32 @@
+"""Where everything is."""
+
+from django.urls import include, path, register_converter
+from django.urls.converters import IntConverter
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+
+from config import errors, health, page
+
+
+class IdConverter(IntConverter):
+    """The id of a row: what cannot be one is not found."""
+
+    regex = "[0-9]{1,18}"
+
+
+register_converter(IdConverter, "id")
+
+urlpatterns = [
+    path("", page.page),
+    path("healthz", health.healthz),
+    path("readyz", health.readyz),
+    path("users/", include("accounts.api.urls")),
+    path("", include("sessions_app.api.urls")),
+    path("schema/", SpectacularAPIView.as_view(), name="schema"),
+    path("docs/", SpectacularSwaggerView.as_view(url_name="schema")),
+    path("media/<path:name>", page.media),
+]
+
+handler400 = errors.bad_request
+handler403 = errors.forbidden
+handler404 = errors.not_found
+handler500 = errors.server_error

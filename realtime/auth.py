@@ -1,0 +1,71 @@
+"""Who may open a socket: the browser's origin in the handshake, the access token afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+
+Scope = dict[str, Any]
+App = Callable[[Scope, Any, Any], Awaitable[None]]
+
+
+class AllowedOrigins:
+    """Refuses browsers from foreign pages before the handshake is accepted.
+
+    The origin must be on the list exactly, scheme and port included (Channels' own validators check
+    neither, or refuse a missing one). A native client sends no Origin, and is let in.
+    """
+
+    def __init__(self, app: App) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
+        if not is_allowed(header(scope, b"origin"), scope):
+            await forbidden(scope, send)
+            return
+        await self.app(scope, receive, send)
+
+
+def is_allowed(origin: str | None, scope: Scope) -> bool:
+    if origin is None:
+        return True
+    if origin in settings.WEBSOCKET_ORIGINS or origin == origin_of(settings.PUBLIC_URL):
+        return True
+    # On a laptop the page may be opened by any name of the machine; it is the page's own origin.
+    own = f"{'https' if scope['scheme'] == 'wss' else 'http'}://{header(scope, b'host')}"
+    return settings.DEVELOPMENT and origin == own
+
+
+def origin_of(url: str) -> str | None:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}" if parts.netloc else None
+
+
+def header(scope: Scope, name: bytes) -> str | None:
+    """The header's value; None if it is missing, or sent twice (then nobody knows which counts)."""
+    values = [value for key, value in scope["headers"] if key == name]
+    return values[0].decode("latin-1") if len(values) == 1 else ("" if values else None)
+
+
+def bearer_token(scope: Scope) -> str | None:
+    """The token of a native client that sends `Authorization: Bearer` in the handshake."""
+    scheme, _, token = (header(scope, b"authorization") or "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else None
+
+
+async def forbidden(scope: Scope, send: Any) -> None:
+    """Ends the handshake with 403: what ASGI servers answer to a close before the accept."""
+    await send({"type": "websocket.close"})
+
+
+async def not_found(scope: Scope, send: Any) -> None:
+    """Ends the handshake with 404, or 403 where the server can send no other answer."""
+    if "websocket.http.response" not in (scope.get("extensions") or {}):
+        await forbidden(scope, send)
+        return
+    headers = [(b"content-type", b"application/json")]
+    await send({"type": "websocket.http.response.start", "status": 404, "headers": headers})
+    await send({"type": "websocket.http.response.body", "body": b'{"code": "not_found"}'})

@@ -1,0 +1,289 @@
+"""One socket: admit, join, send the state, pass changes on, take commands.
+
+The socket's frames are handled one after the other, so a pause and a resume cannot swap. Everything
+that is sent goes through the outbox, which never waits; everything that asks the database runs on
+the sockets' own threads.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from typing import Any
+
+from channels.consumer import AsyncConsumer
+from channels.exceptions import StopConsumer
+from django.conf import settings
+from django.db import Error as DatabaseError
+
+from accounts.exceptions import TokenNotValid
+from accounts.tokens import Admission, admit
+from realtime import auth, messages
+from realtime.clock import clock
+from realtime.close_codes import Close
+from realtime.commands import in_database, perform
+from realtime.drain import is_draining
+from realtime.hub import Hub, Room
+from realtime.limits import BadFrames, FrameBudget
+from realtime.messages import BadFrame, Message
+from realtime.outbox import Outbox
+from sessions_app import changes
+from sessions_app.changes import Missed
+from sessions_app.events import SessionState
+from sessions_app.exceptions import NotFound
+from sessions_app.ledger import Actor
+
+log = logging.getLogger(__name__)
+
+TO_AUTHENTICATE_S = 5.0
+COME_BACK_AFTER_MS = 1_000  # and jitter: what `closing` proposes
+
+
+class DeviceConsumer(AsyncConsumer):
+    """A device of a user. See `messages.py` for what it says and hears."""
+
+    channel_layer_alias = "none: the hub listens for all sockets of the process"
+
+    def __init__(self) -> None:
+        self.id = secrets.token_hex(8)
+        self.tick_every_ms = 1_000
+        self.admission: Admission | None = None
+        self.room: Room | None = None
+        self.device = ""
+        self.joined_at = 0.0  # on the loop's clock
+        self._closing = False
+        self._waiting: list[tuple[str, int | None]] | None = []  # what is told before `ready` is sent
+        self._timers: dict[str, asyncio.TimerHandle] = {}
+
+    async def __call__(self, scope: auth.Scope, receive: Any, send: Any) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.outbox = Outbox(send, self._stuck)
+        self.hub = Hub.here()
+        self._budget = FrameBudget(self.loop.time)
+        self._bad_frames = BadFrames(self.loop.time)
+        try:
+            await super().__call__(scope, receive, send)
+        except Exception:
+            log.exception("socket %s failed", self.id)
+            self.close(Close.OUR_FAULT, "internal")
+        finally:
+            await self._gone()
+
+    async def dispatch(self, message: dict[str, Any]) -> None:
+        """Straight to the handler: Channels would first hop through its one database thread."""
+        match message["type"]:
+            case "websocket.connect":
+                await self._connected()
+            case "websocket.receive":
+                await self._received(message)
+            case "websocket.disconnect":
+                raise StopConsumer
+
+    # -- coming and going ------------------------------------------------------------------------
+
+    async def _connected(self) -> None:
+        await self.base_send({"type": "websocket.accept"})
+        if is_draining():
+            self.restarting()
+            return
+        self._after("authenticate", TO_AUTHENTICATE_S, self._too_late)
+        token = auth.bearer_token(self.scope)
+        if token is not None:
+            await self._authenticate(messages.Authenticate(token=token))
+
+    def _too_late(self) -> None:
+        self.close(Close.TOO_SILENT, "not_authenticated")
+
+    def close(self, code: Close, reason: str, after_ms: int = COME_BACK_AFTER_MS) -> None:
+        """Says why, then closes. Daphne drops the reason of a close, hence the frame."""
+        if self._closing:
+            return
+        self._closing = True
+        closing = messages.Closing(
+            code=code, reason=reason, reconnect=code.come_back, after_ms=after_ms
+        )
+        self.outbox.put(closing.as_text())
+        self.outbox.close(code, reason)
+
+    async def _gone(self) -> None:
+        for timer in self._timers.values():
+            timer.cancel()
+        if self.room is not None:
+            await self.hub.leave(self.room, self)
+        if not self._closing:
+            self.outbox.abandon()
+
+    # -- what the hub says -----------------------------------------------------------------------
+
+    @property
+    def login_id(self) -> int | None:
+        return self.admission.login.pk if self.admission else None
+
+    def told(self, frame: str, revision: int | None) -> None:
+        """Passes on what happened; what happens before `ready` is sent waits for it."""
+        if self._waiting is None:
+            self.outbox.put(frame)
+        else:
+            self._waiting.append((frame, revision))
+
+    def revoked(self) -> None:
+        self.close(Close.NOT_AUTHENTICATED, "revoked")
+
+    def one_too_many(self) -> None:
+        self.close(Close.TOO_MANY_SOCKETS, "too_many_sockets")
+
+    def restarting(self) -> None:
+        self.close(Close.RESTARTING, "restarting")
+
+    def start_over(self) -> None:
+        """A `ready` that says reset."""
+        self._restart = self.loop.create_task(self._try_ready(since=None, epoch=None))
+
+    def _stuck(self) -> None:
+        """The client reads too slowly: it comes back and syncs."""
+        self.close(Close.READS_TOO_SLOWLY, "reads_too_slowly")
+
+    # -- what the client says --------------------------------------------------------------------
+
+    async def _received(self, message: dict[str, Any]) -> None:
+        if self._closing:
+            return
+        if not self._budget.spend():
+            self.close(Close.TOO_MANY_FRAMES, "rate_limited")
+            return
+        text = message.get("text") or ""
+        if len(text) > messages.LARGEST_FRAME or len(text.encode()) > messages.LARGEST_FRAME:
+            self.close(Close.FRAME_TOO_LARGE, "too_large")
+            return
+        try:
+            frame = messages.decode(text)
+        except BadFrame as bad:
+            self._bad(bad)
+            return
+        await self._handle(frame)
+
+    def _bad(self, bad: BadFrame) -> None:
+        self.say(messages.Error(id=bad.id, code="bad_message", message=str(bad)))
+        if self._bad_frames.one_more():
+            self.close(Close.MISUSE, "bad_message")
+
+    async def _handle(self, frame: messages.Inbound) -> None:
+        if isinstance(frame, messages.Authenticate):
+            await self._authenticate(frame)
+        elif self.admission is None:
+            self.close(Close.NOT_AUTHENTICATED, "not_authenticated")
+        elif isinstance(frame, messages.Command):
+            by = Actor(self.admission.user.pk, self.device)
+            self.say(await perform(frame, by))
+        elif isinstance(frame, messages.Ping):
+            received = clock.now_ms()
+            self.say(
+                messages.Pong(
+                    id=frame.id,
+                    client_time=frame.client_time,
+                    server_received=received,
+                    server_sent=clock.now_ms(),
+                )
+            )
+        elif isinstance(frame, messages.Ticks):
+            self.tick_every_ms = frame.every_ms
+        else:
+            await self._try_ready(since=frame.since, epoch=frame.epoch)
+
+    async def _authenticate(self, frame: messages.Authenticate) -> None:
+        try:
+            admission = await in_database(admit, frame.token)
+        except TokenNotValid as error:
+            self.close(Close.NOT_AUTHENTICATED, error.code)
+            return
+        except DatabaseError as error:
+            log.error("cannot check a token: %s", error)
+            self.close(Close.RESTARTING, "unavailable")
+            return
+        if self.admission is not None and self.admission.user.pk != admission.user.pk:
+            self.close(Close.NOT_ALLOWED, "another_user")
+            return
+        self.admission = admission
+        self.device = frame.device or admission.login.device
+        if "authenticate" in self._timers:
+            self._timers.pop("authenticate").cancel()
+        left_s = admission.expires_at.timestamp() - clock.now_ms() / 1000
+        self._after("token", max(0.0, left_s), self._token_expired)
+        if self.room is None:
+            # Join, then read: a change in between arrives twice rather than never, and the client
+            # keeps the higher version.
+            self.joined_at = self.loop.time()
+            self.room = await self.hub.join(admission.user.pk, self)
+            self._oldest_must_go(self.room)
+        await self._try_ready(since=frame.since, epoch=frame.epoch)
+
+    def _token_expired(self) -> None:
+        self.close(Close.NOT_AUTHENTICATED, "token_expired")
+
+    def _oldest_must_go(self, room: Room) -> None:
+        """One user has at most so many sockets here: the one that came first makes room."""
+        if len(room.sockets) > settings.SOCKETS_PER_USER:
+            min(room.sockets, key=lambda socket: socket.joined_at).one_too_many()
+
+    # -- what we say -----------------------------------------------------------------------------
+
+    def say(self, message: Message) -> None:
+        self.outbox.put(message.as_text())
+
+    async def _try_ready(self, since: int | None, epoch: str | None) -> None:
+        try:
+            await self._send_ready(since, epoch)
+        except DatabaseError as error:
+            log.error("cannot read where things stand: %s", error)
+            self.close(Close.RESTARTING, "unavailable")
+        except NotFound:
+            self.revoked()
+
+    async def _send_ready(self, since: int | None, epoch: str | None) -> None:
+        """Where things stand; then what happened while we read it."""
+        assert self.admission is not None
+        assert self.room is not None
+        missed, active = await in_database(_read, self.admission.user.pk, since, epoch)
+        if self.room.revision is None:
+            self.room.revision = missed.revision
+        if active is not None:
+            self.hub.follow_state(self.room, active)
+        self.say(
+            messages.Ready(
+                connection=self.id,
+                user=self.admission.user.pk,
+                server_time=clock.now(),
+                token_expires_at=self.admission.expires_at,
+                heartbeat_s=settings.HEARTBEAT_S,
+                epoch=missed.epoch,
+                revision=missed.revision,
+                reset=missed.reset,
+                active=active,
+                changes=missed.changes,
+            )
+        )
+        waiting, self._waiting = self._waiting or [], None
+        for frame, revision in waiting:
+            if revision is None or revision > missed.revision:
+                self.outbox.put(frame)
+        self._heartbeat()
+
+    def _heartbeat(self) -> None:
+        """Says something when nothing else was said for a while, so that silence means trouble."""
+        due = self.outbox.last_put + settings.HEARTBEAT_S - self.loop.time()
+        if due <= 0:
+            self.say(messages.Heartbeat(server_time=clock.now()))
+            due = settings.HEARTBEAT_S
+        self._after("heartbeat", due, self._heartbeat)
+
+    def _after(self, name: str, seconds: float, act: Any) -> None:
+        """One timer of each name; a handle of the loop costs less than a task."""
+        if name in self._timers:
+            self._timers[name].cancel()
+        self._timers[name] = self.loop.call_later(seconds, act)
+
+
+def _read(user_id: int, since: int | None, epoch: str | None) -> tuple[Missed, SessionState | None]:
+    missed = changes.missed(user_id, since=since, epoch=epoch)
+    return missed, changes.active_session(user_id)

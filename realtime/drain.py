@@ -1,0 +1,29 @@
+"""Going down without losing anybody: readiness says no, then the sockets are told, spread out."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+
+SPREAD_S = 1.0  # so that not all clients come back at once
+PATIENCE_S = 3.0  # for the sockets to be gone
+_draining = False
+
+
+def is_draining() -> bool:
+    return _draining
+
+
+async def drain() -> None:
+    """Closes every socket of this process with 4503, and waits until they are gone."""
+    from realtime.hub import Hub
+
+    global _draining
+    _draining = True
+    hub = Hub.here()
+    loop = asyncio.get_running_loop()
+    for socket in hub.sockets():
+        loop.call_later(random.uniform(0, SPREAD_S), socket.restarting)  # noqa: S311
+    deadline = loop.time() + PATIENCE_S
+    while hub.sockets() and loop.time() < deadline:
+        await asyncio.sleep(0.05)

@@ -1,0 +1,207 @@
+"""Who is watching in this process, and the one ear that it has on Redis.
+
+A room holds the sockets of one user here. Its first socket joins the user's Redis group, its last
+one leaves it; whatever comes for the user is handed to each socket of the room. One channel and one
+reading task per process: Redis being away costs the sockets nothing but the news.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+from weakref import WeakKeyDictionary
+
+from channels.layers import get_channel_layer
+
+from realtime import groups
+from realtime.clock import clock
+from realtime.outbox import Outbox
+from realtime.ticker import Ticker
+from sessions_app.events import SessionState
+
+log = logging.getLogger(__name__)
+
+PATIENCE_S = 2.0  # for joining or leaving a group: one lock of the layer guards both
+RETRY_S = 1.0
+
+
+class Socket(Protocol):
+    """A socket, as the hub sees it."""
+
+    outbox: Outbox
+    tick_every_ms: int
+    login_id: int | None  # None until it is admitted
+    joined_at: float  # on the loop's clock
+
+    def told(self, frame: str, revision: int | None) -> None:
+        """A frame for it; `revision` that of the change, None if it is no change."""
+
+    def revoked(self) -> None:
+        """Its login has ended."""
+
+    def start_over(self) -> None:
+        """It missed too much: it must load its lists afresh."""
+
+    def one_too_many(self) -> None:
+        """Its user has more sockets than one may have, and it is the oldest."""
+
+    def restarting(self) -> None:
+        """This process is going down."""
+
+
+@dataclass(eq=False)
+class Room:
+    """One user's sockets in this process.
+
+    `revision` is the one up to which the room has heard of every change; `ahead` are later ones
+    that came while an earlier one is missing.
+    """
+
+    user_id: int
+    sockets: set[Socket] = field(default_factory=set)
+    joined: bool = False
+    revision: int | None = None
+    ahead: set[int] = field(default_factory=set)
+    running: int | None = None  # the session whose ticks it gets
+
+    def heard(self, revision: int) -> None:
+        if self.revision is None:
+            return
+        self.ahead.add(revision)
+        while self.revision + 1 in self.ahead:
+            self.revision += 1
+        self.ahead = {r for r in self.ahead if r > self.revision}
+
+
+class Hub:
+    """One per event loop; `Hub.here()` gives it."""
+
+    _hubs: WeakKeyDictionary[asyncio.AbstractEventLoop, Hub] = WeakKeyDictionary()
+
+    def __init__(self) -> None:
+        self.rooms: dict[int, Room] = {}
+        self.ticker = Ticker(clock.now_ms)
+        self._channel: str | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+
+    @classmethod
+    def here(cls) -> Hub:
+        """The hub of the running loop, listening."""
+        loop = asyncio.get_running_loop()
+        hub = cls._hubs.get(loop)
+        if hub is None:
+            hub = cls._hubs[loop] = cls()
+            hub._start()
+        return hub
+
+    def _start(self) -> None:
+        from realtime.reconcile import keep_reconciled
+
+        self._tasks = [
+            asyncio.create_task(self._listen(), name="hub: listen"),
+            asyncio.create_task(keep_reconciled(self), name="hub: reconcile"),
+        ]
+
+    async def stop(self) -> None:
+        """Ends the hub's tasks (a server's loop simply ends with its process; tests call this)."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._hubs.pop(asyncio.get_running_loop(), None)
+
+    # -- who is here -----------------------------------------------------------------------------
+
+    def sockets(self) -> list[Socket]:
+        return [socket for room in self.rooms.values() for socket in room.sockets]
+
+    async def join(self, user_id: int, socket: Socket) -> Room:
+        """Puts the socket into its user's room, in the Redis group before it returns if that can be."""
+        room = self.rooms.get(user_id)
+        if room is None:
+            room = self.rooms[user_id] = Room(user_id)
+        room.sockets.add(socket)
+        if not room.joined:
+            await self.join_group(room)
+        return room
+
+    async def leave(self, room: Room, socket: Socket) -> None:
+        room.sockets.discard(socket)
+        if room.sockets or self.rooms.get(room.user_id) is not room:
+            return
+        del self.rooms[room.user_id]
+        if room.running is not None:
+            self.ticker.forget(room.running)
+        if room.joined and self._channel is not None:
+            await self._bounded("group_discard", groups.of_user(room.user_id), self._channel)
+            again = self.rooms.get(room.user_id)
+            if again is not None:  # somebody came in while we left
+                await self.join_group(again)
+
+    async def join_group(self, room: Room) -> None:
+        """Joins the user's group. Where that fails, `reconcile` tries again and asks the database."""
+        if self._channel is None:
+            return
+        room.joined = await self._bounded(
+            "group_add", groups.of_user(room.user_id), self._channel
+        )
+
+    async def _bounded(self, what: str, *arguments: str) -> bool:
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                await getattr(get_channel_layer(), what)(*arguments)
+        except Exception as error:  # noqa: BLE001 -- Redis is away, however it says so
+            log.warning("%s failed, trying again: %r", what, error)
+            return False
+        return True
+
+    # -- what comes ------------------------------------------------------------------------------
+
+    async def _listen(self) -> None:
+        """The reading end of the channel layer, for ever."""
+        while True:
+            try:
+                layer = get_channel_layer()
+                if self._channel is None:
+                    self._channel = await layer.new_channel()
+                while True:
+                    self._hand_out(await layer.receive(self._channel))
+            except Exception:
+                log.exception("the ear on Redis failed, listening again")
+                await asyncio.sleep(RETRY_S)
+
+    def _hand_out(self, message: dict[str, Any]) -> None:
+        room = self.rooms.get(message["user"])
+        if room is None:
+            return
+        if message["kind"] == "revoked":
+            self._revoke(room, message["login"])
+            return
+        if message["kind"] == "change":
+            room.heard(message["revision"])
+            self.follow(room, message["session"], message["version"], message["ends_at_ms"])
+        for socket in tuple(room.sockets):
+            socket.told(message["frame"], message.get("revision"))
+
+    def _revoke(self, room: Room, login_id: int | None) -> None:
+        for socket in tuple(room.sockets):
+            if login_id in {None, socket.login_id}:
+                socket.revoked()
+
+    def follow(self, room: Room, session: int, version: int, ends_at_ms: int | None) -> None:
+        """Ticks follow the session's new deadline, or stop."""
+        if ends_at_ms is not None:
+            self.ticker.follow(session, version, ends_at_ms, room.sockets)
+            room.running = session
+        elif self.ticker.stop(session, version) and room.running == session:
+            room.running = None
+
+    def follow_state(self, room: Room, state: SessionState) -> None:
+        ends_at = state.timer.ends_at
+        self.follow(
+            room,
+            state.id,
+            state.timer.version,
+            None if ends_at is None else round(ends_at.timestamp() * 1000),
+        )

@@ -1,0 +1,106 @@
+"""What one socket still has to be sent. Putting something in never waits.
+
+`send()` is driven by hand for one step: towards a client that reads it is done at once, without a
+task. Only when the socket is backed up does a task wait for it; until then ticks for that socket
+are dropped (the next one says the same), and everything else queues, within a bound.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import types
+from collections import deque
+from collections.abc import Awaitable, Callable, Coroutine, Generator
+from typing import Any
+
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+LONGEST_QUEUE = 256  # frames; a client that is this far behind syncs when it comes back
+
+
+class Outbox:
+    """The way out of one socket. `on_stuck` is called, once, when the queue has grown too long."""
+
+    def __init__(self, send: Send, on_stuck: Callable[[], None]) -> None:
+        self._send = send
+        self._on_stuck = on_stuck
+        self._queue: deque[dict[str, Any]] = deque()
+        self._draining: asyncio.Task[None] | None = None
+        self._closed = False
+        self.last_put = 0.0  # on the loop's clock: when something was last sent
+
+    def put(self, text: str) -> None:
+        """A frame that must not be lost while the socket lives."""
+        self._put({"type": "websocket.send", "text": text})
+
+    def put_tick(self, message: dict[str, Any]) -> None:
+        """A ready-made message of a tick: sent now, or never."""
+        if self._draining is None and not self._closed:
+            self._put(message)
+
+    def close(self, code: int, reason: str) -> None:
+        """The last thing that is sent."""
+        if not self._closed:
+            self._put({"type": "websocket.close", "code": code, "reason": reason})
+            self._closed = True
+
+    def abandon(self) -> None:
+        """The socket is gone: nothing more is sent."""
+        self._closed = True
+        self._queue.clear()
+        if self._draining is not None:
+            self._draining.cancel()
+
+    def _put(self, message: dict[str, Any]) -> None:
+        if self._closed:
+            return
+        self.last_put = asyncio.get_running_loop().time()
+        if self._draining is not None:
+            self._queue.append(message)
+            if len(self._queue) == LONGEST_QUEUE:
+                self._on_stuck()
+            return
+        rest = _step(self._send(message))
+        if rest is not None:
+            self._draining = asyncio.get_running_loop().create_task(self._drain(rest))
+
+    async def _drain(self, rest: Awaitable[None]) -> None:
+        try:
+            await rest
+            while self._queue:
+                await self._send(self._queue.popleft())
+        except Exception:  # noqa: BLE001 -- the peer is gone; the server library ends the socket
+            self._closed = True
+            self._queue.clear()
+        finally:
+            self._draining = None
+
+
+def _step(sending: Awaitable[None]) -> Awaitable[None] | None:
+    """Drives the coroutine one step. None if that finished it, else the rest of it."""
+    assert isinstance(sending, Coroutine)
+    try:
+        waits_for = sending.send(None)
+    except StopIteration:
+        return None
+    except Exception:  # noqa: BLE001 -- the peer is gone; the server library ends the socket
+        return None
+    return _rest(sending, waits_for)
+
+
+@types.coroutine
+def _rest(sending: Coroutine[Any, Any, None], waits_for: Any) -> Generator[Any, Any, None]:
+    """The coroutine from where it stands, for a task to await."""
+    while True:
+        try:
+            value = yield waits_for
+        except BaseException as error:  # noqa: BLE001 -- handed on to where it belongs
+            try:
+                waits_for = sending.throw(error)
+            except StopIteration:
+                return
+        else:
+            try:
+                waits_for = sending.send(value)
+            except StopIteration:
+                return

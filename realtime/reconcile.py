@@ -1,0 +1,134 @@
+"""Heals lost messages by asking the database now and then.
+
+One query for all users connected to this process: whose revision moved past what their room has
+heard? What was missed is read from the log and sent. A revision must be behind in two rounds in a
+row: a message that is on its way is not lost.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+from channels.db import database_sync_to_async
+from django.db import Error as DatabaseError
+
+from accounts.models import Login, User
+from realtime import messages
+from realtime.clock import clock
+from sessions_app import changes
+from sessions_app.changes import Change, Missed
+from sessions_app.events import ENDS, SessionChanged
+
+if TYPE_CHECKING:
+    from realtime.hub import Hub, Room
+
+log = logging.getLogger(__name__)
+
+EVERY_S = 2.5  # two rounds and some work are less than the 6 s that are promised
+
+# Its own thread: a slow query of anybody else does not keep it from its round.
+_executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="reconcile")
+
+
+async def keep_reconciled(hub: Hub) -> None:
+    """Rounds for ever. A database that is away makes a round fail, not the task."""
+    behind: dict[int, int] = {}
+    failing = False
+    while True:
+        try:
+            behind = await _round(hub, behind)
+            failing = False
+        except DatabaseError as error:
+            if not failing:
+                log.warning("cannot reconcile: %s", error)
+            failing = True
+        except Exception:
+            log.exception("a round of reconciling failed")
+        await asyncio.sleep(EVERY_S)
+
+
+async def _round(hub: Hub, ahead_before: dict[int, int]) -> dict[int, int]:
+    """Gives, for each room that is behind, the revision that it should reach by the next round."""
+    await _ask(clock.measure)
+    for room in [r for r in hub.rooms.values() if not r.joined]:
+        await hub.join_group(room)
+    rooms = {user: room for user, room in hub.rooms.items() if room.revision is not None}
+    if not rooms:
+        return {}
+    await _close_ended_logins(hub)
+    revisions = await _ask(_revisions, list(rooms))
+    ahead = {}
+    for user, room in rooms.items():
+        heard = room.revision or 0
+        if heard < ahead_before.get(user, 0):
+            await _heal(hub, room, heard)
+        elif heard < revisions.get(user, 0):
+            ahead[user] = revisions[user]
+    return ahead
+
+
+async def _close_ended_logins(hub: Hub) -> None:
+    """The sockets of logins that have ended, where the message that said so was lost."""
+    sockets = [socket for socket in hub.sockets() if socket.login_id is not None]
+    standing = await _ask(_standing, [socket.login_id for socket in sockets])
+    for socket in sockets:
+        if socket.login_id not in standing:
+            socket.revoked()
+
+
+async def _heal(hub: Hub, room: Room, heard: int) -> None:
+    missed: Missed = await _ask(changes.missed, room.user_id, since=heard)
+    log.warning("user %s missed %s changes, sending them", room.user_id, len(missed.changes))
+    room.revision = max(room.revision or 0, missed.revision)
+    room.ahead = {r for r in room.ahead if r > room.revision}
+    if missed.reset:
+        for socket in tuple(room.sockets):
+            socket.start_over()
+        return
+    for change in with_states(missed.changes):
+        if change.state is not None:
+            hub.follow_state(room, change.state)
+        else:
+            hub.follow(room, change.session, change.version, None)
+        frame = messages.of_change(change).as_text()
+        for socket in tuple(room.sockets):
+            socket.told(frame, change.revision)
+
+
+def with_states(missed: list[Change]) -> list[SessionChanged]:
+    """The changes as they would have been told: each end, and the newest of each session."""
+    newest = {change.session: change for change in missed}
+    user = 0
+    return [
+        SessionChanged(
+            user=user,
+            revision=change.revision,
+            session=change.session,
+            version=change.version,
+            cause=change.kind,
+            at=change.at,
+            device=change.device,
+            state=newest[change.session].state,
+            space=change.space,
+            late_ms=change.data.get("late_ms"),
+        )
+        for change in missed
+        if change is newest[change.session] or change.kind in ENDS
+    ]
+
+
+def _revisions(users: list[int]) -> dict[int, int]:
+    return dict(User.objects.filter(pk__in=users).values_list("pk", "revision"))
+
+
+def _standing(logins: list[int]) -> set[int]:
+    return set(Login.objects.standing().filter(pk__in=logins).values_list("pk", flat=True))
+
+
+def _ask(function, *arguments, **named):  # type: ignore[no-untyped-def]
+    return database_sync_to_async(function, thread_sensitive=False, executor=_executor)(
+        *arguments, **named
+    )

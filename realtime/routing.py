@@ -1,0 +1,21 @@
+"""Where sockets go: `/ws/` to the consumer, anything else is refused in the handshake."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from channels.routing import URLRouter
+from django.urls import path, re_path
+
+from realtime.auth import AllowedOrigins, Scope, not_found
+from realtime.consumers import DeviceConsumer
+
+
+async def nowhere(scope: Scope, receive: Any, send: Any) -> None:
+    """Without this route an unknown path is an exception, and a traceback in the log."""
+    await not_found(scope, send)
+
+
+websocket_application = AllowedOrigins(
+    URLRouter([path("ws/", DeviceConsumer.as_asgi()), re_path(r"", nowhere)])
+)

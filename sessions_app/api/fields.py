@@ -1,0 +1,31 @@
+"""Strict input fields of sessions, besides those of `accounts.api.fields`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from sessions_app.images import from_data_url
+
+
+class TrueOrFalse(serializers.BooleanField):
+    """A JSON boolean. (DRF's own takes "yes" and 1 too.)"""
+
+    def to_internal_value(self, data: Any) -> bool:
+        if not isinstance(data, bool):
+            self.fail("invalid", input=data)
+        return data
+
+
+@extend_schema_field({"type": ["string", "null"], "description": "A data: URL, or null for none."})
+class Picture(serializers.Field[Any, Any, Any, Any]):
+    """A `data:` URL, decoded; null and "" mean no picture."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        if data == "":
+            return None
+        if not isinstance(data, str):
+            raise serializers.ValidationError("Send the picture as a data: URL.")
+        return from_data_url(data)

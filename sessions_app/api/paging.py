@@ -1,0 +1,43 @@
+"""Plain arrays, paged on request: `?limit=&cursor=`, with the next page in `Link` (RFC 8288)."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+from django.db.models import Model, QuerySet
+from rest_framework.request import Request
+
+from sessions_app.exceptions import InvalidInput
+
+LARGEST_PAGE = 1_000
+
+M = TypeVar("M", bound=Model)
+
+
+def page(request: Request, rows: QuerySet[M], *, newest_first: bool = False) -> tuple[list[M], dict[str, str]]:
+    """The asked page and its headers. Without `limit`, all of it. Ordered by id; the cursor is one."""
+    rows = rows.order_by("-pk" if newest_first else "pk")
+    limit = _number(request, "limit", LARGEST_PAGE)
+    cursor = _number(request, "cursor", 2**63 - 1)
+    if cursor is not None:
+        rows = rows.filter(**{"pk__lt" if newest_first else "pk__gt": cursor})
+    if limit is None:
+        return list(rows), {}
+    found = list(rows[: limit + 1])
+    if len(found) <= limit:
+        return found, {}
+    found = found[:limit]
+    return found, {"Link": f'<{_next(request, limit, found[-1].pk)}>; rel="next"'}
+
+
+def _next(request: Request, limit: int, cursor: Any) -> str:
+    return request.build_absolute_uri(f"{request.path}?limit={limit}&cursor={cursor}")
+
+
+def _number(request: Request, name: str, largest: int) -> int | None:
+    given = request.query_params.get(name)
+    if given is None:
+        return None
+    if not (given.isascii() and given.isdigit() and len(given) < 20 and 1 <= int(given) <= largest):
+        raise InvalidInput({name: [f"A whole number from 1 to {largest} is required."]})
+    return int(given)

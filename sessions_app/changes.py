@@ -1,0 +1,95 @@
+"""What a device missed: everything of its user's since the revision that it has seen."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from accounts.models import User
+from sessions_app.clock import database_now
+from sessions_app.events import Cause, SessionState, SpaceState, Value
+from sessions_app.exceptions import NotFound
+from sessions_app.models import Epoch, Session, SessionEvent, Space
+
+MOST = 200  # changes; beyond that a device loads its lists afresh
+
+
+class Change(Value, frozen=True, kw_only=True):
+    """A row of the log. `state` stands on the newest change of each session that still exists."""
+
+    revision: int
+    session: int
+    version: int
+    kind: Cause
+    at: datetime
+    device: str
+    data: dict[str, Any]
+    state: SessionState | None = None
+    space: SpaceState | None = None  # of an end: what the session became
+
+
+class Missed(Value, frozen=True, kw_only=True):
+    """The answer to "I have seen `since`": oldest first; `reset` means: load the lists afresh."""
+
+    epoch: str
+    revision: int
+    reset: bool
+    changes: list[Change]
+
+
+def current_epoch() -> str:
+    """The name of the life of this database. It changes when a backup is restored."""
+    row, _ = Epoch.objects.get_or_create(pk=1)  # the first to ask names it
+    return str(row.value)
+
+
+def active_session(user_id: int) -> SessionState | None:
+    """The user's running or paused session."""
+    session = Session.objects.owned_by(user_id).active().for_show().first()  # type: ignore[attr-defined]
+    return session and session.state(session.read_at)
+
+
+def missed(user_id: int, *, since: int | None, epoch: str | None = None) -> Missed:
+    """What the user's device has not seen. `since` None: it has seen nothing, and loads its lists.
+
+    An `epoch` of None is not checked. Raises `NotFound` for a user who is gone.
+    """
+    here = current_epoch()
+    revision = User.objects.filter(pk=user_id).values_list("revision", flat=True).first()
+    if revision is None:
+        raise NotFound
+    if since is None or epoch not in {None, here} or not 0 <= revision - since <= MOST:
+        return Missed(epoch=here, revision=revision, reset=True, changes=[])
+    return Missed(
+        epoch=here, revision=revision, reset=False, changes=_changes(user_id, since, revision)
+    )
+
+
+def _changes(user_id: int, since: int, until: int) -> list[Change]:
+    rows = list(
+        SessionEvent.objects.filter(
+            user_id=user_id, revision__gt=since, revision__lte=until
+        ).order_by("revision")
+    )
+    if not rows:
+        return []
+    ids = {row.session_id for row in rows}
+    now = database_now()
+    sessions = Session.objects.owned_by(user_id).filter(pk__in=ids).prefetch_related("tasks")  # type: ignore[attr-defined]
+    states = {s.pk: s.state(now) for s in sessions}
+    bodies = {b.pk: b.state() for b in Space.objects.filter(session_id__in=ids).select_related("session")}
+    newest = {row.session_id: row.revision for row in rows}
+    return [
+        Change(
+            revision=row.revision,
+            session=row.session_id,
+            version=row.version,
+            kind=row.cause,
+            at=row.at,
+            device=row.device,
+            data=row.data,
+            state=states.get(row.session_id) if newest[row.session_id] == row.revision else None,
+            space=bodies.get(row.data.get("space")),
+        )
+        for row in rows
+    ]

@@ -1,0 +1,131 @@
+"""What this app tells the rest: the state of a session as everybody shows it, and that it changed.
+
+The types here are the only description of a session outside the database: REST answers with them,
+the socket sends them, and both documents (OpenAPI, AsyncAPI) are made from them.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal, Self
+
+import msgspec
+from django.dispatch import Signal
+
+Cause = Literal[
+    "created",
+    "edited",
+    "tasks_edited",
+    "started",
+    "paused",
+    "resumed",
+    "extended",
+    "completed",
+    "finished",
+    "cancelled",
+    "deleted",
+]
+ENDS = frozenset({"completed", "finished", "cancelled"})
+
+
+class Value(msgspec.Struct, frozen=True, kw_only=True):
+    """A typed value that is never changed."""
+
+    def as_json(self) -> Any:
+        """The same as plain dicts, lists, strings (ISO 8601 for instants) and numbers."""
+        return msgspec.to_builtins(self)
+
+    @classmethod
+    def from_json(cls, plain: Any) -> Self:
+        """The value that `as_json` was made from."""
+        return msgspec.convert(plain, cls)
+
+
+class TimerState(Value, frozen=True, kw_only=True):
+    """The countdown. Lengths in milliseconds; `focused_ms` and `remaining_ms` as of `server_time`."""
+
+    status: Literal["ready", "running", "paused", "completed", "finished", "cancelled"]
+    version: int
+    remaining_ms: int
+    ends_at: datetime | None
+    started_at: datetime | None
+    ended_at: datetime | None
+    focused_ms: int
+    planned_ms: int
+    server_time: datetime
+
+
+class TaskState(Value, frozen=True, kw_only=True):
+    """A task of a session; `duration` in minutes, `session` the session's id."""
+
+    id: int
+    title: str
+    duration: int
+    session: int
+    created_at: datetime
+    done: bool
+
+
+class SessionState(Value, frozen=True, kw_only=True):
+    """A whole session: `duration` in minutes, `user` the owner's id, `image` a URL or null."""
+
+    id: int
+    title: str
+    duration: int
+    image: str | None
+    sound: str
+    created_at: datetime
+    user: int
+    reminders: list[int] | None
+    tasks: list[TaskState]
+    timer: TimerState
+
+
+class SpaceState(Value, frozen=True, kw_only=True):
+    """A body in the user's sky of one month ("2026-11"), 800 x 300. `hue` in degrees."""
+
+    id: int
+    session: int
+    type: Literal["star", "planet"]
+    x: int
+    y: int
+    image: str
+    created_at: datetime
+    title: str
+    focused_minutes: int
+    radius: int
+    hue: int
+    seed: int
+    month: str
+
+
+class SessionChanged(Value, frozen=True, kw_only=True):
+    """One committed change. `state` is the session after it, None when it was deleted."""
+
+    user: int
+    revision: int
+    session: int
+    version: int
+    cause: Cause
+    at: datetime
+    device: str
+    state: SessionState | None
+    task: TaskState | None = None  # what was added or edited
+    task_deleted: int | None = None
+    space: SpaceState | None = None  # what it became
+    late_ms: int | None = None  # of an end: how long after the deadline it was recorded
+
+
+class Reminded(Value, frozen=True, kw_only=True):
+    """An offset before the end of a running session was reached. It is no change of the session."""
+
+    user: int
+    session: int
+    version: int
+    remaining_ms: int
+    offset_s: int
+
+
+# Sent after the commit, with `send_robust`: a receiver that fails cannot undo what is committed.
+session_changed = Signal()  # change: SessionChanged
+session_reminded = Signal()  # reminder: Reminded

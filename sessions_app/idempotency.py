@@ -1,0 +1,106 @@
+"""The same request with the same key happens once, and gets the same answer for 24 hours.
+
+The answer is stored in the transaction of the effect, so a crash leaves both or neither. While the
+first request runs it holds an advisory lock of the database, which a crash releases too.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+from django.db import connection, transaction
+
+from sessions_app import exceptions
+from sessions_app.clock import database_now
+from sessions_app.events import SessionState
+from sessions_app.exceptions import (
+    Conflict,
+    IdempotencyInProgress,
+    IdempotencyMismatch,
+    SessionError,
+    StaleVersion,
+)
+from sessions_app.models import IdempotencyKey
+
+KEPT = timedelta(hours=24)
+LONGEST_KEY = 255
+
+_last_cleaning = 0.0  # on the monotonic clock
+
+
+def once(user_id: int, key: str | None, request: Any, act: Callable[[], Any]) -> Any:
+    """Does `act` once for this key and gives its answer (plain JSON); a repeat gets the same one.
+
+    `request` is what was asked, as plain JSON. A refusal by the rules is an answer too, and raised
+    again. Raises `IdempotencyMismatch` and `IdempotencyInProgress`.
+    """
+    if key is None:
+        return act()
+    with transaction.atomic():
+        outcome = _known(user_id, key, request)
+        if outcome is None:
+            outcome = _outcome(act)
+            IdempotencyKey.objects.create(
+                user_id=user_id,
+                key=key,
+                fingerprint=_fingerprint(request),
+                outcome=outcome,
+                created_at=database_now(),
+            )
+    if refusal := outcome.get("refusal"):
+        raise _raised_again(refusal)
+    return outcome["answer"]
+
+
+def forget_old_keys(*, every: timedelta) -> None:
+    """Deletes what is older than 24 hours, at most once in `every` per process."""
+    global _last_cleaning
+    if time.monotonic() - _last_cleaning < every.total_seconds() and _last_cleaning:
+        return
+    _last_cleaning = time.monotonic()
+    IdempotencyKey.objects.filter(created_at__lt=database_now() - KEPT).delete()
+
+
+def _known(user_id: int, key: str, request: Any) -> dict[str, Any] | None:
+    """The outcome of the first request with this key, where there was one."""
+    if not _lock(f"{user_id}:{key}"):
+        raise IdempotencyInProgress
+    row = IdempotencyKey.objects.filter(user_id=user_id, key=key).first()
+    if row is None:
+        return None
+    if row.created_at < database_now() - KEPT:
+        row.delete()
+        return None
+    if row.fingerprint != _fingerprint(request):
+        raise IdempotencyMismatch
+    return dict(row.outcome)
+
+
+def _lock(name: str) -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0))", [name])
+        return bool(cursor.fetchone()[0])
+
+
+def _outcome(act: Callable[[], Any]) -> dict[str, Any]:
+    try:
+        with transaction.atomic():  # what a refused action wrote is undone, its answer is kept
+            return {"answer": act()}
+    except (Conflict, StaleVersion) as refusal:
+        state = refusal.state.as_json() if refusal.state else None
+        return {"refusal": {"error": type(refusal).__name__, "sentence": str(refusal), "state": state}}
+
+
+def _raised_again(refusal: dict[str, Any]) -> SessionError:
+    kind: type[SessionError] = getattr(exceptions, refusal["error"])
+    state = refusal["state"]
+    return kind(refusal["sentence"], state=state and SessionState.from_json(state))
+
+
+def _fingerprint(request: Any) -> str:
+    return hashlib.sha256(msgspec.json.encode(request, order="sorted")).hexdigest()

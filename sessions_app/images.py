@@ -1,0 +1,53 @@
+"""A picture that comes as a `data:` URL, decoded and written anew, so that nothing rides along."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from io import BytesIO
+
+from django.core.files.base import ContentFile
+from PIL import Image, UnidentifiedImageError
+
+from sessions_app.exceptions import ImageInvalid
+
+LARGEST_BYTES = 6 * 1024 * 1024  # decoded
+LARGEST_PIXELS = 25_000_000  # checked in the header, before anything is decoded
+LONGEST_SIDE = 1_600  # what is kept
+_FORMATS = {"png": "PNG", "jpeg": "JPEG", "jpg": "JPEG", "webp": "WEBP"}
+_DATA_URL = re.compile(r"data:image/(png|jpe?g|webp);base64,", re.ASCII)
+
+
+def from_data_url(url: str) -> ContentFile[bytes]:
+    """The picture as a WebP file. Raises `ImageInvalid` with a sentence that says why."""
+    head = _DATA_URL.match(url)
+    if head is None:
+        raise _refused("Send a PNG, JPEG or WebP picture as a base64 data: URL.")
+    if (len(url) - head.end()) * 3 // 4 > LARGEST_BYTES:
+        raise _refused(f"The picture may have at most {LARGEST_BYTES} bytes.")
+    try:
+        raw = base64.b64decode(url[head.end() :], validate=True)
+    except (binascii.Error, ValueError):
+        raise _refused("The picture is not valid base64.") from None
+    return ContentFile(_rewritten(raw, _FORMATS[head[1]]), name="picture.webp")
+
+
+def _rewritten(raw: bytes, declared: str) -> bytes:
+    try:
+        with Image.open(BytesIO(raw), formats=[declared]) as picture:
+            if picture.width * picture.height > LARGEST_PIXELS:
+                raise _refused(f"The picture may have at most {LARGEST_PIXELS} pixels.")
+            if getattr(picture, "n_frames", 1) != 1:
+                raise _refused("The picture may not be animated.")
+            picture.thumbnail((LONGEST_SIDE, LONGEST_SIDE))
+            clean = picture.convert("RGBA" if picture.has_transparency_data else "RGB")
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+        raise _refused("The picture cannot be read.") from None
+    out = BytesIO()
+    clean.save(out, "WEBP", quality=85)
+    return out.getvalue()
+
+
+def _refused(why: str) -> ImageInvalid:
+    return ImageInvalid({"image": [why]})

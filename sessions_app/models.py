@@ -1,0 +1,315 @@
+"""Storage. What must never be is forbidden here by the database; the QuerySet holds the questions."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime, timedelta
+from typing import Any, ClassVar
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.templatetags.static import static
+
+from accounts.models import User
+from sessions_app.clock import ClockTimestamp
+from sessions_app.countdown import ACTIVE, Countdown, Status
+from sessions_app.events import Cause, SessionState, SpaceState, TaskState, TimerState
+from sessions_app.reminders import next_reminder
+
+MILLISECOND = timedelta(milliseconds=1)
+LONGEST_MINUTES = 24 * 60
+
+
+def in_ms(length: timedelta) -> int:
+    return length // MILLISECOND
+
+
+class SessionQuerySet(models.QuerySet["Session"]):
+    def owned_by(self, user_id: int) -> SessionQuerySet:
+        """Another user's session does not exist: permission is part of the question."""
+        return self.filter(user_id=user_id)
+
+    def active(self) -> SessionQuerySet:
+        return self.filter(status__in=ACTIVE)
+
+    def for_show(self) -> SessionQuerySet:
+        """With all that a state needs, and `read_at`, the database's clock, in two queries."""
+        return self.prefetch_related("tasks").annotate(read_at=ClockTimestamp())
+
+
+class Session(models.Model):
+    """A focus session and its countdown.
+
+    `version` counts the changes of the session and its tasks; each has a row in `SessionEvent`.
+    """
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="sessions")
+    title = models.CharField(max_length=100)
+    duration = models.PositiveSmallIntegerField()  # whole minutes, as planned before the start
+    image = models.FileField(upload_to="sessions/", max_length=120, blank=True)
+    sound = models.CharField(max_length=100, blank=True)
+    reminders = models.JSONField(null=True)  # seconds before the end; None: as the user's profile
+    created_at = models.DateTimeField()
+    updated_at = models.DateTimeField()  # the database's clock at the last change
+    version = models.PositiveIntegerField(default=0)
+    # Kept by a trigger on Task, so that the check below holds under any concurrency.
+    task_minutes = models.PositiveIntegerField(default=0, editable=False)
+
+    status = models.CharField(
+        max_length=9, choices=[(s.value, s.value) for s in Status], default=Status.READY.value
+    )
+    planned_ms = models.PositiveBigIntegerField()  # the duration and every extension
+    ends_at = models.DateTimeField(null=True)
+    remaining_ms = models.PositiveBigIntegerField(null=True)
+    focused_ms = models.PositiveBigIntegerField(null=True)
+    started_at = models.DateTimeField(null=True)
+    ended_at = models.DateTimeField(null=True)
+    reminder_at = models.DateTimeField(null=True)  # the next reminder of this deadline
+
+    objects: ClassVar[models.Manager[Session]] = SessionQuerySet.as_manager()  # type: ignore[assignment]
+    read_at: datetime  # by `for_show`
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["user"],
+                condition=Q(status__in=[Status.RUNNING.value, Status.PAUSED.value]),
+                name="one_active_session_per_user",
+            ),
+            models.CheckConstraint(
+                condition=Q(status=Status.RUNNING.value, ends_at__isnull=False)
+                | (~Q(status=Status.RUNNING.value) & Q(ends_at__isnull=True)),
+                name="deadline_only_while_running",
+            ),
+            models.CheckConstraint(
+                condition=Q(status=Status.PAUSED.value, remaining_ms__isnull=False)
+                | (~Q(status=Status.PAUSED.value) & Q(remaining_ms__isnull=True)),
+                name="remaining_only_while_paused",
+            ),
+            models.CheckConstraint(
+                condition=Q(
+                    status__in=["completed", "finished", "cancelled"],
+                    focused_ms__isnull=False,
+                    ended_at__isnull=False,
+                )
+                | Q(
+                    status__in=["ready", "running", "paused"],
+                    focused_ms__isnull=True,
+                    ended_at__isnull=True,
+                ),
+                name="end_only_once_ended",
+            ),
+            models.CheckConstraint(
+                condition=Q(reminder_at__isnull=True) | Q(ends_at__isnull=False),
+                name="reminder_only_while_running",
+            ),
+            models.CheckConstraint(
+                condition=Q(duration__gte=1, duration__lte=LONGEST_MINUTES),
+                name="duration_in_range",
+            ),
+            models.CheckConstraint(
+                condition=Q(task_minutes__lte=models.F("duration")),
+                name="task_minutes_within_duration",
+            ),
+        ]
+        indexes = [
+            # The head of these is all that a timekeeper looks at, however many sessions run.
+            models.Index(fields=["ends_at"], condition=Q(status="running"), name="session_due"),
+            models.Index(
+                fields=["reminder_at"],
+                condition=Q(reminder_at__isnull=False),
+                name="session_reminder_due",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.title} ({self.status})"
+
+    @property
+    def countdown(self) -> Countdown:
+        return Countdown(
+            status=Status(self.status),
+            planned=self.planned_ms * MILLISECOND,
+            ends_at=self.ends_at,
+            remaining=None if self.remaining_ms is None else self.remaining_ms * MILLISECOND,
+            focused=None if self.focused_ms is None else self.focused_ms * MILLISECOND,
+            started_at=self.started_at,
+            ended_at=self.ended_at,
+        )
+
+    def take(self, after: Countdown, now: datetime) -> None:
+        """Takes over what a rule has decided, and arms the reminders of a new deadline."""
+        moved = after.ends_at != self.ends_at
+        self.status = after.status.value
+        self.planned_ms = in_ms(after.planned)
+        self.ends_at = after.ends_at
+        self.remaining_ms = None if after.remaining is None else in_ms(after.remaining)
+        self.focused_ms = None if after.focused is None else in_ms(after.focused)
+        self.started_at = after.started_at
+        self.ended_at = after.ended_at
+        if moved:
+            self.arm_reminder(now)
+
+    def arm_reminder(self, after: datetime) -> None:
+        offsets = self.user.reminders if self.reminders is None else self.reminders
+        self.reminder_at = next_reminder(self.ends_at, offsets, after)
+
+    def state(self, now: datetime) -> SessionState:
+        """The session as everybody shows it. Its own time never runs backwards."""
+        now = max(now, self.updated_at)
+        countdown = self.countdown
+        return SessionState(
+            id=self.pk,
+            title=self.title,
+            duration=self.duration,
+            image=public_url(self.image.url) if self.image else None,
+            sound=self.sound,
+            created_at=self.created_at,
+            user=self.user_id,
+            reminders=self.reminders,
+            tasks=[task.state() for task in self.tasks.all()],
+            timer=TimerState(
+                status=self.status,  # type: ignore[arg-type]
+                version=self.version,
+                remaining_ms=in_ms(countdown.remaining_at(now)),
+                ends_at=self.ends_at,
+                started_at=self.started_at,
+                ended_at=self.ended_at,
+                focused_ms=in_ms(countdown.focused_at(now)),
+                planned_ms=self.planned_ms,
+                server_time=now,
+            ),
+        )
+
+
+class Task(models.Model):
+    """Something to do within a session; `duration` in whole minutes."""
+
+    session = models.ForeignKey(Session, on_delete=models.CASCADE, related_name="tasks")
+    title = models.CharField(max_length=100)
+    duration = models.PositiveSmallIntegerField()
+    done = models.BooleanField(default=False)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [
+            models.CheckConstraint(condition=Q(duration__gte=1), name="task_takes_a_minute"),
+        ]
+
+    def __str__(self) -> str:
+        return self.title
+
+    def state(self) -> TaskState:
+        return TaskState(
+            id=self.pk,
+            title=self.title,
+            duration=self.duration,
+            session=self.session_id,
+            created_at=self.created_at,
+            done=self.done,
+        )
+
+
+class Space(models.Model):
+    """The star or planet that a session became. `sky` is the first day of its month."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="spaces")
+    session = models.OneToOneField(Session, on_delete=models.CASCADE, related_name="space")
+    type = models.CharField(max_length=6, choices=[("star", "star"), ("planet", "planet")])
+    sky = models.DateField()
+    seed = models.PositiveIntegerField()
+    x = models.PositiveSmallIntegerField()
+    y = models.PositiveSmallIntegerField()
+    radius = models.PositiveSmallIntegerField()
+    hue = models.PositiveSmallIntegerField()
+    look = models.PositiveSmallIntegerField()
+    created_at = models.DateTimeField()
+
+    class Meta:
+        indexes = [models.Index(fields=["user", "sky"], name="space_of_a_month")]
+
+    def __str__(self) -> str:
+        return f"{self.type} at {self.x}, {self.y}"
+
+    def state(self) -> SpaceState:
+        return SpaceState(
+            id=self.pk,
+            session=self.session_id,
+            type=self.type,  # type: ignore[arg-type]
+            x=self.x,
+            y=self.y,
+            image=public_url(static(f"sky/{self.type}-{self.look}.svg")),
+            created_at=self.created_at,
+            title=self.session.title,
+            focused_minutes=(self.session.focused_ms or 0) // 60_000,
+            radius=self.radius,
+            hue=self.hue,
+            seed=self.seed,
+            month=f"{self.sky:%Y-%m}",
+        )
+
+
+class SessionEvent(models.Model):
+    """One change of a session: history, source of resync, and outbox in one. Outlives the session.
+
+    `at` is the database's clock at the change, never the deadline: for an end, `at` less the
+    session's `ended_at` is how late it was recorded.
+    """
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="session_events")
+    revision = models.PositiveBigIntegerField()
+    session_id = models.BigIntegerField()  # no foreign key: the session may be gone
+    version = models.PositiveIntegerField()
+    kind = models.CharField(max_length=12)
+    at = models.DateTimeField()
+    device = models.CharField(max_length=64, blank=True)
+    data = models.JSONField(default=dict)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["session_id", "version"], name="version_unique_per_session"
+            ),
+            models.UniqueConstraint(fields=["user", "revision"], name="revision_unique_per_user"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.session_id} v{self.version}"
+
+    @property
+    def cause(self) -> Cause:
+        return self.kind  # type: ignore[return-value]
+
+
+class IdempotencyKey(models.Model):
+    """What a request with this key was answered, kept for 24 hours."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
+    key = models.CharField(max_length=255)
+    fingerprint = models.CharField(max_length=64)  # SHA-256 of what was asked
+    outcome: models.JSONField[Any, Any] = models.JSONField()
+    created_at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["user", "key"], name="idempotency_key_unique_per_user")
+        ]
+
+    def __str__(self) -> str:
+        return self.key
+
+
+class Epoch(models.Model):
+    """The name of the life of this database (one row): another one means that versions went back."""
+
+    value = models.UUIDField(default=uuid.uuid4)
+
+    def __str__(self) -> str:
+        return str(self.value)
+
+
+def public_url(path: str) -> str:
+    """Absolute where `PUBLIC_URL` is set: the timekeeper has no request to ask."""
+    return path if path.startswith("http") else f"{settings.PUBLIC_URL}{path}"

@@ -1,0 +1,76 @@
+"""What a session becomes in the sky, and where: a star or a planet, the same on every device.
+
+Everything follows from a seed that is stored with the body, and from the bodies that are in the sky
+already: a new one goes where there is most room. A sky is one month of the user's, 800 x 300.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from random import Random
+from zoneinfo import ZoneInfo
+
+WIDTH, HEIGHT = 800, 300
+MARGIN = 20  # a body's middle stays this far from the edge
+STAR_RADII = (4, 9)
+PLANET_RADII = (10, 16)
+PLANET_FULL_GROWN_MINUTES = 180
+APART = 2 * PLANET_RADII[1] + 2  # between middles: then no two bodies touch, whatever they are
+TRIES = 48  # candidates for a place; the roomiest wins
+LOOKS = 6  # pictures of each type in client/sky/
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """A star or a planet: its place (units of the 800 x 300 sky), size and colour (hue in degrees)."""
+
+    type: str
+    x: int
+    y: int
+    radius: int
+    hue: int
+    look: int
+
+
+def body(focused: timedelta, *, seed: int, star_up_to: timedelta, taken: Sequence[tuple[int, int]]) -> Body:
+    """The body of a session that was focused for `focused`; `taken` are the middles in its sky."""
+    dice = Random(seed)  # noqa: S311 -- looks, not secrets
+    minutes = focused.total_seconds() / 60
+    type_ = "star" if focused <= star_up_to else "planet"
+    low, high = STAR_RADII if type_ == "star" else PLANET_RADII
+    full = star_up_to.total_seconds() / 60 if type_ == "star" else PLANET_FULL_GROWN_MINUTES
+    radius = round(low + (high - low) * min(1.0, minutes / max(full, 1)))
+    hue, look = dice.randrange(360), dice.randrange(LOOKS)
+    x, y = _roomiest(dice, taken)
+    return Body(type_, x, y, radius, hue, look)
+
+
+def month_of(moment: datetime, *, zone: str, day_start: int) -> date:
+    """The first of the month that `moment` belongs to, where days start `day_start` minutes late."""
+    local = moment.astimezone(ZoneInfo(zone)).replace(tzinfo=None)
+    return (local - timedelta(minutes=day_start)).date().replace(day=1)
+
+
+def _roomiest(dice: Random, taken: Sequence[tuple[int, int]]) -> tuple[int, int]:
+    candidates = [
+        (dice.randint(MARGIN, WIDTH - MARGIN), dice.randint(MARGIN, HEIGHT - MARGIN))
+        for _ in range(TRIES)
+    ]
+    best = max(candidates, key=lambda place: _room(place, taken))
+    if _room(best, taken) >= APART:
+        return best
+    # Chance found nothing: go through the sky in steps finer than a body.
+    grid = [
+        (x, y)
+        for x in range(MARGIN, WIDTH - MARGIN + 1, 10)
+        for y in range(MARGIN, HEIGHT - MARGIN + 1, 10)
+    ]
+    dice.shuffle(grid)
+    return max(grid, key=lambda place: _room(place, taken))
+
+
+def _room(place: tuple[int, int], taken: Sequence[tuple[int, int]]) -> float:
+    return min((math.dist(place, other) for other in taken), default=math.inf)
