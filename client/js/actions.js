@@ -1,0 +1,147 @@
+/** Everything that the user can do, and what is said where it does not work. */
+
+import { ask } from "./api.js";
+import { uuid } from "./random.js";
+import { insist, say, warn } from "./views/messages.js";
+import { question } from "./views/question.js";
+
+export class Actions {
+  #store;
+  #commands;
+  #socket;
+
+  constructor({ store, commands, socket }) {
+    this.#store = store;
+    this.#commands = commands;
+    this.#socket = socket;
+  }
+
+  /** Field errors, or nothing where the session was created. */
+  async create(draft, tasks, start) {
+    let session;
+    try {
+      session = await post("/sessions/", { ...draft, sound: "" });
+    } catch (error) {
+      if (!error.body?.title && !error.body?.duration) warn(error);
+      return error.body ?? {};
+    }
+    this.#store.adopt(session);
+    const added = await attempt(async () => {
+      for (const task of tasks) await post(`/sessions/${session.id}/tasks/`, task);
+      if (tasks.length) await this.#reload(session.id);
+    });
+    if (added && start) await this.start(this.#store.session(session.id));
+    else if (added) say(`“${session.title}” is ready when you are.`);
+    return null;
+  }
+
+  command(session, action, extra) {
+    return attempt(() => this.#commands.run(session, action, extra));
+  }
+
+  start(session) {
+    return attempt(async () => {
+      try {
+        await this.#commands.run(session, "start");
+      } catch (error) {
+        if (error.code !== "another_session_is_active") throw error;
+        await this.#replace(session);
+      }
+    });
+  }
+
+  async cancel(session) {
+    const sure = await question({
+      title: "Cancel this session?",
+      text: `“${session.title}” will stop here and leave nothing in your sky.`,
+      yes: "Cancel it",
+      no: "Keep going",
+    });
+    const now = this.#store.session(session.id); // it went on while the question stood
+    if (sure && now) await this.command(now, "cancel");
+  }
+
+  repeat(session) {
+    return attempt(async () => {
+      const copy = await this.#copy(session);
+      say(`“${copy.title}” is ready when you are.`);
+    });
+  }
+
+  startAgain(session) {
+    return attempt(async () => this.start(await this.#copy(session)));
+  }
+
+  async remove(session) {
+    const sure = await question({
+      title: "Delete this session?",
+      text: `“${session.title}”, its tasks and what it left in the sky will be gone.`,
+      yes: "Delete",
+      no: "Keep it",
+    });
+    if (!sure) return;
+    await attempt(async () => {
+      await ask("DELETE", `/sessions/${session.id}/`);
+      this.#store.remove(session.id);
+    });
+  }
+
+  addTask(session, task) {
+    return this.#change(session, () => post(`/sessions/${session.id}/tasks/`, task));
+  }
+
+  tickTask(session, task, done) {
+    const path = `/sessions/${session.id}/tasks/${task.id}/`;
+    return this.#change(session, () => ask("PATCH", path, { done }));
+  }
+
+  removeTask(session, task) {
+    return this.#change(session, () => ask("DELETE", `/sessions/${session.id}/tasks/${task.id}/`));
+  }
+
+  /** The current state of one session, asked for. */
+  async #reload(id) {
+    this.#store.adopt(await ask("GET", `/sessions/${id}/`));
+  }
+
+  #change(session, work) {
+    return attempt(async () => {
+      await work();
+      if (!this.#socket.connected) await this.#reload(session.id); // else the change arrives there
+    });
+  }
+
+  async #copy(session) {
+    const copy = await post(`/sessions/${session.id}/repeat/`, {});
+    this.#store.adopt(copy);
+    return copy;
+  }
+
+  async #replace(session) {
+    const other = this.#store.active();
+    const sure = await question({
+      title: "Another session is active",
+      text: `Finish ${other ? `“${other.title}”` : "it"} now and start “${session.title}”?`,
+      yes: "Finish it and start",
+    });
+    const now = this.#store.session(session.id);
+    if (sure && now) await this.#commands.run(now, "start", { replace: true });
+    else if (now) say(`“${session.title}” waits in the list.`);
+  }
+}
+
+const post = (path, body) => ask("POST", path, body, { key: uuid() });
+
+/** True where it worked; else the user is told why it did not. */
+async function attempt(work) {
+  try {
+    await work();
+    return true;
+  } catch (error) {
+    if (error.code === "stale_version") warn("This had just changed elsewhere. Please look again.");
+    else if (error.status !== undefined) warn(error);
+    else insist("This page has a fault. Please reload it.");
+    if (error.status === undefined) throw error; // ours: let the console have it
+    return false;
+  }
+}

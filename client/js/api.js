@@ -1,0 +1,94 @@
+/** REST: one function that asks, and errors with a name. */
+
+import * as tokens from "./tokens.js";
+
+const PATIENCE_MS = 10_000;
+
+/** The server said no (or, with status 0, nothing at all). */
+export class ApiError extends Error {
+  constructor(status, body = {}) {
+    super(body.error ?? sentence(status));
+    this.status = status;
+    this.code = body.code ?? (status ? "unknown" : "unreachable");
+    this.body = body;
+  }
+
+  /** The current state of the session, which conflicts carry. */
+  get state() {
+    return [this.body.state, this.body.session, this.body.current].find((s) => s?.timer) ?? null;
+  }
+}
+
+let signedOut = () => {};
+
+/** What to do when the login has ended for good. */
+export function onSignedOut(callback) {
+  signedOut = callback;
+}
+
+/**
+ * Ask as the user who is signed in. A refused access token is renewed once.
+ * `key` makes a repeat of the same POST harmless.
+ */
+export async function ask(method, path, body, { key } = {}) {
+  const login = tokens.read();
+  let answer = await send(method, path, body, { key, access: login?.access });
+  if (answer.status === 401) {
+    const access = await renewed(login?.access);
+    if (!access) throw new ApiError(401, await json(answer));
+    answer = await send(method, path, body, { key, access });
+  }
+  return result(answer);
+}
+
+/** Ask as nobody, or with just this token: sign-up, log-in, log-out. */
+export async function askOpenly(method, path, body, access) {
+  return result(await send(method, path, body, { access }));
+}
+
+async function renewed(stale) {
+  try {
+    const access = await tokens.renew(stale);
+    if (!access) signedOut();
+    return access;
+  } catch {
+    throw new ApiError(0); // the login may well stand: this was the network, or a restart
+  }
+}
+
+async function send(method, path, body, { key, access }) {
+  const headers = { Accept: "application/json" };
+  if (body !== undefined) headers["Content-Type"] = "application/json";
+  if (access) headers.Authorization = `Bearer ${access}`;
+  if (key) headers["Idempotency-Key"] = key;
+  try {
+    return await fetch(path, {
+      method,
+      headers,
+      body: body === undefined ? undefined : JSON.stringify(body),
+      signal: AbortSignal.timeout(PATIENCE_MS),
+    });
+  } catch {
+    throw new ApiError(0);
+  }
+}
+
+async function result(answer) {
+  const body = await json(answer);
+  if (!answer.ok) throw new ApiError(answer.status, body);
+  return body;
+}
+
+async function json(answer) {
+  try {
+    return (await answer.json()) ?? {};
+  } catch {
+    return {}; // 205 has no body; a proxy's error page is no JSON
+  }
+}
+
+function sentence(status) {
+  if (!status) return "The server cannot be reached. Please try again in a moment.";
+  if (status === 429) return "That was a little fast. Please wait a moment.";
+  return status >= 500 ? "The server has a problem. Please try again." : "That did not work.";
+}

@@ -1,0 +1,75 @@
+/**
+ * start, pause, resume, extend, finish, cancel: over the socket where it is open, else over REST.
+ *
+ * A command carries a random key, so one whose answer was lost is repeated over REST without
+ * a second effect, and the version that the user saw, so that it cannot act on something else.
+ */
+
+import { ApiError, ask } from "./api.js";
+import { uuid } from "./random.js";
+
+const ANSWER_WITHIN_MS = 4_000;
+
+export class Commands {
+  #socket;
+  #store;
+  #waiting = new Map();
+
+  constructor(socket, store) {
+    this.#socket = socket;
+    this.#store = store;
+  }
+
+  /** Done, or an ApiError. Whatever state the answer brings has been adopted by then. */
+  async run(session, action, extra = {}) {
+    const command = { action, version: session.timer.version, key: uuid(), ...extra };
+    try {
+      const state =
+        (await this.#overSocket(session.id, command)) ?? (await overRest(session.id, command));
+      if (state?.timer) this.#store.adopt(state);
+    } catch (error) {
+      if (error.state) this.#store.adopt(error.state);
+      throw error;
+    }
+  }
+
+  /** An `ack` or `error` frame; false where nobody waits for it. */
+  answered(frame) {
+    const settle = this.#waiting.get(frame.id);
+    settle?.(frame);
+    return Boolean(settle);
+  }
+
+  /** The connection was lost: what waits for an answer asks again over REST. */
+  lost() {
+    this.#waiting.forEach((settle) => settle(null));
+  }
+
+  /** The new state, or null where the socket gave no answer. */
+  async #overSocket(session, command) {
+    const id = uuid();
+    const answer = new Promise((resolve) => this.#waiting.set(id, resolve));
+    const timer = setTimeout(() => this.#waiting.get(id)?.(null), ANSWER_WITHIN_MS);
+    const sent = this.#socket.send({ type: "command", id, session, ...command });
+    const frame = sent ? await answer : null;
+    clearTimeout(timer);
+    this.#waiting.delete(id);
+    if (frame?.type === "error") throw refusal(frame);
+    return frame?.state ?? null;
+  }
+}
+
+function refusal(frame) {
+  return new ApiError(409, { ...frame, error: frame.message });
+}
+
+async function overRest(session, { action, key, ...body }) {
+  const path = `/sessions/${session}/`;
+  try {
+    return await ask("POST", `${path}${action}/`, body, { key });
+  } catch (error) {
+    // The first try did arrive: all that is missing is its outcome.
+    if (error.code === "idempotency_mismatch") return ask("GET", path);
+    throw error;
+  }
+}

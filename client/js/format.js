@@ -1,0 +1,43 @@
+/** Times and dates as people read them. */
+
+/** Seconds to show: rounded up, so that the number changes exactly on the server's tick. */
+export const secondsLeft = (ms) => Math.max(0, Math.ceil(ms / 1000));
+
+/** 1500 -> "25:00", 3725 -> "1:02:05". */
+export function digits(seconds) {
+  const two = (n) => String(n).padStart(2, "0");
+  const [h, m, s] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60, seconds % 60];
+  return h ? `${h}:${two(m)}:${two(s)}` : `${two(m)}:${two(s)}`;
+}
+
+/** 90 -> "1 h 30 min", 25 -> "25 min". */
+export function minutes(total) {
+  const [h, m] = [Math.floor(total / 60), total % 60];
+  return [h && `${h} h`, (m || !h) && `${m} min`].filter(Boolean).join(" ");
+}
+
+/** Focused time: whole minutes, or seconds where it was less than one. */
+export function focused(ms) {
+  return ms < 60_000 ? `${Math.floor(ms / 1000)} s` : minutes(Math.floor(ms / 60_000));
+}
+
+export function timeOfDay(instant) {
+  return new Date(instant).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+}
+
+export function day(instant) {
+  return new Date(instant).toLocaleDateString([], { day: "numeric", month: "short" });
+}
+
+/** "2026-11" -> "November 2026". */
+export function monthName(month) {
+  const [year, number] = month.split("-").map(Number);
+  const first = new Date(year, number - 1, 1);
+  return first.toLocaleDateString([], { month: "long", year: "numeric" });
+}
+
+/** "2026-11" for an instant, by this device's calendar. */
+export function monthOf(instant) {
+  const date = new Date(instant);
+  return `${date.getFullYear()}-${String(date.getMonth() + 1).padStart(2, "0")}`;
+}

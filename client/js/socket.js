@@ -1,0 +1,158 @@
+/**
+ * The one socket of this page: connects, authenticates, notices that it died, comes back.
+ *
+ *   waiting --connect--> connecting --ready--> connected
+ *      ^                      |                    |
+ *      +------- close, error, silence -------------+--(4400, 4403, 4409, 4413)--> stopped
+ */
+
+import { delay } from "./backoff.js";
+import { reason, verdict } from "./close_codes.js";
+import * as tokens from "./tokens.js";
+
+const CONNECT_WITHIN_MS = 10_000;
+const PROBE_WITHIN_MS = 3_000;
+const SLOWLY = 5; // attempts that count as made when the server asks to slow down
+
+export class Socket {
+  #on;
+  #hello;
+  #ws = null;
+  #token = null;
+  #attempt = 0;
+  #renewed = false;
+  #running = false;
+  #notBefore = 0; // `after_ms` of a closing frame, on the monotonic clock
+  #return = null;
+  #silence = null;
+  #quietFor = CONNECT_WITHIN_MS;
+
+  /** `on`: frame(frame), status(name, text), signedOut(). `hello()`: the rest of authenticate. */
+  constructor({ on, hello }) {
+    this.#on = on;
+    this.#hello = hello;
+    addEventListener("online", () => this.#atOnce());
+    addEventListener("pageshow", () => this.#atOnce());
+    document.addEventListener("visibilitychange", () => document.hidden || this.#atOnce());
+  }
+
+  connected = false;
+
+  start() {
+    this.#running = true;
+    this.#attempt = 0;
+    this.#connect();
+  }
+
+  stop() {
+    this.#running = false;
+    clearTimeout(this.#return);
+    this.#drop();
+  }
+
+  /** True where the frame went out (which is not yet: arrived). */
+  send(frame) {
+    if (!this.connected || this.#ws?.readyState !== WebSocket.OPEN) return false;
+    this.#ws.send(JSON.stringify(frame));
+    return true;
+  }
+
+  /** Show the server a fresh token on the open socket, so that it need not close. */
+  async renewToken() {
+    const token = await tokens.renew(this.#token);
+    if (token && this.send({ type: "authenticate", token, ...this.#hello() })) this.#token = token;
+  }
+
+  #connect() {
+    clearTimeout(this.#return);
+    this.#drop();
+    this.#on.status("connecting");
+    const ws = new WebSocket(`${location.protocol.replace("http", "ws")}//${location.host}/ws/`);
+    this.#ws = ws;
+    this.#token = tokens.read()?.access;
+    this.#quietFor = CONNECT_WITHIN_MS;
+    this.#heard();
+    ws.onopen = () =>
+      ws.send(JSON.stringify({ type: "authenticate", token: this.#token, ...this.#hello() }));
+    ws.onmessage = (event) => this.#receive(JSON.parse(event.data));
+    ws.onclose = (event) => this.#closed(event.code);
+  }
+
+  #receive(frame) {
+    if (frame.type === "ready") {
+      [this.connected, this.#attempt, this.#renewed] = [true, 0, false];
+      this.#quietFor = 2 * frame.heartbeat_s * 1000;
+      this.#on.status("connected");
+    } else if (frame.type === "closing") {
+      this.#notBefore = performance.now() + (frame.after_ms ?? 0);
+    }
+    this.#heard();
+    this.#on.frame(frame);
+  }
+
+  /** A connection can die without a close: then nothing is heard for two heartbeats. */
+  #heard() {
+    clearTimeout(this.#silence);
+    this.#silence = setTimeout(() => this.#closed(1006), this.#quietFor);
+  }
+
+  #closed(code) {
+    this.#drop();
+    if (!this.#running) return;
+    const what = verdict(code);
+    if (what === "stop") {
+      this.#running = false;
+      this.#on.status("stopped", reason(code));
+    } else if (what === "renew") {
+      this.#renew();
+    } else {
+      this.#comeBack(what === "slowly" ? SLOWLY : 0);
+    }
+  }
+
+  async #renew() {
+    if (this.#renewed) return this.#on.signedOut(); // a fresh token was refused as well
+    this.#renewed = true;
+    this.#on.status("coming back");
+    try {
+      const token = await tokens.renew(this.#token);
+      if (!this.#running) return undefined;
+      return token ? this.#connect() : this.#on.signedOut();
+    } catch {
+      this.#renewed = false; // the network's fault, not the login's
+      return this.#comeBack();
+    }
+  }
+
+  #comeBack(atLeast = 0) {
+    this.#on.status("coming back");
+    this.#attempt = Math.max(this.#attempt, atLeast);
+    const wait = Math.max(delay(this.#attempt), this.#notBefore - performance.now());
+    this.#attempt += 1;
+    this.#return = setTimeout(() => this.#connect(), wait);
+  }
+
+  /** The network or the user is back: do not sit out the rest of a wait. */
+  #atOnce() {
+    if (!this.#running) return;
+    if (this.#ws) this.#probe();
+    else if (performance.now() >= this.#notBefore) this.#connect();
+  }
+
+  /** Is it still alive? This machine may have slept, or changed its network. */
+  #probe() {
+    const asked = { type: "ping", id: "probe", client_time: Math.round(Date.now()) };
+    if (!this.send(asked)) return;
+    clearTimeout(this.#silence);
+    this.#silence = setTimeout(() => this.#closed(1006), PROBE_WITHIN_MS);
+  }
+
+  #drop() {
+    clearTimeout(this.#silence);
+    this.connected = false;
+    if (!this.#ws) return;
+    this.#ws.onopen = this.#ws.onmessage = this.#ws.onclose = null;
+    this.#ws.close(1000);
+    this.#ws = null;
+  }
+}

@@ -1,0 +1,139 @@
+/**
+ * What this page knows: sessions by their version, all of it by the user's revision.
+ *
+ * Of two states of a session the higher version wins, so a repeat or a late message does no harm.
+ * A revision that is not the next one is a gap: something was missed, and `sync` brings it.
+ */
+
+const ACTIVE = ["running", "paused"];
+
+export const isActive = (session) => ACTIVE.includes(session.timer.status);
+export const isReady = (session) => session.timer.status === "ready";
+export const isEnded = (session) => !isActive(session) && !isReady(session);
+
+export class Store {
+  epoch = null;
+  revision = null;
+  loaded = false;
+  #sessions = new Map();
+  #spaces = new Map();
+  #deleted = new Set();
+  #loading = null; // ids of what changed since a load began: newer than the list that it brings
+  #listeners = new Set();
+
+  onChange(listener) {
+    this.#listeners.add(listener);
+  }
+
+  session(id) {
+    return this.#sessions.get(id) ?? null;
+  }
+
+  active() {
+    return [...this.#sessions.values()].find(isActive) ?? null;
+  }
+
+  sessions() {
+    return [...this.#sessions.values()].sort(byPlace);
+  }
+
+  spaces() {
+    return [...this.#spaces.values()];
+  }
+
+  spaceOf(sessionId) {
+    return this.spaces().find((space) => space.session === sessionId) ?? null;
+  }
+
+  /** Take the state of a session; false where what is known is as new. */
+  adopt(state) {
+    if (this.#deleted.has(state.id)) return false;
+    const known = this.#sessions.get(state.id);
+    if (known && known.timer.version >= state.timer.version) return false;
+    this.#sessions.set(state.id, state);
+    this.#loading?.add(state.id);
+    this.#changed();
+    return true;
+  }
+
+  remove(id) {
+    this.#deleted.add(id); // a late state must not bring it back
+    this.#sessions.delete(id);
+    const space = this.spaceOf(id);
+    if (space) this.#spaces.delete(space.id);
+    this.#changed();
+  }
+
+  addSpace(space) {
+    if (this.#deleted.has(space.session)) return;
+    this.#spaces.set(space.id, space);
+    this.#loading?.add(`space ${space.id}`);
+    this.#changed();
+  }
+
+  /** A frame about a change. True where revisions are missing before it. */
+  receive(frame) {
+    if (frame.type === "session.deleted") this.remove(frame.session);
+    else if (frame.state) this.adopt(frame.state);
+    if (frame.space) this.addSpace(frame.space);
+    return this.#advance(frame.revision);
+  }
+
+  /** What was missed (`ready`, or the answer to `sync`). True where the lists must be loaded. */
+  catchUp({ epoch, revision, reset, active, changes = [] }) {
+    const first = this.revision === null;
+    if (epoch !== this.epoch && this.epoch !== null) this.clear(); // versions may have gone back
+    for (const change of changes) {
+      if (change.kind === "deleted") this.remove(change.session);
+      else if (change.state) this.adopt(change.state);
+    }
+    if (active) this.adopt(active);
+    this.epoch = epoch;
+    this.revision = Math.max(revision, reset ? 0 : (this.revision ?? 0));
+    return Boolean(first || reset || !this.loaded);
+  }
+
+  beginLoad() {
+    this.#loading = new Set();
+  }
+
+  /** Fresh lists: they replace what is known, but for what changed while they were on the way. */
+  load(sessions, spaces) {
+    const newer = this.#loading ?? new Set();
+    this.#loading = null;
+    const listed = new Set(sessions.map((session) => session.id));
+    for (const id of this.#sessions.keys()) {
+      if (!listed.has(id) && !newer.has(id)) this.#sessions.delete(id);
+    }
+    const born = this.spaces().filter((space) => newer.has(`space ${space.id}`));
+    const kept = [...spaces, ...born].filter((space) => !this.#deleted.has(space.session));
+    this.#spaces = new Map(kept.map((space) => [space.id, space]));
+    sessions.forEach((session) => this.adopt(session));
+    this.loaded = true;
+    this.#changed();
+  }
+
+  clear() {
+    [this.epoch, this.revision, this.loaded] = [null, null, false];
+    for (const kept of [this.#sessions, this.#spaces, this.#deleted]) kept.clear();
+    this.#changed();
+  }
+
+  #advance(revision) {
+    if (revision === undefined || this.revision === null || revision <= this.revision) return false;
+    const gap = revision !== this.revision + 1;
+    if (!gap) this.revision = revision;
+    return gap;
+  }
+
+  #changed() {
+    this.#listeners.forEach((listener) => listener());
+  }
+}
+
+/** The active one first, then the ready ones, then the ended ones; the newest of each first. */
+function byPlace(a, b) {
+  const place = (s) => (isActive(s) ? 0 : isReady(s) ? 1 : 2);
+  const when = (s) => Date.parse(s.timer.ended_at ?? s.created_at);
+  return place(a) - place(b) || when(b) - when(a) || b.id - a.id;
+}

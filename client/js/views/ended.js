@@ -1,0 +1,67 @@
+/** What a session became: its star or planet, large. */
+
+import { h, svg } from "../dom.js";
+import { focused } from "../format.js";
+import { body } from "./bodies.js";
+import { dust } from "./sky.js";
+
+const LARGE = { star: 34, planet: 40 }; // radius in the drawing's own pixels
+
+export class Ended {
+  #root;
+  #actions;
+  #session = null;
+
+  constructor(root, { actions }) {
+    this.#root = root;
+    this.#actions = actions;
+  }
+
+  /** Show the end of this session until it is dismissed or another one starts. */
+  show(session, space) {
+    this.#session = session;
+    const done = h("button", { type: "button", class: "quiet" }, "Done");
+    const again = h("button", { type: "button", class: "primary" }, "Start again");
+    done.addEventListener("click", () => this.hide());
+    again.addEventListener("click", () => this.#actions.startAgain(session));
+    this.#root.replaceChildren(
+      h(
+        "div",
+        { class: "card ended" },
+        space && portrait(space),
+        h("h2", {}, session.title),
+        h("p", {}, sentence(session, space)),
+        h("div", { class: "row center" }, again, done),
+      ),
+    );
+  }
+
+  hide() {
+    this.#session = null;
+    this.#root.replaceChildren();
+  }
+
+  /** The session was deleted, or its star arrived after it. */
+  update(store) {
+    if (!this.#session) return;
+    const space = store.spaceOf(this.#session.id);
+    if (!store.session(this.#session.id)) this.hide();
+    else if (space && !this.#root.querySelector("svg")) this.show(this.#session, space);
+  }
+}
+
+export function sentence(session, space) {
+  const time = focused(session.timer.focused_ms);
+  const how = session.timer.status === "completed" ? "Time is up" : "Finished";
+  return `${how}: ${time} of focus${space ? `, and a new ${space.type} in your sky` : ""}.`;
+}
+
+function portrait(space) {
+  const drawing = svg("g", { class: "born" }, body(space, LARGE[space.type]));
+  return svg(
+    "svg",
+    { viewBox: "-150 -90 300 180", role: "img", "aria-label": `A ${space.type}`, class: "portrait" },
+    svg("g", { transform: "translate(-150 -90)" }, dust(space.seed ?? space.id, 60)),
+    drawing,
+  );
+}

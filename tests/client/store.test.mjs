@@ -1,0 +1,177 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { Store } from "../../client/js/store.js";
+
+const session = (id, version, status = "ready", more = {}) => ({
+  id,
+  title: `Session ${id}`,
+  created_at: `2026-11-22T10:00:${String(id).padStart(2, "0")}Z`,
+  tasks: [],
+  timer: { version, status, ended_at: null, ...more },
+});
+const frame = (revision, state, more = {}) => ({
+  type: "session.state",
+  session: state.id,
+  version: state.timer.version,
+  revision,
+  state,
+  ...more,
+});
+const ready = (revision, more = {}) => ({
+  epoch: "A",
+  revision,
+  reset: false,
+  active: null,
+  changes: [],
+  ...more,
+});
+const space = (id, of) => ({ id, session: of, type: "star" });
+const ids = (store) => store.sessions().map(({ id }) => id);
+
+/** A store that knows sessions 1 and 2, and everything up to revision 10. */
+function setUp() {
+  const store = new Store();
+  store.catchUp(ready(10));
+  store.load([session(1, 3), session(2, 5)], [space(7, 2)]);
+  return store;
+}
+
+test("of two states the higher version wins, in whatever order they come", () => {
+  const store = setUp();
+  assert.equal(store.adopt(session(1, 5, "paused")), true);
+  assert.equal(store.adopt(session(1, 4, "running")), false);
+  assert.equal(store.session(1).timer.status, "paused");
+});
+
+test("a repeat of a frame changes nothing and is no gap", () => {
+  const store = setUp();
+  const change = frame(11, session(1, 4, "running"));
+  assert.equal(store.receive(change), false);
+  assert.equal(store.receive(change), false);
+  assert.equal(store.revision, 11);
+});
+
+test("a revision that is not the next one is a gap, until it has been filled", () => {
+  const store = setUp();
+  assert.equal(store.receive(frame(13, session(1, 6, "paused"))), true);
+  assert.equal(store.revision, 10, "what is known without a hole");
+  assert.equal(store.session(1).timer.version, 6, "the state that came is good all the same");
+  store.catchUp(ready(13));
+  assert.equal(store.receive(frame(14, session(1, 7, "running"))), false);
+});
+
+test("what arrived before the answer to sync is not asked for again", () => {
+  const store = setUp();
+  store.receive(frame(11, session(1, 4)));
+  store.catchUp(ready(10)); // an answer that was read before revision 11
+  assert.equal(store.revision, 11);
+});
+
+test("what was missed is applied in order, and the lists need not be loaded", () => {
+  const store = setUp();
+  const changes = [
+    { kind: "started", session: 1, state: null },
+    { kind: "completed", session: 1, state: session(1, 5, "completed") },
+    { kind: "deleted", session: 2, state: null },
+  ];
+  assert.equal(store.catchUp(ready(13, { changes })), false);
+  assert.equal(store.session(1).timer.status, "completed");
+  assert.equal(store.session(2), null);
+  assert.equal(store.revision, 13);
+});
+
+test("the lists are loaded on the first visit and on a reset", () => {
+  const store = new Store();
+  assert.equal(store.catchUp(ready(4)), true);
+  store.load([], []);
+  assert.equal(store.catchUp(ready(5)), false);
+  assert.equal(store.catchUp(ready(900, { reset: true })), true);
+  assert.equal(store.revision, 900);
+});
+
+test("after a restored backup lower versions are believed", () => {
+  const store = setUp();
+  assert.equal(store.catchUp(ready(2, { epoch: "B", reset: true })), true);
+  store.load([session(1, 1)], []);
+  assert.equal(store.session(1).timer.version, 1);
+  assert.equal(store.revision, 2);
+  assert.deepEqual(ids(store), [1]);
+});
+
+test("a late state does not bring a deleted session back", () => {
+  const store = setUp();
+  store.receive({ type: "session.deleted", session: 2, version: 6, revision: 11, state: null });
+  assert.equal(store.adopt(session(2, 9)), false);
+  store.addSpace(space(8, 2));
+  assert.deepEqual(ids(store), [1]);
+  assert.deepEqual(store.spaces(), [], "its star went with it");
+});
+
+test("fresh lists drop what is gone, but not what was created while they were on the way", () => {
+  const store = setUp();
+  store.beginLoad();
+  store.receive(frame(11, session(3, 1)));
+  store.addSpace(space(9, 3));
+  store.load([session(1, 3)], []);
+  assert.deepEqual(ids(store), [3, 1]);
+  assert.deepEqual(store.spaces(), [space(9, 3)]);
+});
+
+test("fresh lists do not bring back what was deleted while they were on the way", () => {
+  const store = setUp();
+  store.beginLoad();
+  store.receive({ type: "session.deleted", session: 2, version: 6, revision: 11, state: null });
+  store.load([session(1, 3), session(2, 5)], [space(7, 2)]);
+  assert.deepEqual(ids(store), [1]);
+  assert.deepEqual(store.spaces(), []);
+});
+
+test("an end brings its star", () => {
+  const store = setUp();
+  const state = session(1, 4, "completed");
+  store.receive(frame(11, state, { type: "session.ended", cause: "completed", space: space(8, 1) }));
+  assert.equal(store.spaceOf(1).id, 8);
+  assert.equal(store.active(), null);
+});
+
+test("a state that comes with a task changes the list of tasks", () => {
+  const store = setUp();
+  const state = { ...session(1, 4), tasks: [{ id: 30, title: "Outline" }] };
+  store.receive(frame(11, state, { type: "task.changed", task: state.tasks[0] }));
+  assert.equal(store.session(1).tasks.length, 1);
+});
+
+test("the active session comes first, then the ready ones, then the ended, the newest first", () => {
+  const store = new Store();
+  store.load(
+    [
+      session(1, 1, "completed", { ended_at: "2026-11-22T11:00:00Z" }),
+      session(2, 1),
+      session(3, 1, "cancelled", { ended_at: "2026-11-22T12:00:00Z" }),
+      session(4, 1, "paused"),
+      session(5, 1),
+    ],
+    [],
+  );
+  assert.deepEqual(ids(store), [4, 5, 2, 3, 1]);
+  assert.equal(store.active().id, 4);
+});
+
+test("whoever listens hears of each change, and of nothing else", () => {
+  const store = setUp();
+  let heard = 0;
+  store.onChange(() => (heard += 1));
+  store.adopt(session(1, 4));
+  store.adopt(session(1, 4));
+  assert.equal(heard, 1);
+});
+
+test("two watchers that lost different frames end up with the same", () => {
+  const states = ["running", "paused", "running", "completed"].map((s, i) => session(1, 4 + i, s));
+  const frames = states.map((state, i) => frame(11 + i, state));
+  const [all, few] = [setUp(), setUp()];
+  frames.forEach((each) => all.receive(each));
+  [frames[2], frames[0], frames[3], frames[2]].forEach((each) => few.receive(each));
+  assert.deepEqual(few.session(1), all.session(1));
+});
