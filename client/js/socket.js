@@ -86,7 +86,7 @@ export class Socket {
     } else if (frame.type === "closing") {
       this.#notBefore = performance.now() + (frame.after_ms ?? 0);
     }
-    this.#heard();
+    if (this.connected) this.#heard(); // until then the time to connect runs
     this.#on.frame(frame);
   }
 
