@@ -7,9 +7,9 @@ waits for it at most once in `RETRY_S`, and the log says so once a minute.
 import hashlib
 import logging
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable
+from time import monotonic, time
 
 from django.core.cache import cache
 from redis.exceptions import RedisError
@@ -33,13 +33,13 @@ def read_count(name: str) -> int:
 
 def seconds_left() -> float:
     """Until the next minute begins and all counts are zero again."""
-    return WINDOW_S - time.time() % WINDOW_S
+    return WINDOW_S - time() % WINDOW_S
 
 
 def _key(name: str) -> str:
     # Hashed, since a name is whatever somebody typed.
     digest = hashlib.sha256(name.encode(errors="replace")).hexdigest()[:32]
-    return f"limit.{digest}.{int(time.time() // WINDOW_S)}"
+    return f"limit.{digest}.{int(time() // WINDOW_S)}"
 
 
 def _raise_in_redis(key: str) -> int:
@@ -58,7 +58,7 @@ class _OwnCounts:
 
     def raise_count(self, key: str) -> int:
         with self._lock:
-            if (window := time.time() // WINDOW_S) != self._window:
+            if (window := time() // WINDOW_S) != self._window:
                 self._window = window
                 self._counts.clear()
             self._counts[key] += 1
@@ -92,14 +92,14 @@ class _Shared:
         with self._lock:
             if self._left_alone_until is None:
                 return True
-            now = time.monotonic()
+            now = monotonic()
             if now < self._left_alone_until:
                 return False
             self._left_alone_until = now + RETRY_S  # the others need not wait with this one
             return True
 
     def _failed(self, error: Exception) -> None:
-        now = time.monotonic()
+        now = monotonic()
         with self._lock:
             self._left_alone_until = now + RETRY_S
             if self._logged_at is not None and now - self._logged_at < WINDOW_S:

@@ -29,17 +29,16 @@ class RequestsPerUser(_PerMinute):
     def allow_request(self, request: Request, view: "APIView") -> bool:
         if not request.user:
             return True
-        return raise_count(f"requests {request.user.pk}") <= settings.LIMIT_REQUESTS_PER_MINUTE
+        limit: int = settings.LIMIT_REQUESTS_PER_MINUTE
+        return raise_count(f"requests {request.user.pk}") <= limit
 
 
 class SignUpsPerAddress(_PerMinute):
     """Attempts too: a refused one says which names are taken."""
 
     def allow_request(self, request: Request, view: "APIView") -> bool:
-        return (
-            raise_count(f"sign-ups {client_address(request.META)}")
-            <= settings.LIMIT_SIGNUPS_PER_MINUTE
-        )
+        limit: int = settings.LIMIT_SIGNUPS_PER_MINUTE
+        return raise_count(f"sign-ups {client_address(request.META)}") <= limit
 
 
 @contextmanager

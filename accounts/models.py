@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable
 from datetime import timedelta
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 from django.conf import settings
-from django.contrib.auth.models import AbstractUser, UserManager
+from django.contrib.auth.models import AbstractUser
 from django.db import models
 from django.db.models.functions import Now
 
@@ -33,8 +33,6 @@ class User(AbstractUser):
     time_zone = models.CharField(max_length=64, default="UTC")  # IANA name
     day_start = models.PositiveSmallIntegerField(default=0)  # minutes after midnight, 0..1439
     reminders = models.JSONField(default=default_reminders)  # seconds before the end
-
-    objects: ClassVar[UserManager["User"]] = UserManager()
 
     class Meta:
         constraints = (
@@ -88,9 +86,6 @@ class LoginQuerySet(models.QuerySet["Login"]):
         return ended
 
 
-LoginManager = models.Manager.from_queryset(LoginQuerySet)
-
-
 class Login(models.Model):
     """A device that is signed in. Its tokens carry its id and are good only while it stands.
 
@@ -109,7 +104,7 @@ class Login(models.Model):
     previous_jti = models.CharField(max_length=32, blank=True)
     refreshed_at = models.DateTimeField(db_default=Now())
 
-    objects: ClassVar[LoginManager] = LoginManager()
+    objects = LoginQuerySet.as_manager()
 
     class Meta:
         indexes = (models.Index(fields=["user", "ended_at"]),)

@@ -1,6 +1,6 @@
 """The two kinds of view: for who is logged in, and for who wants to be."""
 
-from typing import Any
+from typing import Any, cast
 
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -10,6 +10,7 @@ from rest_framework.views import APIView
 from accounts.api.errors import as_drf
 from accounts.authentication import CHALLENGE
 from accounts.exceptions import AccountError
+from accounts.tokens import Admission
 
 
 class AccountView(APIView):
@@ -34,3 +35,8 @@ def valid(serializer: serializers.BaseSerializer[Any]) -> dict[str, Any]:
     serializer.is_valid(raise_exception=True)
     data: dict[str, Any] = serializer.validated_data
     return data
+
+
+def admitted(request: Request) -> Admission:
+    """Who asks, and by which login. For views that only who is logged in gets to."""
+    return cast(Admission, request.auth)

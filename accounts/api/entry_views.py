@@ -31,6 +31,8 @@ from accounts.tokens import pair_of
 
 
 class SignUpView(OpenView):
+    """A new user, logged in at once. Unknown fields are ignored."""
+
     throttle_classes = (SignUpsPerAddress,)
 
     @extend_schema(
@@ -55,6 +57,8 @@ class SignUpView(OpenView):
 
 
 class LogInView(OpenView):
+    """By user name or e-mail address, in any case."""
+
     throttle_classes = ()
 
     @extend_schema(
@@ -79,12 +83,13 @@ class LogInView(OpenView):
 
 
 class RefreshView(OpenView):
+    """Asked again within ten seconds, a token gives the same pair; later its login ends."""
+
     throttle_classes = ()
 
     @extend_schema(
         operation_id="refresh_tokens",
         summary="Change a refresh token for the next pair",
-        description="Asked again within ten seconds, it gives the same pair; later the login ends.",
         tags=schema.TAGS,
         auth=[],
         request=RefreshSerializer,
@@ -101,14 +106,15 @@ class RefreshView(OpenView):
 
 
 class LogOutView(OpenView):
+    """Ends the login of `refresh`, or of the access token where there is none."""
+
     throttle_classes = ()
 
     @extend_schema(
         operation_id="log_out",
         summary="Log out",
-        description="Ends the login of `refresh`, or of the access token where there is none.",
         tags=schema.TAGS,
-        auth=[{"access": []}, {}],
+        auth=[{"access": []}, {}],  # type: ignore[list-item]  # with a token or without
         request=LogOutSerializer,
         responses={
             205: None,

@@ -1,6 +1,6 @@
 """The user's own: profile, password, and the devices that are logged in."""
 
-from typing import Any
+from typing import Any, cast
 
 from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema, extend_schema_view
@@ -11,7 +11,7 @@ from rest_framework.response import Response
 
 from accounts import logins
 from accounts.api import schema
-from accounts.api.base import AccountView, valid
+from accounts.api.base import AccountView, admitted, valid
 from accounts.api.serializers import (
     EndedSerializer,
     LoginSerializer,
@@ -20,13 +20,15 @@ from accounts.api.serializers import (
 )
 from accounts.limits import failures_counted
 from accounts.models import Login
-from accounts.profiles import change_profile
+from accounts.profiles import Changes, change_profile
 
 _COMMON: dict[str, Any] = {"tags": schema.TAGS}
 _ERRORS = {401: schema.NOT_LOGGED_IN, 429: schema.TOO_OFTEN, 503: schema.UNAVAILABLE}
 
 
 class MeView(AccountView):
+    """The profile: names, time zone, start of the day (minutes), reminders (seconds)."""
+
     @extend_schema(
         operation_id="get_me",
         summary="My profile",
@@ -34,7 +36,7 @@ class MeView(AccountView):
         **_COMMON,
     )
     def get(self, request: Request) -> Response:
-        return Response(UserSerializer(request.user).data)
+        return Response(UserSerializer(admitted(request).user).data)
 
     @extend_schema(
         operation_id="change_me",
@@ -44,8 +46,9 @@ class MeView(AccountView):
         **_COMMON,
     )
     def patch(self, request: Request) -> Response:
-        changes = valid(UserSerializer(request.user, data=request.data, partial=True))
-        return Response(UserSerializer(change_profile(request.user, changes)).data)
+        me = admitted(request).user
+        changes = valid(UserSerializer(me, data=request.data, partial=True))
+        return Response(UserSerializer(change_profile(me, cast(Changes, changes))).data)
 
     @extend_schema(
         operation_id="delete_me",
@@ -54,11 +57,13 @@ class MeView(AccountView):
         **_COMMON,
     )
     def delete(self, request: Request) -> Response:
-        logins.delete_account(request.user)
+        logins.delete_account(admitted(request).user)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
 class PasswordView(AccountView):
+    """Asks for the old password; this login stays."""
+
     @extend_schema(
         operation_id="change_password",
         summary="Change my password; every other login ends",
@@ -68,14 +73,16 @@ class PasswordView(AccountView):
     )
     def post(self, request: Request) -> Response:
         given = valid(PasswordSerializer(data=request.data))
-        with failures_counted(request.user.username):
+        with failures_counted(admitted(request).user.username):
             ended = logins.change_password(
-                request.auth.login, old=given["old_password"], new=given["new_password"]
+                admitted(request).login, old=given["old_password"], new=given["new_password"]
             )
         return Response({"ended": ended})
 
 
 class LogOutAllView(AccountView):
+    """This login stays."""
+
     @extend_schema(
         operation_id="log_out_everywhere",
         summary="End every other login of mine",
@@ -84,7 +91,7 @@ class LogOutAllView(AccountView):
         **_COMMON,
     )
     def post(self, request: Request) -> Response:
-        return Response({"ended": logins.log_out_everywhere(request.auth.login)})
+        return Response({"ended": logins.log_out_everywhere(admitted(request).login)})
 
 
 @extend_schema_view(
@@ -96,10 +103,12 @@ class LogOutAllView(AccountView):
     )
 )
 class LoginsView(AccountView, ListAPIView[Login]):
+    """One login is one device; this one is marked `current`."""
+
     serializer_class = LoginSerializer
 
     def get_queryset(self) -> QuerySet[Login]:
-        mine = Login.objects.usable().filter(user=self.request.user.pk)
+        mine = Login.objects.usable().filter(user=admitted(self.request).user)
         return mine.order_by("-last_seen", "-pk")
 
     @extend_schema(
@@ -109,10 +118,12 @@ class LoginsView(AccountView, ListAPIView[Login]):
         **_COMMON,
     )
     def delete(self, request: Request) -> Response:
-        return Response({"ended": logins.log_out_everywhere(request.auth.login)})
+        return Response({"ended": logins.log_out_everywhere(admitted(request).login)})
 
 
 class LoginView(AccountView):
+    """Its tokens are no longer good and its sockets close."""
+
     @extend_schema(
         operation_id="end_login",
         summary="End one login of mine",
@@ -120,5 +131,5 @@ class LoginView(AccountView):
         **_COMMON,
     )
     def delete(self, request: Request, login_id: int) -> Response:
-        logins.end_login(request.user, login_id)
+        logins.end_login(admitted(request).user, login_id)
         return Response(status=status.HTTP_204_NO_CONTENT)

@@ -27,7 +27,7 @@ TOO_OFTEN = OpenApiResponse(ErrorSerializer, description="Too often; `Retry-Afte
 UNAVAILABLE = OpenApiResponse(ErrorSerializer, description="A part is down; try again.")
 
 
-class LoginScheme(OpenApiAuthenticationExtension):
+class LoginScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
     """The access token."""
 
     target_class = "accounts.authentication.LoginAuthentication"

@@ -1,0 +1,216 @@
+"""How often is too often, with Redis and without."""
+
+import logging
+import socket
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from rest_framework.test import APIClient
+
+from accounts import counters
+from accounts.address import client_address
+
+pytestmark = pytest.mark.django_db
+
+PASSWORD = "correct horse battery"
+
+
+def log_in(name: str, password: str) -> Any:
+    body = {"username": name, "password": password}
+    return APIClient().post("/users/login/", body, format="json")
+
+
+def too_often(response: Any) -> bool:
+    if response.status_code != 429:
+        return False
+    assert response.json()["code"] == "throttled"
+    assert 1 <= int(response["Retry-After"]) <= 60
+    return True
+
+
+def test_sign_ups_are_limited_by_address(settings: Any, minute: Any) -> None:
+    settings.LIMIT_SIGNUPS_PER_MINUTE = 3
+
+    def attempt(address: str) -> Any:
+        return APIClient().post("/users/signup/", {}, format="json", REMOTE_ADDR=address)
+
+    assert [attempt("192.0.2.1").status_code for _ in range(3)] == [400, 400, 400]
+    assert too_often(attempt("192.0.2.1"))
+    assert attempt("192.0.2.2").status_code == 400
+    minute.passes()
+    assert attempt("192.0.2.1").status_code == 400
+
+
+def test_failed_log_ins_are_limited_by_name(ada: Any, minute: Any) -> None:
+    for guess in range(10):
+        assert log_in("ada", f"guess {guess}").status_code == 401
+    assert too_often(log_in("ada", "guess"))
+    assert too_often(log_in("ADA", PASSWORD))  # even the right one has to wait
+    assert log_in("eve", "guess").status_code == 401
+    minute.passes()
+    assert log_in("ada", PASSWORD).status_code == 200
+
+
+def test_the_limit_does_not_tell_which_names_exist(ada: Any) -> None:
+    for name in ("ada", "nobody"):
+        statuses = [log_in(name, "guess").status_code for _ in range(11)]
+        assert statuses == [401] * 10 + [429]
+
+
+def test_right_log_ins_are_not_counted(ada: Any) -> None:
+    assert {log_in("ada", PASSWORD).status_code for _ in range(15)} == {200}
+
+
+def test_guesses_of_the_old_password_count_too(ada: Any) -> None:
+    def guess() -> Any:
+        body = {"old_password": "guess", "new_password": "another battery"}
+        return ada.api.post("/users/password/", body, format="json")
+
+    assert [guess().status_code for _ in range(10)] == [400] * 10
+    assert too_often(guess())
+
+
+def test_requests_are_limited_by_user(ada: Any, phone: Any, eve: Any, settings: Any) -> None:
+    settings.LIMIT_REQUESTS_PER_MINUTE = 4
+    assert all(device.is_let_in() for device in (ada, phone, ada, phone))
+    assert too_often(ada.api.get("/users/me/"))
+    assert too_often(phone.api.get("/users/me/"))
+    assert eve.is_let_in()
+
+
+def test_the_counts_are_shared_by_all_processes() -> None:
+    assert [counters.raise_count("x") for _ in range(3)] == [1, 2, 3]
+    counters._own._counts.clear()
+    assert counters.raise_count("x") == 4
+    assert counters.read_count("x") == 4
+
+
+# -- without Redis ---------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def redis_at(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[int], None]]:
+    """Looks for Redis at another port."""
+    monkeypatch.setattr(counters, "_shared", counters._Shared())
+
+    def look_at(port: int) -> None:
+        here = settings.CACHES["default"]
+        settings.CACHES = {"default": {**here, "LOCATION": f"redis://127.0.0.1:{port}/0"}}
+
+    return look_at
+
+
+@pytest.fixture
+def a_deaf_port() -> Iterator[int]:
+    """Takes connections and never answers."""
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen(64)
+        yield server.getsockname()[1]
+
+
+@pytest.fixture
+def a_closed_port() -> int:
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        port: int = server.getsockname()[1]
+        return port
+
+
+def test_without_redis_everything_works_and_one_process_counts_alone(
+    redis_at: Callable[[int], None], a_closed_port: int, sign_up: Callable[..., Any]
+) -> None:
+    redis_at(a_closed_port)
+    assert sign_up("grace").is_let_in()
+    assert [log_in("grace", "guess").status_code for _ in range(11)] == [401] * 10 + [429]
+
+
+def test_a_redis_that_hangs_is_waited_for_once(
+    redis_at: Callable[[int], None], a_deaf_port: int, sign_up: Callable[..., Any]
+) -> None:
+    redis_at(a_deaf_port)
+    begun = time.monotonic()
+    device = sign_up("grace")
+    assert all(device.is_let_in() for _ in range(5))
+    assert time.monotonic() - begun < 3
+
+
+def test_the_log_says_once_a_minute_that_redis_is_away(
+    redis_at: Callable[[int], None],
+    a_closed_port: int,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    redis_at(a_closed_port)
+    now = [1000.0]
+    monkeypatch.setattr(counters, "monotonic", lambda: now[0])
+    with caplog.at_level(logging.WARNING):
+        for _ in range(59):
+            counters.raise_count("x")
+            now[0] += 1
+        assert caplog.text.count("Redis is away") == 1
+        now[0] += 10
+        counters.raise_count("x")
+    assert caplog.text.count("Redis is away") == 2
+
+
+def test_redis_is_used_again_when_it_is_back(
+    redis_at: Callable[[int], None],
+    a_closed_port: int,
+    settings: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    redis = settings.CACHES
+    now = [1000.0]
+    monkeypatch.setattr(counters, "monotonic", lambda: now[0])
+    counters.raise_count("x")
+    redis_at(a_closed_port)
+    counters.raise_count("x")
+    settings.CACHES = redis
+    assert counters.raise_count("x") == 2  # still left alone: the second of this process
+    now[0] += counters.RETRY_S
+    assert counters.raise_count("x") == 2  # the second in Redis
+
+
+# -- whose request it is ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("proxies", "forwarded", "address"),
+    [
+        (0, None, "192.0.2.9"),
+        (0, "203.0.113.1", "192.0.2.9"),  # anybody can write that
+        (1, "203.0.113.1", "203.0.113.1"),
+        (1, "198.51.100.7, 203.0.113.1", "203.0.113.1"),
+        (2, "198.51.100.7, 203.0.113.1, 10.0.0.1", "203.0.113.1"),
+        (2, "203.0.113.1", "192.0.2.9"),  # came past a proxy
+        (1, None, "192.0.2.9"),
+        (1, "garbage", "192.0.2.9"),
+        (1, "2001:db8::1", "2001:db8::1"),
+    ],
+)
+def test_only_our_own_proxies_are_believed(
+    settings: Any, proxies: int, forwarded: str | None, address: str
+) -> None:
+    settings.TRUSTED_PROXIES = proxies
+    meta = {"REMOTE_ADDR": "192.0.2.9"}
+    if forwarded is not None:
+        meta["HTTP_X_FORWARDED_FOR"] = forwarded
+    assert client_address(meta) == address
+
+
+def test_a_request_may_come_from_nowhere(settings: Any) -> None:
+    assert client_address({}) is None
+    assert client_address({"REMOTE_ADDR": ""}) is None
+
+
+def test_a_forged_header_is_not_shown_as_the_devices_address(settings: Any) -> None:
+    body = {"username": "ada", "email": "ada@example.com", "password": PASSWORD}
+    response = APIClient().post(
+        "/users/signup/", body, format="json", HTTP_X_FORWARDED_FOR="8.8.8.8"
+    )
+    access = response.json()["access"]
+    shown = APIClient().get("/users/me/logins/", HTTP_AUTHORIZATION=f"Bearer {access}").json()
+    assert shown[0]["address"] == "127.0.0.1"

@@ -1,0 +1,136 @@
+"""The user's own settings, and the end of an account."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.db.models import F
+
+from accounts.events import LoginRevoked
+from accounts.models import Login, User
+from accounts.profiles import change_profile, time_zones
+
+pytestmark = pytest.mark.django_db
+
+
+def patch(device: Any, **body: Any) -> Any:
+    return device.api.patch("/users/me/", body, format="json")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {},
+        {"username": "Ada"},
+        {"username": "lovelace"},
+        {"email": "countess@example.com"},
+        {"time_zone": "Europe/Berlin"},
+        {"time_zone": "Pacific/Apia", "day_start": 240},
+        {"day_start": 0},
+        {"day_start": 1439},
+        {"reminders": []},
+        {"reminders": [86400, 1]},
+        {"reminders": list(range(1, 11))},
+    ],
+)
+def test_a_part_of_the_profile_can_be_changed(ada: Any, change: dict[str, Any]) -> None:
+    response = patch(ada, **change)
+    assert response.status_code == 200
+    assert response.json() == ada.answer["user"] | change
+    assert ada.api.get("/users/me/").json() == response.json()
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("username", "eve"),
+        ("username", "EVE"),
+        ("username", "eve@example.com"),
+        ("username", ""),
+        ("username", None),
+        ("email", "Eve@Example.com"),
+        ("email", None),
+        ("email", "x"),
+        ("time_zone", "Mars/Olympus"),
+        ("time_zone", "europe/berlin"),
+        ("time_zone", "../../etc/passwd"),
+        ("time_zone", "localtime"),
+        ("time_zone", ""),
+        ("time_zone", None),
+        ("time_zone", 1),
+        ("time_zone", "UTC\x00"),
+        ("day_start", -1),
+        ("day_start", 1440),
+        ("day_start", 2**70),
+        ("day_start", "5"),
+        ("day_start", 5.0),
+        ("day_start", True),
+        ("day_start", None),
+        ("reminders", None),
+        ("reminders", "60"),
+        ("reminders", {"60": 1}),
+        ("reminders", [0]),
+        ("reminders", [86401]),
+        ("reminders", [60, 60]),
+        ("reminders", ["60"]),
+        ("reminders", [60.5]),
+        ("reminders", [True]),
+        ("reminders", [[60]]),
+        ("reminders", list(range(1, 12))),
+    ],
+)
+def test_a_value_that_is_refused_is_named(ada: Any, eve: Any, field: str, value: Any) -> None:
+    response = patch(ada, **{field: value})
+    assert response.status_code == 400
+    assert field in response.json()
+    assert ada.api.get("/users/me/").json() == ada.answer["user"]
+
+
+def test_what_is_not_the_users_to_write_stays(ada: Any) -> None:
+    response = patch(ada, id=1, revision=9, date_joined="2000-01-01T00:00:00Z", is_staff=True)
+    assert response.json() == ada.answer["user"]
+    assert not ada.user.is_staff
+
+
+def test_a_change_does_not_put_the_revision_back(ada: Any) -> None:
+    seen = ada.user
+    User.objects.update(revision=F("revision") + 5)
+    changed = change_profile(seen, {"username": "lovelace"})
+    assert changed.revision == 5
+
+
+def test_a_new_name_is_the_one_to_log_in_with(ada: Any, log_in: Callable[..., Any]) -> None:
+    patch(ada, username="Émile", email="e@example.com")
+    assert log_in("éMILE").is_let_in()
+    assert log_in("E@EXAMPLE.COM").is_let_in()
+
+
+def test_a_name_saved_by_other_code_is_found_in_any_case(ada: Any) -> None:
+    user = ada.user
+    user.username = "LOVELACE"
+    user.save(update_fields=["username"])
+    assert User.objects.get(username_key="lovelace") == user
+
+
+def test_the_zones_are_places_that_every_machine_knows() -> None:
+    assert {"UTC", "Africa/Cairo", "Australia/Lord_Howe"} <= time_zones()
+    assert not {"Factory", "localtime"} & time_zones()
+
+
+def test_a_deleted_account_leaves_nothing(
+    ada: Any, phone: Any, eve: Any, revocations: Callable[..., Any], sign_up: Callable[..., Any]
+) -> None:
+    gone = ada.user.pk
+    with revocations() as heard:
+        response = ada.api.delete("/users/me/")
+    assert response.status_code == 204
+    assert heard == [LoginRevoked(gone, None, "account_deleted")]
+    assert not phone.is_let_in()
+    assert not Login.objects.filter(user=gone).exists()
+    assert eve.is_let_in()
+    assert sign_up("ada").is_let_in()  # the name is free again
+
+
+def test_the_profile_is_for_who_is_logged_in(api: Any) -> None:
+    for method in ("get", "patch", "delete"):
+        assert getattr(api, method)("/users/me/").status_code == 401

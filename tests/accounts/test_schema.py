@@ -1,0 +1,41 @@
+"""What the OpenAPI document says of accounts."""
+
+from typing import Any
+
+import pytest
+from drf_spectacular.generators import SchemaGenerator
+
+
+@pytest.fixture(scope="module")
+def operations() -> dict[str, Any]:
+    document = SchemaGenerator(urlconf="accounts.api.urls").get_schema(public=True)
+    return {
+        operation["operationId"]: operation
+        for path in document["paths"].values()
+        for operation in path.values()
+    }
+
+
+def test_every_operation_has_a_name_and_a_summary(operations: dict[str, Any]) -> None:
+    assert set(operations) == {
+        *("sign_up", "log_in", "refresh_tokens", "log_out", "log_out_everywhere"),
+        *("change_password", "get_me", "change_me", "delete_me"),
+        *("list_logins", "end_other_logins", "end_login"),
+    }
+    for operation in operations.values():
+        assert operation["summary"]
+        assert operation["tags"] == ["Accounts"]
+
+
+def test_every_operation_says_how_it_fails(operations: dict[str, Any]) -> None:
+    for name, operation in operations.items():
+        failures = {int(status) for status in operation["responses"] if int(status) >= 400}
+        assert 503 in failures, name
+        assert failures & {400, 401}, name
+
+
+def test_what_needs_a_token_says_so(operations: dict[str, Any]) -> None:
+    entrance = {"sign_up", "log_in", "refresh_tokens"}
+    open_to_all = {name for name, it in operations.items() if not it.get("security")}
+    assert open_to_all == entrance
+    assert operations["get_me"]["security"] == [{"access": []}]
