@@ -11,9 +11,15 @@ from pathlib import Path
 # Other places' Python, packages, Django project and PostgreSQL must not leak into ours.
 FOREIGN = {
     *("PYTHONPATH", "PYTHONHOME", "PYTHONSAFEPATH", "PYTHONOPTIMIZE", "PYTHONUSERBASE"),
+    "PYTHONDONTWRITEBYTECODE",  # the packages are installed uncompiled: the first start does it
     *("PYTHONSTARTUP", "PYTHONEXECUTABLE", "PYTHONPLATLIBDIR", "__PYVENV_LAUNCHER__"),
     *("VIRTUAL_ENV", "DJANGO_SETTINGS_MODULE"),
 }
+# What a second process needs so that it works on the same data as the first.
+SHARED = (
+    *("DATABASE_URL", "REDIS_URL", "SECRET_KEY", "TOKEN_SIGNING_KEY", "SPACE_ENV", "PUBLIC_URL"),
+    *("DJANGO_SETTINGS_MODULE", "CHANNEL_PREFIX", "MEDIA_ROOT"),
+)
 SECRETS = ("SECRET_KEY", "TOKEN_SIGNING_KEY")
 
 

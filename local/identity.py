@@ -1,8 +1,8 @@
 """Who PostgreSQL runs as. It refuses to be root, and `nobody` cannot reach a private home.
 
-    not root                      -> ourselves
-    root, namespaces allowed      -> root seen as nobody inside a user namespace
-    root, namespaces not allowed  -> nobody, with programs and data below /var/lib
+not root                      -> ourselves
+root, namespaces allowed      -> root seen as nobody inside a user namespace
+root, namespaces not allowed  -> nobody, with programs and data below /var/lib
 """
 
 import hashlib

@@ -6,15 +6,17 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from local.problem import Problem
 
 GUARD = Path(__file__).with_name("guard.py")
 GLANCE = 0.01  # seconds between two looks at a process
 
 
-class PartFailed(Exception):
+class PartFailed(Problem):
     """A part did not start. The message says which, why, and the end of its log."""
 
 
@@ -29,6 +31,7 @@ class Part:
     dies_with_us_by: signal.Signals = signal.SIGKILL
     # What asks it to stop, and how many seconds it then has. SIGKILL follows.
     stops_by: Sequence[tuple[signal.Signals, float]] = ((signal.SIGTERM, 5.0),)
+    shows_warnings: bool = False  # in the terminal too, not only in its log
     process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
 
     @property
@@ -114,13 +117,3 @@ def tail_of(log: Path, lines: int) -> list[str]:
             return file.read().decode(errors="replace").splitlines()[-lines:]
     except FileNotFoundError:
         return []
-
-
-@contextlib.contextmanager
-def stopping_in_turn(parts: Sequence[Part]) -> Iterator[None]:
-    """Whatever happens inside, the parts are stopped afterwards, the last one first."""
-    try:
-        yield
-    finally:
-        for part in reversed(parts):
-            part.stop()

@@ -13,6 +13,7 @@ from pathlib import Path
 from signal import Signals
 
 from local.part import Part, guarded
+from local.problem import Problem
 
 USER = DATABASE = "space"
 CONNECTIONS = 200
@@ -26,7 +27,7 @@ THROW_AWAY = {
 }
 
 
-class ClusterProblem(Exception):
+class ClusterProblem(Problem):
     """PostgreSQL's data cannot be made, or not be used. The message says what to do."""
 
 

@@ -19,13 +19,14 @@ from local.leftovers import end_leftover
 from local.network import free_port
 from local.part import Part, PartFailed
 from local.postgres import THROW_AWAY, Postgres, make_cluster
+from local.problem import Problem
 from local.valkey import Valkey
 
 START_TIMEOUT = 60.0  # seconds; a PostgreSQL that was killed first reads its log again
 ATTEMPTS = 3  # another process may take a free port before our server does
 
 
-class NotInstalled(Exception):
+class NotInstalled(Problem):
     """The wheels with the servers are not installed."""
 
 

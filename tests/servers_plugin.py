@@ -17,13 +17,21 @@ from pathlib import Path
 import pytest
 
 from local.environment import settings_for_tests
-from local.part import PartFailed
-from local.postgres import ClusterProblem
-from local.servers import NotInstalled, Programs, throw_away_servers
+from local.problem import Problem
+from local.servers import Programs, throw_away_servers
 
 ROOT = Path(__file__).resolve().parent.parent
 # Nothing is run with these, so nothing needs to be started.
-ONLY_LOOKS = {"--help", "-h", "--version", "-V", "--collect-only", "--co", "--fixtures", "--markers"}
+ONLY_LOOKS = {
+    "--help",
+    "-h",
+    "--version",
+    "-V",
+    "--collect-only",
+    "--co",
+    "--fixtures",
+    "--markers",
+}
 NOWHERE = {
     "DATABASE_URL": "postgres://nobody@127.0.0.1:1/none",
     "REDIS_URL": "redis://127.0.0.1:1/0",
@@ -53,7 +61,7 @@ def _prepare(config: pytest.Config, *, looks_only: bool) -> None:
         servers = stack.enter_context(
             throw_away_servers(ROOT / ".space", _installed_servers, os.environ)
         )
-    except (NotInstalled, PartFailed, ClusterProblem) as problem:
+    except Problem as problem:
         raise pytest.UsageError(str(problem)) from problem
     config.add_cleanup(stack.close)
     os.environ.update(servers.addresses)

@@ -1,0 +1,127 @@
+"""The commands of `./space`."""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from local import pytest_arguments, venv
+from local.check import check
+from local.checkout import Checkout
+from local.console import complain, say
+from local.environment import SHARED
+from local.foreground import become, run_in_foreground
+from local.instance import running, the_only_one
+from local.problem import Problem
+from local.run import run, stopped_by_signals
+
+ROOT = Path(__file__).resolve().parent.parent
+PASSED_ON = ("test", "manage")  # their arguments are for another program
+NOT_RUNNING = "Space is not running in this checkout: start it with ./space run"
+
+
+def main(arguments: Sequence[str]) -> int:
+    options = _parse(arguments)
+    here = Path.cwd()
+    os.chdir(ROOT)
+    try:
+        return _run(Checkout(ROOT), options, here)
+    except Problem as problem:
+        complain(f"{problem}")
+        return 1
+    except KeyboardInterrupt:
+        complain("Stopped.")
+        return 130
+
+
+def _run(checkout: Checkout, options: argparse.Namespace, here: Path) -> int:
+    match options.command:
+        case "run":
+            return run(checkout, options.host, options.port)
+        case "test":
+            return test(checkout, options.rest, here)
+        case "check":
+            with stopped_by_signals():
+                checkout.venv.ensure(venv.DEVELOP, os.environ)
+                return check(checkout, with_tests=options.tests)
+        case "env":
+            return env(checkout)
+        case _:
+            return manage(checkout, options.rest)
+
+
+def test(checkout: Checkout, arguments: Sequence[str], here: Path) -> int:
+    with stopped_by_signals():
+        checkout.venv.ensure(venv.TEST, os.environ)
+    arguments = pytest_arguments.complete(arguments, here, checkout.root)
+    python = str(checkout.venv.python)
+    become([python, "-m", "pytest", *arguments], checkout.environment_for_tests())
+
+
+def env(checkout: Checkout) -> int:
+    given = checkout.environment()
+    instance = running(checkout.space)
+    if instance is not None:
+        given |= instance.environment
+    elif not (given.get("DATABASE_URL") and given.get("REDIS_URL")):
+        complain(NOT_RUNNING)
+        return 1
+    for name in SHARED:
+        if name in given:
+            say(f"{name}={given[name]}")
+    return 0
+
+
+def manage(checkout: Checkout, arguments: Sequence[str]) -> int:
+    with stopped_by_signals():
+        checkout.venv.ensure(venv.RUN, os.environ)
+        command = checkout.manage_command(*arguments)
+        environment = checkout.environment()
+        instance = running(checkout.space)
+        if instance is not None:
+            become(command, environment | instance.environment)
+        if environment.get("DATABASE_URL") and environment.get("REDIS_URL"):
+            become(command, environment)
+        with (
+            the_only_one(checkout.space, str(checkout.root)),
+            checkout.lasting_servers() as servers,
+        ):
+            return run_in_foreground(command, environment | servers.addresses)
+
+
+def _parse(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = _parser()
+    if arguments and arguments[0] in PASSED_ON and arguments[1:] not in (["--help"], ["-h"]):
+        return argparse.Namespace(command=arguments[0], rest=list(arguments[1:]))
+    return parser.parse_args(arguments)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("./space", description="Space on this machine.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    about = "install, start PostgreSQL, Valkey, the server and a timekeeper; stop with Ctrl-C"
+    run_ = commands.add_parser("run", help=about, description=about)
+    run_.add_argument("--host", default="127.0.0.1", help="0.0.0.0 for phones in your network")
+    run_.add_argument("--port", type=int, default=8000, help="0 for any free one")
+
+    about = "run the tests; arguments are pytest's (none: all of them, in parallel)"
+    commands.add_parser("test", help=about, description=about).add_argument("rest", nargs="*")
+
+    about = "all that CI runs: format, lint, types, imports, migrations, schemas, settings, tests"
+    check_ = commands.add_parser("check", help=about, description=about)
+    check_.add_argument(
+        "--no-tests", dest="tests", action="store_false", help="CI has run `./space test` before"
+    )
+
+    about = "print the addresses and secrets of the Space that is running, for another process"
+    commands.add_parser("env", help=about, description=about)
+
+    about = "run manage.py on the servers that are running, or on servers started for it"
+    commands.add_parser("manage", help=about, description=about).add_argument("rest", nargs="*")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,5 @@
+"""What a user can do something about. Its message is all that they are shown."""
+
+
+class Problem(Exception):
+    pass

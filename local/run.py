@@ -1,0 +1,161 @@
+"""`./space run`: everything, until it is told to stop."""
+
+import http.client
+import signal
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import FrameType
+
+from local import network, venv
+from local.checkout import Checkout
+from local.console import say, step
+from local.environment import SHARED
+from local.instance import Instance, state_file, the_only_one
+from local.part import Part
+from local.problem import Problem
+from local.servers import Servers, lasting_servers
+from local.supervisor import Supervisor
+
+READY_WITHIN = 60.0  # seconds from the start of the server
+STOPS_WITHIN = 8.0  # seconds that the server has to close its sockets
+
+
+def run(checkout: Checkout, host: str, port: int) -> int:
+    started = time.monotonic()
+    with stopped_by_signals(), the_only_one(checkout.space, str(checkout.root)) as instance:
+        port = _claim(host, port)
+        checkout.venv.ensure(venv.RUN, checkout.environment())
+        with checkout.lasting_servers() as servers:
+            _run_on(checkout, servers, instance, host, port, started)
+    return 0
+
+
+def _run_on(
+    checkout: Checkout, servers: Servers, instance: Instance, host: str, port: int, started: float
+) -> None:
+    shown_host = (network.is_any(host) and network.address_in_the_network()) or host
+    address = network.web_address(network.reachable_host(host), port)
+    environment = {
+        "PUBLIC_URL": network.web_address(network.reachable_host(shown_host), port),
+        **checkout.environment(),
+        **servers.addresses,
+    }
+    shared = {name: environment[name] for name in SHARED if name in environment}
+    instance.address, instance.environment = address, shared
+    with step("Migrating the database"):
+        checkout.manage(["migrate", "--noinput", "--verbosity", "0"], environment)
+    parts = [_server(checkout, environment, host, port), _timekeeper(checkout, environment)]
+
+    def remember() -> None:
+        running = (part for part in (*servers.parts, *parts) if part.pid)
+        instance.processes = {part.name: part.pid for part in running if part.pid}
+        instance.write(state_file(checkout.space))
+
+    with _stopped_together(parts):
+        for part in parts:
+            part.start()
+        remember()
+        supervisor = Supervisor([*servers.parts, *parts], remember)
+        _wait_until_ready(supervisor, parts[0])
+        say(f"Space is ready at {address} ({time.monotonic() - started:.1f} s)")
+        if shown_host != host:
+            say(f"In your network:  {environment['PUBLIC_URL']}")
+        say(f"Logs are in {checkout.log}. Press Ctrl-C to stop.")
+        with suppress(KeyboardInterrupt):
+            supervisor.watch()
+        say("Stopping.")
+
+
+def _claim(host: str, port: int) -> int:
+    """The port, after a look whether we could have it: better now than after the slow steps."""
+    port = port or network.free_port()
+    reason = network.why_not(host, port)
+    if reason:
+        raise Problem(
+            f"Cannot listen on port {port} of {host}: {reason}. "
+            "Stop what uses it, or choose another with --port."
+        )
+    return port
+
+
+def _server(checkout: Checkout, environment: Mapping[str, str], host: str, port: int) -> Part:
+    def is_ready(_: Part) -> bool:
+        return _answers_ready(network.reachable_host(host), port)
+
+    return Part(
+        "server",
+        checkout.manage_command("serve", "--host", host, "--port", str(port)),
+        checkout.fresh_log("server"),
+        environment,
+        is_ready,
+        stops_by=((signal.SIGTERM, STOPS_WITHIN),),
+        shows_warnings=True,
+    )
+
+
+def _timekeeper(checkout: Checkout, environment: Mapping[str, str]) -> Part:
+    return Part(
+        "timekeeper",
+        checkout.manage_command("run_timekeeper"),
+        checkout.fresh_log("timekeeper"),
+        environment,
+        is_ready=Part.is_alive,
+        stops_by=((signal.SIGTERM, STOPS_WITHIN),),
+        shows_warnings=True,
+    )
+
+
+def _wait_until_ready(supervisor: Supervisor, server: Part) -> None:
+    deadline = time.monotonic() + READY_WITHIN
+
+    def is_over() -> bool:
+        supervisor.give_up_if_hopeless()
+        return server.is_ready(server) or time.monotonic() > deadline
+
+    supervisor.watch(until=is_over)
+    if not server.is_ready(server):
+        raise Problem(server.explain(f"is not ready after {READY_WITHIN:.0f} s"))
+
+
+def _answers_ready(host: str, port: int) -> bool:
+    connection = http.client.HTTPConnection(host, port, timeout=2)
+    try:
+        connection.request("GET", "/readyz")
+        return connection.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+@contextmanager
+def _stopped_together(parts: list[Part]) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        ignore_signals()
+        for part in reversed(parts):
+            part.ask_to_stop()
+        for part in reversed(parts):
+            part.stop()
+
+
+@contextmanager
+def stopped_by_signals() -> Iterator[None]:
+    """SIGTERM and a closed terminal stop us as Ctrl-C does: in order."""
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        ignore_signals()  # one is enough: the steps of stopping are bounded
+        raise KeyboardInterrupt
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) != signal.SIG_IGN or number == signal.SIGINT:
+            signal.signal(number, interrupt)
+    yield
+
+
+def ignore_signals() -> None:
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
