@@ -32,7 +32,7 @@ def check(checkout: Checkout, *, with_tests: bool) -> int:
             if step.name == "tests" and not with_tests:
                 continue
             addresses = servers.addresses if step.needs_servers else {}
-            results.append(_run(step, environment | addresses | step.environment))
+            results.append(_run(step, {**environment, **addresses, **step.environment}))
     say("\nSummary")
     for name, passed, seconds in results:
         say(f"  {'ok    ' if passed else 'FAILED'} {seconds:6.1f} s  {name}")

@@ -53,7 +53,7 @@ class Checkout:
         """Run a command of manage.py quietly; if it fails, say why."""
         log = self.fresh_log(arguments[0])
         with log.open("wb") as output:
-            done = subprocess.run(  # noqa: S603 - our own program
+            done = subprocess.run(
                 guarded(self.manage_command(*arguments)),
                 stdin=subprocess.DEVNULL,
                 stdout=output,

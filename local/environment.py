@@ -28,7 +28,8 @@ def own_environment(root: Path, given: Mapping[str, str]) -> dict[str, str]:
     kept = {name: value for name, value in given.items() if name not in FOREIGN}
     return {
         "SPACE_ENV": "development",
-        **{"DJANGO_SETTINGS_MODULE": "config.settings", "PYTHONUNBUFFERED": "1"},
+        "DJANGO_SETTINGS_MODULE": "config.settings",
+        "PYTHONUNBUFFERED": "1",
         **_secrets(root / ".space" / "secrets.json"),
         **read_dotenv(root / ".env"),
         **kept,

@@ -14,12 +14,12 @@ from local.part import guarded
 
 def become(command: Sequence[str], environment: Mapping[str, str]) -> NoReturn:
     """Go on as this program: no process of ours then stands between it and the user."""
-    os.execve(command[0], list(command), dict(environment))  # noqa: S606
+    os.execve(command[0], list(command), dict(environment))
 
 
 def run_in_foreground(command: Sequence[str | Path], environment: Mapping[str, str]) -> int:
     """The exit code. It hears Ctrl-C from the terminal; SIGTERM is passed on to it."""
-    process = subprocess.Popen(guarded(command), env=dict(environment))  # noqa: S603
+    process = subprocess.Popen(guarded(command), env=dict(environment))
     with _signals_left_to(process):
         code = process.wait()
     return code if code >= 0 else 128 - code

@@ -37,7 +37,7 @@ def place_for(programs: Path, home: Path) -> Place:
 
 def _works_in_a_namespace(programs: Path) -> bool:
     command = guarded([programs / "postgres", "--version"], identity="namespace")
-    return subprocess.run(command, capture_output=True).returncode == 0  # noqa: S603
+    return subprocess.run(command, capture_output=True).returncode == 0
 
 
 def _public_place(programs: Path, home: Path) -> Place:

@@ -40,4 +40,4 @@ def arguments_of(pid: int) -> str:
     if Path("/proc/self").exists():
         return ""
     ps = ["ps", "-o", "args=", "-p", str(pid)]
-    return subprocess.run(ps, capture_output=True, text=True).stdout  # noqa: S603
+    return subprocess.run(ps, capture_output=True, text=True).stdout

@@ -45,7 +45,7 @@ class Part:
         """Start it, in a session of its own: Ctrl-C is for us, who then stop the parts in order."""
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen(  # noqa: S603 - our own programs
+            self.process = subprocess.Popen(
                 guarded(self.command, self.dies_with_us_by, self.identity),
                 stdin=subprocess.DEVNULL,
                 stdout=log,

@@ -35,7 +35,7 @@ def install(pins: Sequence[str], python: Path, environment: Mapping[str, str]) -
     pip = next(_pips(python), None)
     if pip is None:
         raise Problem(NO_PIP)
-    done = subprocess.run(  # noqa: S603 - pip
+    done = subprocess.run(
         guarded([*pip, "install", *OPTIONS, "--requirement", "/dev/stdin"]),
         input="\n".join(pins),
         text=True,

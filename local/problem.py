@@ -2,4 +2,4 @@
 
 
 class Problem(Exception):
-    pass
+    """Something for the user to do."""

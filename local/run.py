@@ -5,7 +5,6 @@ import signal
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from types import FrameType
 
 from local import network, venv
@@ -15,7 +14,7 @@ from local.environment import SHARED
 from local.instance import Instance, state_file, the_only_one
 from local.part import Part
 from local.problem import Problem
-from local.servers import Servers, lasting_servers
+from local.servers import Servers
 from local.supervisor import Supervisor
 
 READY_WITHIN = 60.0  # seconds from the start of the server

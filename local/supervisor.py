@@ -1,4 +1,4 @@
-"""Keeps parts running: what dies is started again, after a pause that grows while it keeps dying."""
+"""Keeps parts running: what dies is started again, after a pause that grows if it keeps dying."""
 
 import time
 from collections.abc import Callable, Sequence

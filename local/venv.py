@@ -61,7 +61,7 @@ class Venv:
         if self.folder.exists():
             say(f"{self.folder} is incomplete, moved or of another Python: making it anew.")
             shutil.rmtree(self.folder)
-        done = subprocess.run(  # noqa: S603 - our own Python
+        done = subprocess.run(
             [base_python(), "-m", "venv", "--without-pip", self.folder],
             capture_output=True,
             text=True,
