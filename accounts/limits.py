@@ -53,7 +53,7 @@ def failures_counted(name: str) -> Iterator[None]:
     try:
         yield
     except (InvalidCredentials, WrongPassword):
-        _refuse_above(raise_count(counted) - 1)
+        raise_count(counted)
         raise
     _refuse_above(read_count(counted))
 

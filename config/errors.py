@@ -1,6 +1,6 @@
 """Every error of the API as JSON, wherever it was raised.
 
-    {"error": "<one sentence>", "code": "<stable_code>", "detail": "<the same>", "request_id": "..."}
+    {"error": "<one sentence>", "code": "<stable_code>", "detail": "<the same>", "request_id"}
 
 The errors of a form also stand under the names of their fields, as lists of sentences.
 """
@@ -50,7 +50,10 @@ def handle(exc: Exception, context: Mapping[str, Any]) -> Response | None:
         exc = exceptions.PermissionDenied()
     if isinstance(exc, exceptions.ValidationError):
         fields = exc.detail if isinstance(exc.detail, dict) else {}
-        fields = {("non_field_errors" if k == api_settings.NON_FIELD_ERRORS_KEY else k): v for k, v in fields.items()}
+        fields = {
+            ("non_field_errors" if k == api_settings.NON_FIELD_ERRORS_KEY else k): v
+            for k, v in fields.items()
+        }
         return _response(request, 400, "invalid", _first_sentence(exc.detail), fields)
     if isinstance(exc, exceptions.APIException):
         headers = {}
@@ -60,7 +63,11 @@ def handle(exc: Exception, context: Mapping[str, Any]) -> Response | None:
             headers["Retry-After"] = str(max(1, int(wait)))
         code = exc.get_codes() if isinstance(exc.detail, str) else exc.default_code
         return _response(
-            request, exc.status_code, _CODES.get(str(code), str(code)), _first_sentence(exc.detail), headers=headers
+            request,
+            exc.status_code,
+            _CODES.get(str(code), str(code)),
+            _first_sentence(exc.detail),
+            headers=headers,
         )
     return None  # Django's handler500 makes the JSON, and the log has the traceback
 
@@ -84,7 +91,9 @@ def error_response(
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponseBase:
-    return error_response(request, status.HTTP_400_BAD_REQUEST, "invalid", "The request is malformed.")
+    return error_response(
+        request, status.HTTP_400_BAD_REQUEST, "invalid", "The request is malformed."
+    )
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponseBase:

@@ -61,7 +61,9 @@ def run_daphne(host: str, port: int) -> None:
     reactor.addSystemEventTrigger("before", "shutdown", before_shutdown)  # type: ignore[attr-defined]
     Server(
         application=application,
-        endpoints=[f"tcp:port={port}:interface={host.replace(':', chr(92) + ':')}:backlog={BACKLOG}"],
+        endpoints=[
+            f"tcp:port={port}:interface={host.replace(':', chr(92) + ':')}:backlog={BACKLOG}"
+        ],
         websocket_timeout=-1,  # else a step of the wall clock closes every socket
         ping_interval=20,
         ping_timeout=20,

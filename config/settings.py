@@ -212,7 +212,9 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = BODY_LIMIT_WITH_IMAGE  # our middleware is the str
 # can be cached for ever.
 STATICFILES_DIRS = [BASE_DIR / "client"]
 STATIC_URL = f"/static/{content_hash(BASE_DIR / 'client')}/"
-STATIC_ROOT = env.str("STATIC_ROOT", "") or None  # for collectstatic; without it, straight from client/
+STATIC_ROOT = (
+    env.str("STATIC_ROOT", "") or None
+)  # for collectstatic; without it, straight from client/
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = False
 MEDIA_URL = "/media/"

@@ -53,7 +53,9 @@ class DeviceConsumer(AsyncConsumer):
         self.device = ""
         self.joined_at = 0.0  # on the loop's clock
         self._closing = False
-        self._waiting: list[tuple[str, int | None]] | None = []  # what is told before `ready` is sent
+        self._waiting: (
+            list[tuple[str, int | None]] | None
+        ) = []  # what is told before `ready` is sent
         self._timers: dict[str, asyncio.TimerHandle] = {}
 
     async def __call__(self, scope: auth.Scope, receive: Any, send: Any) -> None:

@@ -117,7 +117,7 @@ class Hub:
         return [socket for room in self.rooms.values() for socket in room.sockets]
 
     async def join(self, user_id: int, socket: Socket) -> Room:
-        """Puts the socket into its user's room, in the Redis group before it returns if that can be."""
+        """Puts the socket into its user's room, which is in the Redis group then if it can be."""
         room = self.rooms.get(user_id)
         if room is None:
             room = self.rooms[user_id] = Room(user_id)
@@ -140,18 +140,16 @@ class Hub:
                 await self.join_group(again)
 
     async def join_group(self, room: Room) -> None:
-        """Joins the user's group. Where that fails, `reconcile` tries again and asks the database."""
+        """Joins the user's group. Where that fails, `reconcile` tries again."""
         if self._channel is None:
             return
-        room.joined = await self._bounded(
-            "group_add", groups.of_user(room.user_id), self._channel
-        )
+        room.joined = await self._bounded("group_add", groups.of_user(room.user_id), self._channel)
 
     async def _bounded(self, what: str, *arguments: str) -> bool:
         try:
             async with asyncio.timeout(PATIENCE_S):
                 await getattr(get_channel_layer(), what)(*arguments)
-        except Exception as error:  # noqa: BLE001 -- Redis is away, however it says so
+        except Exception as error:
             log.warning("%s failed, trying again: %r", what, error)
             return False
         return True

@@ -40,7 +40,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
 
 
 class Authenticate(Message, frozen=True, kw_only=True, tag="authenticate"):
-    """The first frame, and again with a fresh token. `epoch`, `since`: what the device has seen."""
+    """The first frame, and again with a fresh token. `epoch`, `since`: what it has seen."""
 
     token: Annotated[str, Meta(max_length=4096)]
     device: Annotated[str, Meta(max_length=64)] = ""
@@ -227,7 +227,7 @@ Outbound = (
 class BadFrame(ValueError):
     """Not one of the client's messages. `id` is the frame's, where it had a usable one."""
 
-    def __init__(self, why: str, id: str | None = None) -> None:  # noqa: A002
+    def __init__(self, why: str, id: str | None = None) -> None:
         super().__init__(why)
         self.id = id
 
@@ -236,7 +236,7 @@ _decoder = msgspec.json.Decoder(Inbound)
 
 
 def decode(text: str) -> Inbound:
-    """The client's message in this frame. Raises `BadFrame`, and nothing else, for whatever comes."""
+    """The client's message in this frame. Raises `BadFrame`, and nothing else, whatever comes."""
     try:
         return _decoder.decode(text)
     except (msgspec.MsgspecError, RecursionError, UnicodeError) as error:

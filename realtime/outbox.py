@@ -69,7 +69,7 @@ class Outbox:
             await rest
             while self._queue:
                 await self._send(self._queue.popleft())
-        except Exception:  # noqa: BLE001 -- the peer is gone; the server library ends the socket
+        except Exception:
             self._closed = True
             self._queue.clear()
         finally:
@@ -83,7 +83,7 @@ def _step(sending: Awaitable[None]) -> Awaitable[None] | None:
         waits_for = sending.send(None)
     except StopIteration:
         return None
-    except Exception:  # noqa: BLE001 -- the peer is gone; the server library ends the socket
+    except Exception:
         return None
     return _rest(sending, waits_for)
 
@@ -94,7 +94,7 @@ def _rest(sending: Coroutine[Any, Any, None], waits_for: Any) -> Generator[Any, 
     while True:
         try:
             value = yield waits_for
-        except BaseException as error:  # noqa: BLE001 -- handed on to where it belongs
+        except BaseException as error:
             try:
                 waits_for = sending.throw(error)
             except StopIteration:

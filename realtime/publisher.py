@@ -40,7 +40,9 @@ def publish_change(change: SessionChanged, **_: Any) -> None:
             "revision": change.revision,
             "session": change.session,
             "version": change.version,
-            "ends_at_ms": round(timer.ends_at.timestamp() * 1000) if timer and timer.ends_at else None,
+            "ends_at_ms": round(timer.ends_at.timestamp() * 1000)
+            if timer and timer.ends_at
+            else None,
             "frame": messages.of_change(change).as_text(),
         },
     )
@@ -111,7 +113,7 @@ class Publisher:
     async def _send(self, group: str, message: dict[str, Any]) -> None:
         try:
             await asyncio.wait_for(get_channel_layer().group_send(group, message), PATIENCE_S)
-        except Exception as error:  # noqa: BLE001 -- Redis is away, however it says so
+        except Exception as error:
             if not self._failing:
                 log.warning("cannot publish, devices hear by the next poll: %r", error)
             self._failing = True

@@ -56,7 +56,7 @@ class Ticker:
     def follow(
         self, session: int, version: int, ends_at_ms: int, watchers: Collection[Watcher]
     ) -> None:
-        """From now on, ticks for this deadline. An older version than the one followed is ignored."""
+        """From now on, ticks for this deadline. A version older than the one known is ignored."""
         known = self._sessions.get(session)
         if known is not None and version < known.version:
             return
@@ -121,7 +121,7 @@ def _slot(ends_at_ms: int) -> int:
 
 
 def _tick(watched: Watched, now: float) -> None:
-    """Sends the second that has just come. The last one is 1: the end is told when it is committed."""
+    """Sends the second that has just come, down to 1: the end is told when it is committed."""
     left = watched.ends_at_ms - now
     remaining = -int(-left // SECOND) * SECOND  # rounded up: the boundary that was just passed
     if remaining < SECOND:

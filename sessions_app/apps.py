@@ -3,4 +3,10 @@ from django.apps import AppConfig
 
 class SessionsAppConfig(AppConfig):
     name = "sessions_app"
-    default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from django.db.models.signals import post_delete
+
+        from sessions_app.files import session_deleted
+
+        post_delete.connect(session_deleted, sender="sessions_app.Session", dispatch_uid="picture")

@@ -77,7 +77,9 @@ def _changes(user_id: int, since: int, until: int) -> list[Change]:
     now = database_now()
     sessions = Session.objects.owned_by(user_id).filter(pk__in=ids).prefetch_related("tasks")  # type: ignore[attr-defined]
     states = {s.pk: s.state(now) for s in sessions}
-    bodies = {b.pk: b.state() for b in Space.objects.filter(session_id__in=ids).select_related("session")}
+    bodies = {
+        b.pk: b.state() for b in Space.objects.filter(session_id__in=ids).select_related("session")
+    }
     newest = {row.session_id: row.revision for row in rows}
     return [
         Change(

@@ -51,7 +51,9 @@ def _checked(action: str, arguments: Arguments) -> dict[str, Any]:
     if action == "extend":
         seconds = arguments.get("seconds")
         if isinstance(seconds, bool) or not isinstance(seconds, int) or abs(seconds) > DAY_S:
-            raise InvalidInput({"seconds": [f"A whole number from -{DAY_S} to {DAY_S} is required."]})
+            raise InvalidInput(
+                {"seconds": [f"A whole number from -{DAY_S} to {DAY_S} is required."]}
+            )
         return {"seconds": seconds}
     return {}
 

@@ -78,16 +78,12 @@ class Countdown:
 
     def start(self, now: datetime) -> Countdown:
         self._only_from(Status.READY)
-        return replace(
-            self, status=Status.RUNNING, started_at=now, ends_at=now + self.planned
-        )
+        return replace(self, status=Status.RUNNING, started_at=now, ends_at=now + self.planned)
 
     def pause(self, now: datetime) -> Countdown:
         self._only_from(Status.RUNNING)
         self._not_due(now)
-        return replace(
-            self, status=Status.PAUSED, ends_at=None, remaining=self.remaining_at(now)
-        )
+        return replace(self, status=Status.PAUSED, ends_at=None, remaining=self.remaining_at(now))
 
     def resume(self, now: datetime) -> Countdown:
         self._only_from(Status.PAUSED)

@@ -42,7 +42,7 @@ class Value(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TimerState(Value, frozen=True, kw_only=True):
-    """The countdown. Lengths in milliseconds; `focused_ms` and `remaining_ms` as of `server_time`."""
+    """The countdown, in milliseconds; `focused_ms` and `remaining_ms` as of `server_time`."""
 
     status: Literal["ready", "running", "paused", "completed", "finished", "cancelled"]
     version: int

@@ -93,7 +93,9 @@ def _outcome(act: Callable[[], Any]) -> dict[str, Any]:
             return {"answer": act()}
     except (Conflict, StaleVersion) as refusal:
         state = refusal.state.as_json() if refusal.state else None
-        return {"refusal": {"error": type(refusal).__name__, "sentence": str(refusal), "state": state}}
+        return {
+            "refusal": {"error": type(refusal).__name__, "sentence": str(refusal), "state": state}
+        }
 
 
 def _raised_again(refusal: dict[str, Any]) -> SessionError:

@@ -1,6 +1,6 @@
 """The one way to change something of a user's: lock, rule, save, log, announce.
 
-    with turn(by) as t:                     # transaction; lock of the user's row; the clock after it
+    with turn(by) as t:                     # transaction; lock of the user's row; then the clock
         session = t.open(session_id, seen)  # the user's own, locked; 404 and 412 come from here
         ...                                 # apply a rule
         t.record(session, "paused")         # save, version + 1, revision + 1, log row, announcement
@@ -45,7 +45,7 @@ class Turn:
         self._session: Session | None = None
 
     def open(self, session_id: int, seen: int | None = None) -> Session:
-        """The user's session, locked. Raises `NotFound`, or `StaleVersion` if `seen` is not current."""
+        """The user's session, locked. Raises `NotFound`, or `StaleVersion` if `seen` is old."""
         session = (
             Session.objects.owned_by(self.by.user_id)  # type: ignore[attr-defined]
             .select_related("user")
@@ -178,4 +178,6 @@ def _columns(session: Session) -> list[str] | None:
     if session._state.adding:
         return None
     # `task_minutes` belongs to the trigger; writing what we once read would undo its work.
-    return [f.attname for f in session._meta.concrete_fields if f.name not in {"id", "task_minutes"}]
+    return [
+        f.attname for f in session._meta.concrete_fields if f.name not in {"id", "task_minutes"}
+    ]

@@ -1,4 +1,4 @@
-"""Storage. What must never be is forbidden here by the database; the QuerySet holds the questions."""
+"""Storage. What must never be is forbidden by the database; the QuerySet holds the questions."""
 
 from __future__ import annotations
 
@@ -302,7 +302,7 @@ class IdempotencyKey(models.Model):
 
 
 class Epoch(models.Model):
-    """The name of the life of this database (one row): another one means that versions went back."""
+    """The name of the life of this database (one row). Another one: versions went back."""
 
     value = models.UUIDField(default=uuid.uuid4)
 

@@ -13,7 +13,6 @@ from typing import Any, TypedDict
 
 from django.conf import settings
 from django.core.files.base import ContentFile
-from django.db import transaction
 
 from sessions_app import spaces
 from sessions_app.countdown import Countdown, Status
@@ -25,6 +24,7 @@ from sessions_app.exceptions import (
     Started,
     TaskBudgetExceeded,
 )
+from sessions_app.files import discard_on_commit
 from sessions_app.ledger import Actor, Turn, turn
 from sessions_app.models import Session, Space, Task, in_ms
 
@@ -72,7 +72,7 @@ def resume(session_id: int, *, by: Actor, seen: int | None = None) -> SessionSta
 
 
 def extend(session_id: int, seconds: int, *, by: Actor, seen: int | None = None) -> SessionState:
-    """Moves the end by `seconds`, which may be negative; all that is left taken away finishes it."""
+    """Moves the end by `seconds`. Taking away all that is left finishes the session."""
     length = timedelta(seconds=seconds)
 
     def rule(countdown: Countdown, now: datetime) -> Countdown:
@@ -190,15 +190,13 @@ def create(
 ) -> SessionState:
     """A new ready session. `duration` in minutes."""
     with turn(by) as t:
-        session = _new_session(
-            t, title=title, duration=duration, sound=sound, reminders=reminders
-        )
+        session = _new_session(t, title=title, duration=duration, sound=sound, reminders=reminders)
         _set_image(session, image)
         return t.record(session, "created")
 
 
 def edit(session_id: int, changes: Edit, *, by: Actor, seen: int | None = None) -> SessionState:
-    """Edits what `changes` names. The duration only while ready, and not below the tasks' minutes."""
+    """Edits what `changes` names. The duration only while ready, not below the tasks' minutes."""
     with turn(by) as t:
         session = t.open(session_id, seen)
         if "duration" in changes and changes["duration"] != session.duration:
@@ -239,19 +237,17 @@ def delete(session_id: int, *, by: Actor, seen: int | None = None) -> None:
     """Deletes the session with its tasks and its star. The log keeps that it was there."""
     with turn(by) as t:
         session = t.open(session_id, seen)
-        _discard_file_on_commit(session)
         t.record_deletion(session)
 
 
 def _new_session(t: Turn, **values: Any) -> Session:
-    session = Session(
+    return Session(
         user=t.user,
         created_at=t.now,
         updated_at=t.now,
         planned_ms=values["duration"] * 60_000,
         **values,
     )
-    return session
 
 
 def _set_duration(session: Session, minutes: int) -> None:
@@ -264,18 +260,12 @@ def _set_duration(session: Session, minutes: int) -> None:
 
 
 def _set_image(session: Session, image: ContentFile[bytes] | None) -> None:
-    _discard_file_on_commit(session)
+    discard_on_commit(session.image)
     if image is None:
         session.image = ""
     else:
         # A random name: one made from the content would be shared between users.
         session.image.save(f"{secrets.token_urlsafe(18)}.webp", image, save=False)
-
-
-def _discard_file_on_commit(session: Session) -> None:
-    if session.image:
-        storage, name = session.image.storage, session.image.name
-        transaction.on_commit(lambda: storage.delete(name), robust=True)
 
 
 # -- its tasks -----------------------------------------------------------------------------------
@@ -309,7 +299,9 @@ def delete_task(session_id: int, task_id: int, *, by: Actor) -> None:
     with turn(by) as t:
         session = t.open(session_id)
         _task(session, task_id).delete()
-        t.record(session, "tasks_edited", {"task": task_id, "what": "deleted"}, task_deleted=task_id)
+        t.record(
+            session, "tasks_edited", {"task": task_id, "what": "deleted"}, task_deleted=task_id
+        )
 
 
 def _record_task(t: Turn, session: Session, task: Task, what: str) -> TaskState:

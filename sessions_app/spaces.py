@@ -25,7 +25,7 @@ LOOKS = 6  # pictures of each type in client/sky/
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """A star or a planet: its place (units of the 800 x 300 sky), size and colour (hue in degrees)."""
+    """A star or a planet: its place and size in the 800 x 300 sky, its hue in degrees."""
 
     type: str
     x: int
@@ -35,7 +35,9 @@ class Body:
     look: int
 
 
-def body(focused: timedelta, *, seed: int, star_up_to: timedelta, taken: Sequence[tuple[int, int]]) -> Body:
+def body(
+    focused: timedelta, *, seed: int, star_up_to: timedelta, taken: Sequence[tuple[int, int]]
+) -> Body:
     """The body of a session that was focused for `focused`; `taken` are the middles in its sky."""
     dice = Random(seed)  # noqa: S311 -- looks, not secrets
     minutes = focused.total_seconds() / 60
@@ -49,7 +51,7 @@ def body(focused: timedelta, *, seed: int, star_up_to: timedelta, taken: Sequenc
 
 
 def month_of(moment: datetime, *, zone: str, day_start: int) -> date:
-    """The first of the month that `moment` belongs to, where days start `day_start` minutes late."""
+    """The first of the month of `moment`, where days start `day_start` minutes late."""
     local = moment.astimezone(ZoneInfo(zone)).replace(tzinfo=None)
     return (local - timedelta(minutes=day_start)).date().replace(day=1)
 

@@ -80,7 +80,7 @@ def send_reminders(limit: int = BATCH) -> int:
 
 
 def seconds_to_next() -> float | None:
-    """How long until the next deadline or reminder, by the database's clock; None if there is none."""
+    """How long until the next deadline or reminder, by the database's clock; None if none."""
     with connection.cursor() as cursor:
         cursor.execute(_SECONDS_TO_NEXT)
         (seconds,) = cursor.fetchone()
@@ -122,7 +122,7 @@ class Timekeeper:
 
 
 def _locked(query: str, limit: int) -> list[Session]:
-    """The sessions that the query picks, locked with their users until the end of the transaction."""
+    """The sessions that the query picks, locked with their users until the transaction ends."""
     with connection.cursor() as cursor:
         cursor.execute(query, [limit])
         ids = [row[0] for row in cursor.fetchall()]

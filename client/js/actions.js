@@ -9,6 +9,7 @@ export class Actions {
   #store;
   #commands;
   #socket;
+  #copying = new Set(); // a button that is pressed twice was meant once
 
   constructor({ store, commands, socket }) {
     this.#store = store;
@@ -62,14 +63,11 @@ export class Actions {
   }
 
   repeat(session) {
-    return attempt(async () => {
-      const copy = await this.#copy(session);
-      say(`“${copy.title}” is ready when you are.`);
-    });
+    return this.#copy(session, (copy) => say(`“${copy.title}” is ready when you are.`));
   }
 
   startAgain(session) {
-    return attempt(async () => this.start(await this.#copy(session)));
+    return this.#copy(session, (copy) => this.start(copy));
   }
 
   async remove(session) {
@@ -111,10 +109,15 @@ export class Actions {
     });
   }
 
-  async #copy(session) {
-    const copy = await post(`/sessions/${session.id}/repeat/`, {});
-    this.#store.adopt(copy);
-    return copy;
+  async #copy(session, then) {
+    if (this.#copying.has(session.id)) return;
+    this.#copying.add(session.id);
+    await attempt(async () => {
+      const copy = await post(`/sessions/${session.id}/repeat/`, {});
+      this.#store.adopt(copy);
+      await then(copy);
+    });
+    this.#copying.delete(session.id);
   }
 
   async #replace(session) {

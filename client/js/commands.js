@@ -14,18 +14,35 @@ export class Commands {
   #socket;
   #store;
   #waiting = new Map();
+  #last = Promise.resolve();
+  #asked = new Set();
 
   constructor(socket, store) {
     this.#socket = socket;
     this.#store = store;
   }
 
-  /** Done, or an ApiError. Whatever state the answer brings has been adopted by then. */
-  async run(session, action, extra = {}) {
-    const command = { action, version: session.timer.version, key: uuid(), ...extra };
+  /**
+   * Done, or an ApiError. Whatever state the answer brings has been adopted by then.
+   *
+   * One at a time: +5 pressed twice is ten minutes, the second for the version that the first
+   * made. Any other button that is pressed twice was meant once.
+   */
+  run(session, action, extra = {}) {
+    const name = `${session.id} ${action} ${Boolean(extra.replace)}`;
+    if (action !== "extend" && this.#asked.has(name)) return Promise.resolve();
+    this.#asked.add(name);
+    const before = this.#last;
+    const done = before.then(() => this.#run(session.id, action, extra));
+    this.#last = done.catch(() => {}).then(() => this.#asked.delete(name));
+    return done;
+  }
+
+  async #run(id, action, extra) {
+    const version = this.#store.session(id)?.timer.version;
+    const command = { action, version, key: uuid(), ...extra };
     try {
-      const state =
-        (await this.#overSocket(session.id, command)) ?? (await overRest(session.id, command));
+      const state = (await this.#overSocket(id, command)) ?? (await overRest(id, command));
       if (state?.timer) this.#store.adopt(state);
     } catch (error) {
       if (error.state) this.#store.adopt(error.state);

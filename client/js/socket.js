@@ -117,7 +117,7 @@ export class Socket {
     try {
       const token = await tokens.renew(this.#token);
       if (!this.#running) return undefined;
-      return token ? this.#connect() : this.#on.signedOut();
+      return token ? this.#comeBack() : this.#on.signedOut();
     } catch {
       this.#renewed = false; // the network's fault, not the login's
       return this.#comeBack();
@@ -129,6 +129,7 @@ export class Socket {
     this.#attempt = Math.max(this.#attempt, atLeast);
     const wait = Math.max(delay(this.#attempt), this.#notBefore - performance.now());
     this.#attempt += 1;
+    clearTimeout(this.#return);
     this.#return = setTimeout(() => this.#connect(), wait);
   }
 

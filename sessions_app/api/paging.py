@@ -14,8 +14,10 @@ LARGEST_PAGE = 1_000
 M = TypeVar("M", bound=Model)
 
 
-def page(request: Request, rows: QuerySet[M], *, newest_first: bool = False) -> tuple[list[M], dict[str, str]]:
-    """The asked page and its headers. Without `limit`, all of it. Ordered by id; the cursor is one."""
+def page(
+    request: Request, rows: QuerySet[M], *, newest_first: bool = False
+) -> tuple[list[M], dict[str, str]]:
+    """The asked page, by id, and its headers. Without `limit`, all of it."""
     rows = rows.order_by("-pk" if newest_first else "pk")
     limit = _number(request, "limit", LARGEST_PAGE)
     cursor = _number(request, "cursor", 2**63 - 1)

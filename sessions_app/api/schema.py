@@ -9,12 +9,7 @@ import msgspec
 from sessions_app.changes import Missed
 from sessions_app.events import SessionState, SpaceState, TaskState, Value
 
-_NAMES: dict[type[Value], str] = {
-    SessionState: "Session",
-    TaskState: "Task",
-    SpaceState: "Space",
-    Missed: "Changes",
-}
+REFS = "#/components/schemas/{name}"
 
 
 class LoggedEvent(Value, frozen=True, kw_only=True):
@@ -45,32 +40,13 @@ _TYPES: list[type[Value]] = [SessionState, TaskState, SpaceState, Missed, Logged
 
 def ref(kind: type[Value], *, many: bool = False) -> dict[str, Any]:
     """A reference to the type, for `extend_schema(responses=...)`."""
-    one = {"$ref": f"#/components/schemas/{_NAMES.get(kind, kind.__name__)}"}
+    one = {"$ref": REFS.format(name=kind.__name__)}
     return {"type": "array", "items": one} if many else one
 
 
 def add_components(result: dict[str, Any], **_: Any) -> dict[str, Any]:
     """drf-spectacular's postprocessing hook: puts the types among the components."""
-    _, components = msgspec.json.schema_components(
-        _TYPES, ref_template="#/components/schemas/{name}"
-    )
-    renamed = {kind.__name__: name for kind, name in _NAMES.items()}
-    schemas = result.setdefault("components", {}).setdefault("schemas", {})
-    for name, schema in components.items():
-        schemas[renamed.get(name, name)] = _renamed(schema, renamed)
+    _, components = msgspec.json.schema_components(_TYPES, ref_template=REFS)
+    schemas = result.setdefault("components", {}).get("schemas", {}) | components
     result["components"]["schemas"] = dict(sorted(schemas.items()))
     return result
-
-
-def _renamed(schema: Any, names: dict[str, str]) -> Any:
-    """The schema with its references following the public names."""
-    if isinstance(schema, dict):
-        return {
-            key: f"#/components/schemas/{names.get(value.rsplit('/', 1)[1], value.rsplit('/', 1)[1])}"
-            if key == "$ref"
-            else (names.get(value, value) if key == "title" else _renamed(value, names))
-            for key, value in schema.items()
-        }
-    if isinstance(schema, list):
-        return [_renamed(item, names) for item in schema]
-    return schema

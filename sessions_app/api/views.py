@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
+from django.db.models import QuerySet
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -23,6 +23,7 @@ from sessions_app.api.serializers import (
     TaskInput,
     VersionSeen,
 )
+from sessions_app.api.shown import shown
 from sessions_app.changes import Missed
 from sessions_app.commands import ACTIONS, command
 from sessions_app.events import SessionState, SpaceState, TaskState
@@ -57,7 +58,7 @@ class SessionsView(APIView):
     )
     def get(self, request: Request) -> Response:
         rows, headers = page(request, _sessions(request).for_show(), newest_first=True)
-        return Response([_shown(request, s.state(s.read_at)) for s in rows], headers=headers)
+        return Response([shown(request, s.state(s.read_at)) for s in rows], headers=headers)
 
     @extend_schema(
         summary="A new session, ready to start",
@@ -76,7 +77,9 @@ class SessionView(APIView):
     """`/sessions/{id}/`"""
 
     @extend_schema(
-        summary="One session", responses={200: ref(SessionState), 404: ref(Error)}, tags=["Sessions"]
+        summary="One session",
+        responses={200: ref(SessionState), 404: ref(Error)},
+        tags=["Sessions"],
     )
     def get(self, request: Request, session_id: int) -> Response:
         session = _sessions(request).for_show().filter(pk=session_id).first()
@@ -96,7 +99,15 @@ class SessionView(APIView):
         seen = version_seen(request)
         return _answer(request, services.edit(session_id, edits, by=actor(request), seen=seen))
 
-    patch = extend_schema(operation_id="sessions_partial_update")(put)
+    @extend_schema(
+        operation_id="sessions_patch",
+        summary="The same as PUT",
+        request=SessionInput(partial=True),
+        responses={200: ref(SessionState), **REFUSED},
+        tags=["Sessions"],
+    )
+    def patch(self, request: Request, session_id: int) -> Response:
+        return self.put(request, session_id)
 
     @extend_schema(
         summary="Delete a session with its tasks and its star",
@@ -109,36 +120,23 @@ class SessionView(APIView):
         return Response({"success": True})
 
 
-class CommandView(APIView):
-    """`/sessions/{id}/start/` and the other commands of the timer. Subclassed for each, below."""
-
-    action = ""
-
-    def post(self, request: Request, session_id: int) -> Response:
-        arguments = _body(request)
-        state = command(
-            self.action,
-            session_id,
-            arguments,
-            by=actor(request),
-            seen=version_seen(request),
-            key=idempotency_key(request),
-        )
-        return _answer(request, state)
-
-
 def command_view(action: str) -> type[APIView]:
-    """The view of one command, with its own entry in the schema."""
-    body = {"start": StartInput, "extend": ExtendInput}.get(action, VersionSeen)
-    view = type(f"{action.title()}View", (CommandView,), {"action": action})
-    return extend_schema(
+    """The view of `/sessions/{id}/start/` or another command of the timer."""
+
+    @extend_schema(
         operation_id=f"sessions_{action}",
         summary=f"{action.title()} the countdown",
-        request=body,
+        request={"start": StartInput, "extend": ExtendInput}.get(action, VersionSeen),
         parameters=[*CONDITIONS, *KEY],
         responses={200: ref(SessionState), **REFUSED},
         tags=["Timer"],
-    )(view)
+    )
+    def post(self: APIView, request: Request, session_id: int) -> Response:
+        arguments, seen, key = _arguments(request), version_seen(request), idempotency_key(request)
+        by = actor(request)
+        return _answer(request, command(action, session_id, arguments, by=by, seen=seen, key=key))
+
+    return type(f"{action.title()}View", (APIView,), {"post": post})
 
 
 class RepeatView(APIView):
@@ -210,7 +208,9 @@ class TasksView(APIView):
 class TaskView(APIView):
     """`/sessions/{id}/tasks/{task_id}/`"""
 
-    @extend_schema(summary="One task", responses={200: ref(TaskState), 404: ref(Error)}, tags=["Tasks"])
+    @extend_schema(
+        summary="One task", responses={200: ref(TaskState), 404: ref(Error)}, tags=["Tasks"]
+    )
     def get(self, request: Request, session_id: int, task_id: int) -> Response:
         _exists(request, session_id)
         task = Task.objects.filter(session_id=session_id, pk=task_id).first()
@@ -229,11 +229,22 @@ class TaskView(APIView):
         task = services.edit_task(session_id, task_id, edits, by=actor(request))
         return Response(task.as_json())
 
-    patch = extend_schema(operation_id="tasks_partial_update")(put)
+    @extend_schema(
+        operation_id="tasks_patch",
+        summary="The same as PUT",
+        request=TaskInput(partial=True),
+        responses={200: ref(TaskState), **REFUSED},
+        tags=["Tasks"],
+    )
+    def patch(self, request: Request, session_id: int, task_id: int) -> Response:
+        return self.put(request, session_id, task_id)
 
     @extend_schema(
         summary="Delete a task",
-        responses={200: {"type": "object", "properties": {"message": {"type": "string"}}}, **REFUSED},
+        responses={
+            200: {"type": "object", "properties": {"message": {"type": "string"}}},
+            **REFUSED,
+        },
         tags=["Tasks"],
     )
     def delete(self, request: Request, session_id: int, task_id: int) -> Response:
@@ -242,22 +253,32 @@ class TaskView(APIView):
 
 
 class SpacesView(APIView):
-    """`/spaces/` and `/sessions/{id}/spaces/`"""
+    """`/spaces/`"""
 
     @extend_schema(
         operation_id="spaces_list",
         summary="The stars and planets, oldest first",
         parameters=PAGE,
+        responses={200: ref(SpaceState, many=True), 401: ref(Error)},
+        tags=["Sky"],
+    )
+    def get(self, request: Request) -> Response:
+        return _bodies(request, Space.objects.filter(user_id=request.user.pk))
+
+
+class SessionSpacesView(APIView):
+    """`/sessions/{id}/spaces/`"""
+
+    @extend_schema(
+        operation_id="sessions_spaces",
+        summary="What the session became: one star or planet, or none yet",
+        parameters=PAGE,
         responses={200: ref(SpaceState, many=True), 404: ref(Error)},
         tags=["Sky"],
     )
-    def get(self, request: Request, session_id: int | None = None) -> Response:
-        bodies = Space.objects.filter(user_id=request.user.pk).select_related("session")
-        if session_id is not None:
-            _exists(request, session_id)
-            bodies = bodies.filter(session_id=session_id)
-        rows, headers = page(request, bodies)
-        return Response([_shown(request, body.state()) for body in rows], headers=headers)
+    def get(self, request: Request, session_id: int) -> Response:
+        _exists(request, session_id)
+        return _bodies(request, Space.objects.filter(session_id=session_id))
 
 
 class ChangesView(APIView):
@@ -285,18 +306,25 @@ def _sessions(request: Request) -> Any:
     return Session.objects.owned_by(request.user.pk)  # type: ignore[attr-defined]
 
 
+def _bodies(request: Request, bodies: QuerySet[Space]) -> Response:
+    rows, headers = page(request, bodies.select_related("session"))
+    return Response([shown(request, body.state()) for body in rows], headers=headers)
+
+
 def _exists(request: Request, session_id: int) -> None:
     if not _sessions(request).filter(pk=session_id).exists():
         raise NotFound
 
 
-def _validated(kind: type[Serializer[Any]], request: Request, *, partial: bool = False) -> dict[str, Any]:
+def _validated(
+    kind: type[Serializer[Any]], request: Request, *, partial: bool = False
+) -> dict[str, Any]:
     form = kind(data=request.data, partial=partial)
     form.is_valid(raise_exception=True)
     return dict(form.validated_data)
 
 
-def _body(request: Request) -> dict[str, Any]:
+def _arguments(request: Request) -> dict[str, Any]:
     """The body of a command: an object, or nothing."""
     if request.data in (None, "", {}):
         return {}
@@ -312,15 +340,8 @@ def _once(request: Request, act: Any) -> Any:
 
 def _answer(request: Request, state: SessionState, status: int = 200) -> Response:
     return Response(
-        _shown(request, state), status=status, headers={"ETag": f'"{state.timer.version}"'}
+        shown(request, state), status=status, headers={"ETag": f'"{state.timer.version}"'}
     )
-
-
-def _shown(request: Request, state: SessionState | SpaceState) -> Any:
-    """As JSON, with an absolute URL of the picture (of the request's host without a PUBLIC_URL)."""
-    if state.image and state.image.startswith("/"):
-        state = msgspec.structs.replace(state, image=request.build_absolute_uri(state.image))
-    return state.as_json()
 
 
 COMMANDS = {action: command_view(action) for action in ACTIONS}

@@ -71,7 +71,8 @@ export class Sky {
   }
 
   #figure(space, index) {
-    const text = `${space.title ?? "A session"} · ${minutes(space.focused_minutes ?? 0)}`;
+    const time = space.focused_minutes ? minutes(space.focused_minutes) : "under a minute";
+    const text = `${space.title ?? "A session"} · ${time}`;
     const born = this.#shown.size > 0 && !this.#shown.has(space.id);
     const drawing = svg("g", { class: born ? "born" : "body" }, body(space));
     const hit = svg("circle", { r: Math.max(EASY_TO_HIT, space.radius), class: "hit" });

@@ -19,11 +19,15 @@ export function tasksView(actions) {
     h("button", { class: "quiet" }, "Add"),
   );
   let session = null;
+  let busy = false;
 
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     const task = { title: title.input.value.trim(), duration: Number(length.input.value) };
-    if (task.title && (await actions.addTask(session, task))) title.input.value = "";
+    if (!task.title || busy) return;
+    busy = true;
+    if (await actions.addTask(session, task)) title.input.value = "";
+    busy = false;
     title.input.focus();
   });
 
