@@ -53,7 +53,7 @@ def failures_counted(name: str) -> Iterator[None]:
     try:
         yield
     except (InvalidCredentials, WrongPassword):
-        raise_count(counted)
+        _refuse_above(raise_count(counted) - 1)
         raise
     _refuse_above(read_count(counted))
 

@@ -102,6 +102,7 @@ def test_for_a_deleted_user_it_is_refused(ada: Any) -> None:
 def test_for_an_inactive_user_it_is_refused_and_stays_unused(ada: Any) -> None:
     User.objects.update(is_active=False)
     assert refused(ada.refreshed())
+    seconds_pass(11)
     User.objects.update(is_active=True)
     assert ada.refreshed().status_code == 200
 
