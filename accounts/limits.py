@@ -12,6 +12,7 @@ from rest_framework.throttling import BaseThrottle
 from accounts.address import client_address
 from accounts.counters import raise_count, read_count, seconds_left
 from accounts.exceptions import InvalidCredentials, WrongPassword
+from accounts.models import User
 from accounts.names import fold
 
 if TYPE_CHECKING:  # the views import this module by the settings
@@ -27,7 +28,7 @@ class RequestsPerUser(_PerMinute):
     """For the whole project. A request without a user is not counted."""
 
     def allow_request(self, request: Request, view: "APIView") -> bool:
-        if not request.user:
+        if request.auth is None:
             return True
         limit: int = settings.LIMIT_REQUESTS_PER_MINUTE
         return raise_count(f"requests {request.user.pk}") <= limit

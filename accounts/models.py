@@ -58,7 +58,7 @@ class LoginQuerySet(models.QuerySet["Login"]):
 
     def usable(self) -> Self:
         """Standing, and refreshed lately enough to come back."""
-        lifetime: timedelta = settings.SIMPLE_JWT["REFRESH_TOKEN_LIFETIME"]
+        lifetime: timedelta = settings.REFRESH_TOKEN_LIFETIME
         return self.standing().filter(refreshed_at__gt=Now() - lifetime)
 
     def rotate(self, login_id: int, *, presented: str, successor: str) -> bool:

@@ -58,7 +58,7 @@ def run_daphne(host: str, port: int) -> None:
     def before_shutdown() -> Any:
         return defer.Deferred.fromFuture(asyncio.ensure_future(drain()))
 
-    reactor.addSystemEventTrigger("before", "shutdown", before_shutdown)  # type: ignore[attr-defined]
+    reactor.addSystemEventTrigger("before", "shutdown", before_shutdown)  # type: ignore[arg-type]
     Server(
         application=application,
         endpoints=[

@@ -24,7 +24,7 @@ DEBUG = False  # a traceback page shows settings; errors are JSON and the log ha
 
 def secret(name: str) -> str:
     """A secret of at least 32 bytes. There is no default: a known key signs anybody in."""
-    value = env.str(name, "")
+    value: str = env.str(name, "")
     if len(value.encode()) < 32:
         raise ImproperlyConfigured(f"{name} must be set, to at least 32 bytes of randomness")
     return value
@@ -190,7 +190,7 @@ REST_FRAMEWORK = {
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "Space",
-    "DESCRIPTION": "Focus sessions whose countdown the server owns. The socket is in asyncapi.yaml.",
+    "DESCRIPTION": "Focus sessions whose countdown the server owns. For the socket: asyncapi.yaml.",
     "VERSION": "0.1.0",
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_AUTHENTICATION": [],

@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 
-Scope = dict[str, Any]
-App = Callable[[Scope, Any, Any], Awaitable[None]]
+Scope = Any  # of ASGI; a dict
+App = Callable[[Any, Any, Any], Awaitable[None]]
 
 
 class AllowedOrigins:

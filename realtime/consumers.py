@@ -58,7 +58,7 @@ class DeviceConsumer(AsyncConsumer):
         ) = []  # what is told before `ready` is sent
         self._timers: dict[str, asyncio.TimerHandle] = {}
 
-    async def __call__(self, scope: auth.Scope, receive: Any, send: Any) -> None:
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         self.loop = asyncio.get_running_loop()
         self.outbox = Outbox(send, self._stuck)
         self.hub = Hub.here()
@@ -85,7 +85,7 @@ class DeviceConsumer(AsyncConsumer):
     # -- coming and going ------------------------------------------------------------------------
 
     async def _connected(self) -> None:
-        await self.base_send({"type": "websocket.accept"})
+        await self.base_send({"type": "websocket.accept", "subprotocol": None, "headers": []})
         if is_draining():
             self.restarting()
             return

@@ -13,10 +13,9 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 from weakref import WeakKeyDictionary
 
-from channels.layers import get_channel_layer
-
 from realtime import groups
 from realtime.clock import clock
+from realtime.groups import channel_layer
 from realtime.outbox import Outbox
 from realtime.ticker import Ticker
 from sessions_app.events import SessionState
@@ -32,8 +31,11 @@ class Socket(Protocol):
 
     outbox: Outbox
     tick_every_ms: int
-    login_id: int | None  # None until it is admitted
     joined_at: float  # on the loop's clock
+
+    @property
+    def login_id(self) -> int | None:
+        """Its login; None until it is admitted."""
 
     def told(self, frame: str, revision: int | None) -> None:
         """A frame for it; `revision` that of the change, None if it is no change."""
@@ -148,7 +150,7 @@ class Hub:
     async def _bounded(self, what: str, *arguments: str) -> bool:
         try:
             async with asyncio.timeout(PATIENCE_S):
-                await getattr(get_channel_layer(), what)(*arguments)
+                await getattr(channel_layer(), what)(*arguments)
         except Exception as error:
             log.warning("%s failed, trying again: %r", what, error)
             return False
@@ -160,7 +162,7 @@ class Hub:
         """The reading end of the channel layer, for ever."""
         while True:
             try:
-                layer = get_channel_layer()
+                layer = channel_layer()
                 if self._channel is None:
                     self._channel = await layer.new_channel()
                 while True:

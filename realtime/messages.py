@@ -89,7 +89,7 @@ Inbound = Authenticate | Command | Ping | Ticks | Sync
 
 
 class Ready(Message, frozen=True, kw_only=True, tag="ready"):
-    """The answer to `authenticate` and to `sync`: where things stand, and what the device missed."""
+    """The answer to `authenticate` and to `sync`: where things stand, and what was missed."""
 
     connection: str
     user: int
@@ -232,7 +232,7 @@ class BadFrame(ValueError):
         self.id = id
 
 
-_decoder = msgspec.json.Decoder(Inbound)
+_decoder: msgspec.json.Decoder[Inbound] = msgspec.json.Decoder(Inbound)
 
 
 def decode(text: str) -> Inbound:

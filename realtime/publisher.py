@@ -15,10 +15,9 @@ import time
 from collections import deque
 from typing import Any
 
-from channels.layers import get_channel_layer
-
 from accounts.events import LoginRevoked
 from realtime import groups, messages
+from realtime.groups import channel_layer
 from sessions_app.events import Reminded, SessionChanged
 
 log = logging.getLogger(__name__)
@@ -112,7 +111,7 @@ class Publisher:
 
     async def _send(self, group: str, message: dict[str, Any]) -> None:
         try:
-            await asyncio.wait_for(get_channel_layer().group_send(group, message), PATIENCE_S)
+            await asyncio.wait_for(channel_layer().group_send(group, message), PATIENCE_S)
         except Exception as error:
             if not self._failing:
                 log.warning("cannot publish, devices hear by the next poll: %r", error)

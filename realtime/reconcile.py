@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from channels.db import database_sync_to_async
 from django.db import Error as DatabaseError
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     from realtime.hub import Hub, Room
 
 log = logging.getLogger(__name__)
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 EVERY_S = 2.5  # two rounds and some work are less than the 6 s that are promised
 
@@ -72,10 +76,10 @@ async def _round(hub: Hub, ahead_before: dict[int, int]) -> dict[int, int]:
 
 async def _close_ended_logins(hub: Hub) -> None:
     """The sockets of logins that have ended, where the message that said so was lost."""
-    sockets = [socket for socket in hub.sockets() if socket.login_id is not None]
-    standing = await _ask(_standing, [socket.login_id for socket in sockets])
+    sockets = hub.sockets()
+    standing = await _ask(_standing, [s.login_id for s in sockets if s.login_id is not None])
     for socket in sockets:
-        if socket.login_id not in standing:
+        if socket.login_id is not None and socket.login_id not in standing:
             socket.revoked()
 
 
@@ -128,7 +132,7 @@ def _standing(logins: list[int]) -> set[int]:
     return set(Login.objects.standing().filter(pk__in=logins).values_list("pk", flat=True))
 
 
-def _ask(function, *arguments, **named):  # type: ignore[no-untyped-def]
-    return database_sync_to_async(function, thread_sensitive=False, executor=_executor)(
-        *arguments, **named
-    )
+async def _ask(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    ask = database_sync_to_async(function, thread_sensitive=False, executor=_executor)
+    answer: R = await ask(*args, **kwargs)
+    return answer

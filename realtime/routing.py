@@ -17,5 +17,10 @@ async def nowhere(scope: Scope, receive: Any, send: Any) -> None:
 
 
 websocket_application = AllowedOrigins(
-    URLRouter([path("ws/", DeviceConsumer.as_asgi()), re_path(r"", nowhere)])
+    URLRouter(
+        [
+            path("ws/", DeviceConsumer.as_asgi()),  # type: ignore[arg-type,list-item]
+            re_path(r"", nowhere),  # type: ignore[arg-type,list-item]
+        ]
+    )
 )

@@ -45,8 +45,8 @@ def current_epoch() -> str:
 
 def active_session(user_id: int) -> SessionState | None:
     """The user's running or paused session."""
-    session = Session.objects.owned_by(user_id).active().for_show().first()  # type: ignore[attr-defined]
-    return session and session.state(session.read_at)
+    session = Session.objects.owned_by(user_id).active().for_show().first()
+    return session.state(session.read_at) if session else None
 
 
 def missed(user_id: int, *, since: int | None, epoch: str | None = None) -> Missed:
@@ -75,7 +75,7 @@ def _changes(user_id: int, since: int, until: int) -> list[Change]:
         return []
     ids = {row.session_id for row in rows}
     now = database_now()
-    sessions = Session.objects.owned_by(user_id).filter(pk__in=ids).prefetch_related("tasks")  # type: ignore[attr-defined]
+    sessions = Session.objects.owned_by(user_id).filter(pk__in=ids).prefetch_related("tasks")
     states = {s.pk: s.state(now) for s in sessions}
     bodies = {
         b.pk: b.state() for b in Space.objects.filter(session_id__in=ids).select_related("session")

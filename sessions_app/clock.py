@@ -22,7 +22,7 @@ def database_now() -> datetime:
     """The database's clock at this moment. Read it after taking the lock that decides."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT date_trunc('milliseconds', clock_timestamp())")
-        (now,) = cursor.fetchone()
+        now: datetime = cursor.fetchone()[0]
     return now
 
 
@@ -30,5 +30,5 @@ def database_now_exactly() -> datetime:
     """The same in microseconds, to compare clocks with."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT clock_timestamp()")
-        (now,) = cursor.fetchone()
+        now: datetime = cursor.fetchone()[0]
     return now

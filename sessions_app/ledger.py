@@ -47,7 +47,7 @@ class Turn:
     def open(self, session_id: int, seen: int | None = None) -> Session:
         """The user's session, locked. Raises `NotFound`, or `StaleVersion` if `seen` is old."""
         session = (
-            Session.objects.owned_by(self.by.user_id)  # type: ignore[attr-defined]
+            Session.objects.owned_by(self.by.user_id)
             .select_related("user")
             .select_for_update(of=("self",))
             .filter(pk=session_id)
@@ -64,7 +64,7 @@ class Turn:
     def other_active(self, session: Session) -> Session | None:
         """The user's running or paused session besides this one, locked."""
         return (
-            Session.objects.owned_by(self.by.user_id)  # type: ignore[attr-defined]
+            Session.objects.owned_by(self.by.user_id)
             .active()
             .exclude(pk=session.pk)
             .select_related("user")
@@ -168,7 +168,7 @@ def _raise_revision(user_id: int) -> tuple[int, datetime]:
             " RETURNING revision, date_trunc('milliseconds', clock_timestamp())",
             [user_id],
         )
-        row = cursor.fetchone()
+        row: tuple[int, datetime] | None = cursor.fetchone()
     if row is None:
         raise NotFound
     return row

@@ -33,7 +33,7 @@ class SessionQuerySet(models.QuerySet["Session"]):
     def active(self) -> SessionQuerySet:
         return self.filter(status__in=ACTIVE)
 
-    def for_show(self) -> SessionQuerySet:
+    def for_show(self) -> models.QuerySet[Any]:
         """With all that a state needs, and `read_at`, the database's clock, in two queries."""
         return self.prefetch_related("tasks").annotate(read_at=ClockTimestamp())
 
@@ -67,8 +67,7 @@ class Session(models.Model):
     ended_at = models.DateTimeField(null=True)
     reminder_at = models.DateTimeField(null=True)  # the next reminder of this deadline
 
-    objects: ClassVar[models.Manager[Session]] = SessionQuerySet.as_manager()  # type: ignore[assignment]
-    read_at: datetime  # by `for_show`
+    objects: ClassVar[models.Manager[Session]] = SessionQuerySet.as_manager()
 
     class Meta:
         constraints = [

@@ -6,6 +6,7 @@ import re
 
 from rest_framework.request import Request
 
+from accounts.api.base import admitted
 from sessions_app.exceptions import InvalidInput
 from sessions_app.idempotency import LONGEST_KEY
 from sessions_app.ledger import Actor
@@ -15,7 +16,8 @@ _ETAG = re.compile(r'(?:W/)?"(\d{1,18})"', re.ASCII)
 
 def actor(request: Request) -> Actor:
     """The user of the request's login, and the name of its device."""
-    return Actor(user_id=request.auth.user.pk, device=request.auth.login.device)
+    admission = admitted(request)
+    return Actor(user_id=admission.user.pk, device=admission.login.device)
 
 
 def version_seen(request: Request) -> int | None:

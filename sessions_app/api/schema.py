@@ -46,7 +46,8 @@ def ref(kind: type[Value], *, many: bool = False) -> dict[str, Any]:
 
 def add_components(result: dict[str, Any], **_: Any) -> dict[str, Any]:
     """drf-spectacular's postprocessing hook: puts the types among the components."""
-    _, components = msgspec.json.schema_components(_TYPES, ref_template=REFS)
+    components: dict[str, Any]
+    _refs, components = msgspec.json.schema_components(_TYPES, ref_template=REFS)
     schemas = result.setdefault("components", {}).get("schemas", {}) | components
     result["components"]["schemas"] = dict(sorted(schemas.items()))
     return result

@@ -11,6 +11,7 @@ from rest_framework.response import Response
 from rest_framework.serializers import Serializer
 from rest_framework.views import APIView
 
+from accounts.api.base import admitted
 from sessions_app import changes, services
 from sessions_app.api.conditions import actor, idempotency_key, version_seen
 from sessions_app.api.paging import page
@@ -263,7 +264,7 @@ class SpacesView(APIView):
         tags=["Sky"],
     )
     def get(self, request: Request) -> Response:
-        return _bodies(request, Space.objects.filter(user_id=request.user.pk))
+        return _bodies(request, Space.objects.filter(user_id=admitted(request).user.pk))
 
 
 class SessionSpacesView(APIView):
@@ -295,7 +296,9 @@ class ChangesView(APIView):
         query = ChangesQuery(data=request.query_params)
         query.is_valid(raise_exception=True)
         asked = query.validated_data
-        missed = changes.missed(request.user.pk, since=asked["since"], epoch=asked.get("epoch"))
+        missed = changes.missed(
+            admitted(request).user.pk, since=asked["since"], epoch=asked.get("epoch")
+        )
         return Response(missed.as_json())
 
 
@@ -303,7 +306,7 @@ class ChangesView(APIView):
 
 
 def _sessions(request: Request) -> Any:
-    return Session.objects.owned_by(request.user.pk)  # type: ignore[attr-defined]
+    return Session.objects.owned_by(admitted(request).user.pk)
 
 
 def _bodies(request: Request, bodies: QuerySet[Space]) -> Response:
@@ -335,7 +338,7 @@ def _arguments(request: Request) -> dict[str, Any]:
 
 def _once(request: Request, act: Any) -> Any:
     asked = [request.method, request.path, request.data]
-    return once(request.user.pk, idempotency_key(request), asked, act)
+    return once(admitted(request).user.pk, idempotency_key(request), asked, act)
 
 
 def _answer(request: Request, state: SessionState, status: int = 200) -> Response:
