@@ -12,7 +12,6 @@ from rest_framework.throttling import BaseThrottle
 from accounts.address import client_address
 from accounts.counters import raise_count, read_count, seconds_left
 from accounts.exceptions import InvalidCredentials, WrongPassword
-from accounts.models import User
 from accounts.names import fold
 
 if TYPE_CHECKING:  # the views import this module by the settings

@@ -91,7 +91,7 @@ def test_the_counts_are_shared_by_all_processes() -> None:
 
 
 @pytest.fixture
-def redis_at(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[int], None]]:
+def redis_at(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
     """Looks for Redis at another port."""
     monkeypatch.setattr(counters, "_shared", counters._Shared())
 

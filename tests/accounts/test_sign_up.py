@@ -20,7 +20,7 @@ GOOD = {
 }
 
 
-def post(body: Any, **headers: str) -> Any:
+def post(body: Any, **headers: Any) -> Any:
     return APIClient().post("/users/signup/", body, format="json", **headers)
 
 
