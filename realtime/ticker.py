@@ -40,6 +40,7 @@ class Watched:
     version: int
     ends_at_ms: int
     watchers: Collection[Watcher]
+    told_ms: int = 0  # what remained at the last tick: after an overrun a slot may come twice
 
 
 class Ticker:
@@ -95,8 +96,9 @@ class Ticker:
         if not self._sessions:
             return
         now = self._now_ms()
-        if self._turned_to_ms < now - SECOND:
-            self._turned_to_ms = int(now // QUANTUM) * QUANTUM  # an overrun: those seconds are gone
+        if not now - SECOND <= self._turned_to_ms <= now + SECOND:
+            # An overrun: those seconds are gone. Or the clock was measured anew, and set back.
+            self._turned_to_ms = int(now // QUANTUM) * QUANTUM
         first = self._turned_to_ms // QUANTUM
         ahead = next(n for n in range(SLOTS) if self._wheel[(first + n) % SLOTS])
         self._next_ms = (first + ahead + 1) * QUANTUM
@@ -106,14 +108,18 @@ class Ticker:
     def _turn(self) -> None:
         self._timer = None
         now = self._now_ms()
-        if now >= self._next_ms:  # a loop may round its timers down
-            slot = (self._next_ms // QUANTUM - 1) % SLOTS
-            self._turned_to_ms = self._next_ms
-            for watched in list(self._wheel[slot].values()):
-                _tick(watched, now)
-                if now >= watched.ends_at_ms:
-                    self.forget(watched.session)
-        self._wait_for_next_slot()
+        try:
+            if now >= self._next_ms:  # a loop may round its timers down
+                self._turned_to_ms = self._next_ms
+                self._tick_all((self._next_ms // QUANTUM - 1) % SLOTS, now)
+        finally:  # whatever one session made fail, the others go on
+            self._wait_for_next_slot()
+
+    def _tick_all(self, slot: int, now: float) -> None:
+        for watched in list(self._wheel[slot].values()):
+            _tick(watched, now)
+            if now >= watched.ends_at_ms:
+                self.forget(watched.session)
 
 
 def _slot(ends_at_ms: int) -> int:
@@ -124,8 +130,9 @@ def _tick(watched: Watched, now: float) -> None:
     """Sends the second that has just come, down to 1: the end is told when it is committed."""
     left = watched.ends_at_ms - now
     remaining = -int(-left // SECOND) * SECOND  # rounded up: the boundary that was just passed
-    if remaining < SECOND:
+    if remaining < SECOND or remaining == watched.told_ms:
         return
+    watched.told_ms = remaining
     message = None
     for watcher in watched.watchers:
         every = watcher.tick_every_ms
