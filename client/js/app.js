@@ -1,4 +1,4 @@
-/** One user at work: frames and lists go into the store, and from the store to the views. */
+/** One user at work: connects the socket, the lists, the clock and the screen. */
 
 import { Actions } from "./actions.js";
 import { ask } from "./api.js";
@@ -7,16 +7,12 @@ import { Commands } from "./commands.js";
 import { deviceName } from "./device.js";
 import { Frames } from "./frames.js";
 import { Pings } from "./pings.js";
+import { Screen } from "./screen.js";
 import { endedSince, lastSeen, remember } from "./seen.js";
 import { Socket } from "./socket.js";
 import { Store } from "./store.js";
 import { showClock, showStatus } from "./views/badge.js";
-import { Compose } from "./views/compose.js";
-import { Ended, sentence } from "./views/ended.js";
-import { announce, clearMessages, insist, warn } from "./views/messages.js";
-import { Sessions } from "./views/sessions.js";
-import { Sky } from "./views/sky.js";
-import { Timer } from "./views/timer.js";
+import { insist, warn } from "./views/messages.js";
 
 const LOAD_AGAIN_MS = 3_000;
 const OVERDUE_MS = 3_000; // after this the end should have arrived; ask for it
@@ -27,24 +23,23 @@ export class App {
   #socket;
   #pings;
   #commands;
-  #views;
+  #screen;
   #user = null;
-  #drawing = false;
-  #wasActive = null;
   #asked = 0;
 
   constructor({ signedOut }) {
-    this.#pings = new Pings(this.#clock, (frame) => this.#socket.send(frame));
+    const [store, clock] = [this.#store, this.#clock];
+    this.#pings = new Pings(clock, (frame) => this.#socket.send(frame));
     const frames = new Frames({
-      store: this.#store,
-      clock: this.#clock,
+      store,
+      clock,
       pings: this.#pings,
       sync: () => this.#socket.send({ type: "sync", ...this.#position() }),
       renewToken: () => this.#socket.renewToken().catch(() => {}), // 4401 will come, and renew
       answered: (frame) => this.#commands.answered(frame),
       load: () => this.#load(),
-      ended: (session, space) => this.#reveal(session, space),
-      tick: (at) => this.#ticked(at),
+      ended: (session) => this.#screen.reveal(session),
+      heard: () => this.#heard(),
     });
     this.#socket = new Socket({
       hello: () => ({ device: deviceName(), ...this.#position() }),
@@ -54,22 +49,10 @@ export class App {
         signedOut,
       },
     });
-    this.#commands = new Commands(this.#socket, this.#store);
-    const tools = {
-      clock: this.#clock,
-      actions: new Actions({ store: this.#store, commands: this.#commands, socket: this.#socket }),
-    };
-    const place = (name, View) => new View(document.getElementById(name), tools);
-    this.#views = {
-      timer: place("timer", Timer),
-      ended: place("ended", Ended),
-      compose: place("compose", Compose),
-      sky: place("sky", Sky),
-      sessions: place("sessions", Sessions),
-    };
-    this.#store.onChange(() => this.#draw());
+    this.#commands = new Commands(this.#socket, store);
+    const actions = new Actions({ store, commands: this.#commands, socket: this.#socket });
+    this.#screen = new Screen({ store, clock, actions });
     setInterval(() => this.#everySecond(), 1_000);
-    this.#repaint();
   }
 
   enter(user) {
@@ -82,10 +65,10 @@ export class App {
     this.#pings.stop();
     this.#user = null;
     this.#store.clear();
-    this.#views.ended.hide();
-    clearMessages();
+    this.#screen.clear();
   }
 
+  /** Up to where this page has seen everything; nothing before the first `ready`. */
   #position() {
     const { epoch, revision } = this.#store;
     return revision === null ? {} : { epoch, since: revision };
@@ -120,53 +103,26 @@ export class App {
   #revealMissed() {
     const since = lastSeen(this.#user.id);
     const [session] = since === null ? [] : endedSince(since, this.#store.sessions());
-    if (session && !this.#store.active()) this.#reveal(session, this.#store.spaceOf(session.id));
+    if (session && !this.#store.active()) this.#screen.reveal(session);
   }
 
-  #reveal(session, space) {
-    this.#views.ended.show(session, space);
-    announce(`${session.title}. ${sentence(session, space)}`);
-  }
-
-  #ticked(at) {
-    if (this.#user && this.#store.loaded) remember(this.#user.id, at);
+  #heard() {
+    if (this.#user && this.#store.loaded) remember(this.#user.id, this.#clock.now());
     showClock(this.#clock);
-    this.#views.timer.paint(); // also where nothing is repainted: the title of a hidden page
+    this.#screen.paint();
   }
 
-  /** Draw once for all the changes of one moment. */
-  #draw() {
-    if (this.#drawing) return;
-    this.#drawing = true;
-    queueMicrotask(() => {
-      this.#drawing = false;
-      const active = this.#store.active();
-      if (active && active.id !== this.#wasActive) this.#views.ended.hide();
-      if (!active !== !this.#wasActive) this.#views.compose.open(!active);
-      this.#wasActive = active?.id ?? null;
-      this.#views.timer.update(active);
-      this.#views.ended.update(this.#store);
-      this.#views.sessions.update(this.#store);
-      this.#views.sky.update(this.#store.spaces());
-    });
-  }
-
-  #repaint() {
-    this.#views.timer.paint();
-    requestAnimationFrame(() => this.#repaint());
-  }
-
+  /** The end did not arrive, perhaps because there is no socket: ask for it. */
   async #everySecond() {
-    this.#views.timer.paint();
-    const active = this.#store.active();
-    if (active?.timer.status !== "running" || this.#views.timer.left() > -OVERDUE_MS) return;
-    if (this.#clock.local() < this.#asked + OVERDUE_MS) return;
-    this.#asked = this.#clock.local();
+    this.#screen.paint();
+    const now = this.#clock.local();
+    if (this.#screen.overdue() < OVERDUE_MS || now < this.#asked + OVERDUE_MS) return;
+    this.#asked = now;
     try {
-      const state = await ask("GET", `/sessions/${active.id}/`);
+      const state = await ask("GET", `/sessions/${this.#store.active().id}/`);
       if (!this.#store.adopt(state) || state.timer.ended_at === null) return;
       await this.#load();
-      this.#reveal(state, this.#store.spaceOf(state.id));
+      this.#screen.reveal(state);
     } catch {
       // Not reachable either: the next second asks again.
     }

@@ -29,7 +29,7 @@ export class Frames {
     else if (frame.type === "session.tick") this.#tick(frame);
     else if (frame.type === "session.reminder") this.#remind(frame);
     else if ("revision" in frame) this.#changed(frame);
-    this.#to.tick(this.#to.clock.now());
+    this.#to.heard();
   }
 
   #hint(time) {
@@ -63,14 +63,14 @@ export class Frames {
 
   #missed(session) {
     if (this.#to.store.active()) return;
-    this.#to.ended(session, this.#to.store.spaceOf(session.id));
+    this.#to.ended(session);
   }
 
   #changed(frame) {
     const gap = this.#to.store.receive(frame);
     if (gap) this.#sync();
-    if (frame.type === "session.ended" && BORN.includes(frame.cause)) {
-      this.#to.ended(frame.state, frame.space);
+    if (frame.type === "session.ended" && BORN.includes(frame.cause) && frame.state) {
+      this.#to.ended(frame.state);
     }
   }
 

@@ -20,7 +20,7 @@ export class Socket {
   #ws = null;
   #token = null;
   #attempt = 0;
-  #renewed = false;
+  #renewed = null; // the token that was fetched because another was refused
   #running = false;
   #notBefore = 0; // `after_ms` of a closing frame, on the monotonic clock
   #return = null;
@@ -80,7 +80,7 @@ export class Socket {
 
   #receive(frame) {
     if (frame.type === "ready") {
-      [this.connected, this.#attempt, this.#renewed] = [true, 0, false];
+      [this.connected, this.#attempt, this.#renewed] = [true, 0, null];
       this.#quietFor = 2 * frame.heartbeat_s * 1000;
       this.#on.status("connected");
     } else if (frame.type === "closing") {
@@ -111,17 +111,15 @@ export class Socket {
   }
 
   async #renew() {
-    if (this.#renewed) return this.#on.signedOut(); // a fresh token was refused as well
-    this.#renewed = true;
+    if (this.#token && this.#token === this.#renewed) return this.#on.signedOut();
     this.#on.status("coming back");
     try {
-      const token = await tokens.renew(this.#token);
-      if (!this.#running) return undefined;
-      return token ? this.#comeBack() : this.#on.signedOut();
+      this.#renewed = await tokens.renew(this.#token);
     } catch {
-      this.#renewed = false; // the network's fault, not the login's
-      return this.#comeBack();
+      return this.#comeBack(); // the network's fault, not the login's
     }
+    if (!this.#running) return undefined;
+    return this.#renewed ? this.#comeBack() : this.#on.signedOut();
   }
 
   #comeBack(atLeast = 0) {
