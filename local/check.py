@@ -11,8 +11,6 @@ from local.environment import settings_for_tests
 from local.foreground import run_in_foreground
 from local.pytest_arguments import for_the_whole_suite
 
-ADDRESSES = ("DATABASE_URL", "REDIS_URL")
-
 
 @dataclass(frozen=True)
 class Step:
@@ -24,15 +22,16 @@ class Step:
 
 def check(checkout: Checkout, *, with_tests: bool) -> int:
     """0 if all steps have passed. A failure does not keep the others from running."""
-    given = checkout.environment()
-    environment = given | settings_for_tests(checkout.root, given)
     results = []
+    for_tests = checkout.environment_for_tests()
     with checkout.throw_away_servers() as servers:
+        for_tools = {**for_tests, **settings_for_tests(checkout.root, for_tests)}
+        for_tools |= servers.addresses
         for step in steps(checkout):
             if step.name == "tests" and not with_tests:
                 continue
-            addresses = servers.addresses if step.needs_servers else {}
-            results.append(_run(step, {**environment, **addresses, **step.environment}))
+            environment = for_tools if step.needs_servers else for_tests
+            results.append(_run(step, {**environment, **step.environment}))
     say("\nSummary")
     for name, passed, seconds in results:
         say(f"  {'ok    ' if passed else 'FAILED'} {seconds:6.1f} s  {name}")

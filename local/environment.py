@@ -20,6 +20,7 @@ SHARED = (
     *("DATABASE_URL", "REDIS_URL", "SECRET_KEY", "TOKEN_SIGNING_KEY", "SPACE_ENV", "PUBLIC_URL"),
     *("DJANGO_SETTINGS_MODULE", "CHANNEL_PREFIX", "MEDIA_ROOT"),
 )
+SERVERS = ("DATABASE_URL", "REDIS_URL")
 SECRETS = ("SECRET_KEY", "TOKEN_SIGNING_KEY")
 
 
@@ -39,9 +40,9 @@ def own_environment(root: Path, given: Mapping[str, str]) -> dict[str, str]:
 def settings_for_tests(root: Path, given: Mapping[str, str]) -> dict[str, str]:
     """What the settings need besides servers. Of `.env` the tests take only the servers."""
     dotenv = read_dotenv(root / ".env")
-    servers = {name: dotenv[name] for name in ("DATABASE_URL", "REDIS_URL") if name in dotenv}
-    made = {name: secrets.token_urlsafe(48) for name in SECRETS}
-    defaults = {"SPACE_ENV": "development", **made, **servers}
+    defaults = {"SPACE_ENV": "development"}
+    defaults |= {name: secrets.token_urlsafe(48) for name in SECRETS}
+    defaults |= {name: dotenv[name] for name in SERVERS if name in dotenv}
     return {name: given.get(name) or value for name, value in defaults.items()}
 
 

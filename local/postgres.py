@@ -98,15 +98,12 @@ def make_cluster(programs: Path, cluster: Path, identity: str = "self") -> None:
     password.write_text(secrets.token_urlsafe(24))
     if identity == "nobody":
         give_to_nobody(unfinished)
-    _run(
-        [
-            *(programs / "initdb", "-D", unfinished / "data", "-U", USER, "--pwfile", password),
-            *("-A", "scram-sha-256", "-E", "UTF8", "--locale=C", "--no-sync", "--wal-segsize=4"),
-        ],
-        identity,
-    )
-    single_user = [programs / "postgres", "--single", "-D", unfinished / "data", "postgres"]
-    _run(single_user, identity, f"CREATE DATABASE {DATABASE};\n")
+    data = unfinished / "data"
+    how = ("-A", "scram-sha-256", "-E", "UTF8", "--locale=C", "--no-sync", "--wal-segsize=4")
+    initdb: list[str | Path] = [programs / "initdb", "-D", data, "-U", USER]
+    single_user: list[str | Path] = [programs / "postgres", "--single", "-D", data, "-F"]
+    _run([*initdb, "--pwfile", password, *how], identity)
+    _run([*single_user, "postgres"], identity, f"CREATE DATABASE {DATABASE};\n")
     unfinished.rename(cluster)
 
 

@@ -72,23 +72,23 @@ class Venv:
                 f"{base_python()} -m venv failed: {(done.stderr or done.stdout).strip()}\n"
                 "Some systems keep it in a package of its own (Debian: apt install python3-venv)."
             )
-        self._write_stamp([])
+        self.remember([])
 
     def _install(self, missing: list[str], environment: Mapping[str, str]) -> None:
         installed = self._installed()
         again = "first time only" if not installed else "the pinned versions have changed"
-        self._write_stamp(installed, installing=True)
+        self.remember(installed, installing=True)
         before = self.site_packages.stat().st_mtime_ns
         try:
             with step(f"Installing {len(missing)} packages into .venv ({again})"):
                 pip.install(missing, self.python, environment)
         except Problem:
             if self.site_packages.stat().st_mtime_ns == before:  # it failed before it began
-                self._write_stamp(installed)
+                self.remember(installed)
             raise
         names = {name_of(line) for line in missing}
         kept = {line for line in installed if name_of(line) not in names}
-        self._write_stamp(kept | set(missing))
+        self.remember(kept | set(missing))
 
     def _installed(self) -> set[str]:
         return set(self._read_stamp().get("pins", []))
@@ -100,7 +100,7 @@ class Venv:
             return {}
         return stamp
 
-    def _write_stamp(self, installed: Iterable[str], *, installing: bool = False) -> None:
+    def remember(self, installed: Iterable[str], *, installing: bool = False) -> None:
         stamp = {
             "python": PYTHON,
             "folder": str(self.folder),
