@@ -14,6 +14,10 @@ LARGEST_FRAME_READ = 64 * 1024
 BACKLOG = 4096
 
 
+class CannotListen(Exception):
+    """The address is taken, or is none of this machine's."""
+
+
 class Uvicorn(uvicorn.Server):
     """uvicorn that tells its sockets before it goes (its own shutdown closes them all at once)."""
 
@@ -24,8 +28,9 @@ class Uvicorn(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def uvicorn_server(host: str, port: int, trusted_proxies: str) -> Uvicorn:
-    return Uvicorn(
+def run_uvicorn(host: str, port: int, trusted_proxies: str) -> None:
+    """uvicorn, tuned; blocks until SIGTERM or Ctrl-C. `trusted_proxies`: addresses, or ""."""
+    server = Uvicorn(
         uvicorn.Config(
             "config.asgi:application",
             host=host,
@@ -45,30 +50,66 @@ def uvicorn_server(host: str, port: int, trusted_proxies: str) -> Uvicorn:
             timeout_graceful_shutdown=3,
         )
     )
+    try:
+        server.run()
+    except SystemExit:  # what uvicorn raises when it cannot bind; its log line has said why
+        raise CannotListen from None
 
 
 def run_daphne(host: str, port: int) -> None:
     """Daphne, tuned; blocks until SIGTERM or Ctrl-C, and tells its sockets before it goes."""
     from daphne.server import Server  # installs Twisted's reactor on asyncio
-    from twisted.internet import defer, reactor
+    from twisted.internet import defer
 
     from config.asgi import application
     from realtime.drain import drain
 
-    def before_shutdown() -> Any:
-        return defer.Deferred.fromFuture(asyncio.ensure_future(drain()))
+    class Daphne(Server):  # type: ignore[misc]  # it has no types
+        """Daphne that tells its sockets before it cancels what serves them."""
 
-    reactor.addSystemEventTrigger("before", "shutdown", before_shutdown)  # type: ignore[arg-type]
-    Server(
+        def listen_success(self, port: Any) -> None:
+            super().listen_success(port)
+            self.port = port
+
+        def listen_error(self, failure: Any) -> None:
+            super().listen_error(failure)
+            self.failure = failure.getErrorMessage()
+
+        def kill_all_applications(self) -> Any:
+            if hasattr(self, "port"):
+                self.port.stopListening()
+            return defer.Deferred.fromFuture(asyncio.ensure_future(self._go_down()))
+
+        async def _go_down(self) -> None:
+            await drain()
+            tasks = [
+                c["application_instance"]
+                for c in self.connections.values()
+                if "application_instance" in c
+            ]
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    server = Daphne(
         application=application,
-        endpoints=[
-            f"tcp:port={port}:interface={host.replace(':', chr(92) + ':')}:backlog={BACKLOG}"
-        ],
+        endpoints=[_endpoint(host, port)],
         websocket_timeout=-1,  # else a step of the wall clock closes every socket
+        websocket_max_message_size=LARGEST_FRAME_READ,
+        websocket_max_frame_size=LARGEST_FRAME_READ,
         ping_interval=20,
         ping_timeout=20,
         http_timeout=30,
         application_close_timeout=5,
         server_name="",
         verbosity=0,
-    ).run()
+    )
+    server.run()
+    if hasattr(server, "failure"):
+        raise CannotListen(server.failure)
+
+
+def _endpoint(host: str, port: int) -> str:
+    """Twisted's description of where to listen; colons in an address are escaped."""
+    interface = host.replace(":", "\\:")
+    return f"tcp:port={port}:interface={interface}:backlog={BACKLOG}"

@@ -8,10 +8,13 @@ are dropped (the next one says the same), and everything else queues, within a b
 from __future__ import annotations
 
 import asyncio
+import logging
 import types
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from typing import Any
+
+log = logging.getLogger(__name__)
 
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
@@ -41,14 +44,14 @@ class Outbox:
     def close(self, code: int, reason: str) -> None:
         """The last thing that is sent."""
         if not self._closed:
-            self._put({"type": "websocket.close", "code": code, "reason": reason})
+            self._put({"type": "websocket.close", "code": int(code), "reason": reason})
             self._closed = True
 
     def abandon(self) -> None:
         """The socket is gone: nothing more is sent."""
         self._closed = True
         self._queue.clear()
-        if self._draining is not None:
+        if self._draining is not None and self._draining is not asyncio.current_task():
             self._draining.cancel()
 
     def _put(self, message: dict[str, Any]) -> None:
@@ -69,7 +72,11 @@ class Outbox:
             await rest
             while self._queue:
                 await self._send(self._queue.popleft())
+        except OSError:
+            self._closed = True  # the peer is gone
+            self._queue.clear()
         except Exception:
+            log.exception("a frame could not be sent")
             self._closed = True
             self._queue.clear()
         finally:
@@ -83,7 +90,10 @@ def _step(sending: Awaitable[None]) -> Awaitable[None] | None:
         waits_for = sending.send(None)
     except StopIteration:
         return None
+    except OSError:
+        return None  # the peer is gone; the server library ends the socket
     except Exception:
+        log.exception("a frame could not be sent")
         return None
     return _rest(sending, waits_for)
 

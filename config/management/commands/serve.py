@@ -20,10 +20,10 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         host, port = options["host"], options["port"]
         self.stdout.write(f"Serving on http://{host}:{port} ({options['server']}).")
-        if options["server"] == "daphne":
-            serve.run_daphne(host, port)
-            return
-        server = serve.uvicorn_server(host, port, settings.FORWARDED_ALLOW_IPS)
-        server.run()
-        if not server.started:
-            raise CommandError(f"Could not listen on {host}:{port}.")
+        try:
+            if options["server"] == "daphne":
+                serve.run_daphne(host, port)
+            else:
+                serve.run_uvicorn(host, port, settings.FORWARDED_ALLOW_IPS)
+        except serve.CannotListen as error:
+            raise CommandError(f"Cannot listen on {host}:{port}. {error}".strip()) from None
