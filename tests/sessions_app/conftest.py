@@ -1,0 +1,69 @@
+"""Ada and Eve, who come in by the front door, and an ear for what is announced."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test import TestCase
+
+from sessions_app.events import session_changed, session_reminded
+from tests.sessions_app.world import Person, signed_up
+
+Listen = Callable[[], AbstractContextManager[list[Any]]]
+
+
+@pytest.fixture(autouse=True)
+def _no_limits(settings: Any) -> None:
+    """A test is quicker than any user."""
+    settings.LIMIT_REQUESTS_PER_MINUTE = settings.LIMIT_SIGNUPS_PER_MINUTE = 1_000_000
+
+
+@pytest.fixture(autouse=True)
+def _media(settings: Any, tmp_path: Path) -> None:
+    settings.MEDIA_ROOT = str(tmp_path / "media")
+
+
+@pytest.fixture
+def patient(db: None) -> None:
+    """The transaction around the test may idle: hypothesis thinks between two queries."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT set_config('idle_in_transaction_session_timeout', '0', true)")
+
+
+@pytest.fixture
+def ada(patient: None) -> Person:
+    return signed_up("ada")
+
+
+@pytest.fixture
+def eve(patient: None) -> Person:
+    """Somebody else."""
+    return signed_up("eve", device="Phone")
+
+
+@pytest.fixture
+def announced() -> Listen:
+    """What was announced in a block, once that block is committed."""
+
+    @contextmanager
+    def listen() -> Iterator[list[Any]]:
+        heard: list[Any] = []
+
+        def receive(change: Any = None, reminder: Any = None, **_: Any) -> None:
+            heard.append(change or reminder)
+
+        session_changed.connect(receive)
+        session_reminded.connect(receive)
+        try:
+            with TestCase.captureOnCommitCallbacks(execute=True):
+                yield heard
+        finally:
+            session_changed.disconnect(receive)
+            session_reminded.disconnect(receive)
+
+    return listen

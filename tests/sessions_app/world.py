@@ -1,0 +1,124 @@
+"""A person with a device, time that passes without waiting, and twenty hands at once."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from io import BytesIO
+from threading import Barrier
+from typing import Any
+
+from django.db import connection, connections
+from PIL import Image
+from rest_framework.test import APIClient
+
+from accounts import logins
+from accounts.models import User
+from accounts.tokens import pair_of
+from sessions_app import services
+from sessions_app.events import SessionState
+from sessions_app.ledger import Actor
+
+PASSWORD = "correct horse battery"
+
+
+@dataclass
+class Person:
+    """A user with one device: `api` speaks REST for it, `actor` calls the services."""
+
+    user_id: int
+    actor: Actor
+    api: APIClient = field(repr=False)
+
+    @property
+    def user(self) -> User:
+        return User.objects.get(pk=self.user_id)
+
+    @property
+    def revision(self) -> int:
+        return self.user.revision
+
+    def get(self, path: str, **headers: str) -> Any:
+        return self.api.get(path, headers=headers or None)
+
+    def post(self, path: str, body: Any = None, **headers: str) -> Any:
+        return self.api.post(path, body, format="json", headers=_dashed(headers))
+
+    def put(self, path: str, body: Any = None, **headers: str) -> Any:
+        return self.api.put(path, body, format="json", headers=_dashed(headers))
+
+    def patch(self, path: str, body: Any = None, **headers: str) -> Any:
+        return self.api.patch(path, body, format="json", headers=_dashed(headers))
+
+    def delete(self, path: str, body: Any = None, **headers: str) -> Any:
+        return self.api.delete(path, body, format="json", headers=_dashed(headers))
+
+    def has_session(self, title: str = "Write", duration: int = 25, **more: Any) -> SessionState:
+        return services.create(by=self.actor, title=title, duration=duration, **more)
+
+    def has_running(self, title: str = "Write", duration: int = 25, **more: Any) -> SessionState:
+        session = self.has_session(title, duration, **more)
+        return services.start(session.id, by=self.actor)
+
+    def has_paused(self, title: str = "Write", duration: int = 25) -> SessionState:
+        return services.pause(self.has_running(title, duration).id, by=self.actor)
+
+    def sees(self, session_id: int) -> Any:
+        """The session as REST gives it."""
+        response = self.get(f"/sessions/{session_id}/")
+        assert response.status_code == 200, response.content
+        return response.json()
+
+
+def signed_up(name: str, device: str = "Laptop") -> Person:
+    login = logins.sign_up(name, f"{name}@example.com", PASSWORD, device=device)
+    api = APIClient()
+    api.credentials(HTTP_AUTHORIZATION=f"Bearer {pair_of(login).access}")
+    return Person(login.user_id, Actor(user_id=login.user_id, device=device), api)
+
+
+def time_passes(seconds: float) -> None:
+    """Moves everything that has happened into the past.
+
+    For what is compared with the database's clock this is the same as waiting, and nothing of the
+    code under test is patched: its clock, its constraints and its queries are the real ones.
+    """
+    columns = ("created_at", "updated_at", "started_at", "ends_at", "ended_at", "reminder_at")
+    moved = ", ".join(f"{name} = {name} - %(by)s * interval '1 second'" for name in columns)
+    with connection.cursor() as cursor:
+        cursor.execute(f"UPDATE sessions_app_session SET {moved}", {"by": seconds})
+
+
+def at_once(act: Callable[[int], Any], times: int = 20) -> list[Any]:
+    """What `act(0)`, `act(1)`, ... gave or raised, in real threads, all begun at one moment."""
+    begin = Barrier(times)
+
+    def run(number: int) -> Any:
+        try:
+            connections["default"].ensure_connection()
+            begin.wait(timeout=10)
+            return act(number)
+        except Exception as error:  # noqa: BLE001 -- what it raised is what the test looks at
+            return error
+        finally:
+            connections.close_all()
+
+    connections.close_all()  # this thread's connection is needed, too
+    with ThreadPoolExecutor(times) as pool:
+        return list(pool.map(run, range(times)))
+
+
+def picture(kind: str = "PNG", size: tuple[int, int] = (4, 3), **options: Any) -> bytes:
+    out = BytesIO()
+    Image.new("RGB", size, (200, 30, 60)).save(out, kind, **options)
+    return out.getvalue()
+
+
+def data_url(raw: bytes, kind: str = "png") -> str:
+    return f"data:image/{kind};base64,{base64.b64encode(raw).decode()}"
+
+
+def _dashed(headers: dict[str, str]) -> dict[str, str] | None:
+    return {name.replace("_", "-"): value for name, value in headers.items()} or None
