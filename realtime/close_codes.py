@@ -19,4 +19,10 @@ class Close(IntEnum):
 
     @property
     def come_back(self) -> bool:
-        return self not in {Close.MISUSE, Close.NOT_ALLOWED, Close.TOO_MANY_SOCKETS}
+        """Whether the client may do better next time."""
+        return self not in {
+            Close.MISUSE,
+            Close.NOT_ALLOWED,
+            Close.TOO_MANY_SOCKETS,
+            Close.FRAME_TOO_LARGE,
+        }

@@ -26,6 +26,7 @@ from sessions_app.events import (
 LARGEST_FRAME = 16 * 1024  # bytes
 
 Id = Annotated[str, Meta(max_length=64)]  # only correlates an answer with its frame
+WITHOUT_NUL = r"^[^\u0000]*$"  # what is stored: PostgreSQL has no NUL in text
 Whole = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 
 
@@ -43,7 +44,7 @@ class Authenticate(Message, frozen=True, kw_only=True, tag="authenticate"):
     """The first frame, and again with a fresh token. `epoch`, `since`: what it has seen."""
 
     token: Annotated[str, Meta(max_length=4096)]
-    device: Annotated[str, Meta(max_length=64)] = ""
+    device: Annotated[str, Meta(max_length=64, pattern=WITHOUT_NUL)] = ""
     epoch: Id | None = None
     since: Whole | None = None
 
@@ -55,7 +56,7 @@ class Command(Message, frozen=True, kw_only=True, tag="command"):
     session: Whole
     action: Literal["start", "pause", "resume", "extend", "finish", "cancel"]
     version: Whole | None = None
-    key: Annotated[str, Meta(min_length=1, max_length=255)] | None = None
+    key: Annotated[str, Meta(min_length=1, max_length=255, pattern=WITHOUT_NUL)] | None = None
     seconds: int | None = None
     replace: bool | None = None
 

@@ -53,6 +53,7 @@ class Outbox:
         self._queue.clear()
         if self._draining is not None and self._draining is not asyncio.current_task():
             self._draining.cancel()
+            self._draining = None
 
     def _put(self, message: dict[str, Any]) -> None:
         if self._closed:

@@ -1,0 +1,166 @@
+"""Which pages may open a socket, and which token a handshake carries."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from realtime.auth import AllowedOrigins, bearer_token, is_allowed, not_found, origin_of
+
+
+def scope(*headers: tuple[str, str], scheme: str = "ws", **more: Any) -> dict[str, Any]:
+    return {
+        "type": "websocket",
+        "scheme": scheme,
+        "headers": [(name.encode(), value.encode("latin-1")) for name, value in headers],
+        **more,
+    }
+
+
+@pytest.fixture
+def _production(settings: Any) -> None:
+    settings.DEVELOPMENT = False
+    settings.PUBLIC_URL = "https://space.example"
+    settings.WEBSOCKET_ORIGINS = ["https://app.example", "http://localhost:5173"]
+
+
+@pytest.fixture
+def _development(settings: Any) -> None:
+    settings.DEVELOPMENT = True
+    settings.PUBLIC_URL = ""
+    settings.WEBSOCKET_ORIGINS = ["http://localhost:5173"]
+
+
+def lets_in(origin: str | None, host: str = "space.example", scheme: str = "ws") -> bool:
+    headers = [("host", host)]
+    if origin is not None:
+        headers.append(("origin", origin))
+    return is_allowed(origin, scope(*headers, scheme=scheme))
+
+
+@pytest.mark.usefixtures("_production")
+@pytest.mark.parametrize(
+    "origin", ["https://app.example", "http://localhost:5173", "https://space.example"]
+)
+def test_a_page_on_the_list_and_our_own_page_are_let_in(origin: str) -> None:
+    assert lets_in(origin)
+
+
+@pytest.mark.usefixtures("_production")
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "http://app.example",  # another scheme
+        "https://app.example:8443",  # another port
+        "http://localhost",
+        "http://localhost:51730",
+        "http://space.example",  # our own, but without TLS
+        "https://app.example.evil.example",
+        "https://evil.example/https://app.example",
+        "https://sub.app.example",
+        "https://APP.example",  # no browser sends that
+        "https://app.example/",
+        "app.example",
+        "null",  # a sandboxed frame or a file
+        "",
+        "*",
+    ],
+)
+def test_any_other_page_is_refused(origin: str) -> None:
+    assert not lets_in(origin)
+
+
+@pytest.mark.usefixtures("_production")
+def test_a_native_client_sends_no_origin_and_is_let_in() -> None:
+    assert lets_in(None)
+
+
+@pytest.mark.usefixtures("_production")
+@pytest.mark.parametrize("scheme", ["ws", "wss"])
+def test_in_production_the_host_that_a_client_names_proves_nothing(scheme: str) -> None:
+    assert not lets_in("https://evil.example", host="evil.example", scheme=scheme)
+    assert not lets_in("http://evil.example", host="evil.example", scheme=scheme)
+
+
+@pytest.mark.usefixtures("_development")
+def test_on_a_laptop_a_page_is_let_in_by_whatever_name_the_machine_has() -> None:
+    assert lets_in("http://192.168.1.7:8000", host="192.168.1.7:8000")
+    assert lets_in("https://laptop.local", host="laptop.local", scheme="wss")
+    assert not lets_in("https://laptop.local", host="laptop.local", scheme="ws")
+    assert not lets_in("http://laptop.local:3000", host="laptop.local:8000")
+
+
+@pytest.mark.parametrize("mode", ["_production", "_development"])
+async def test_two_origins_are_no_origin_of_ours(
+    mode: str, request: pytest.FixtureRequest
+) -> None:
+    request.getfixturevalue(mode)
+    doubled = scope(
+        ("host", "space.example"),
+        ("origin", "http://localhost:5173"),
+        ("origin", "http://localhost:5173"),
+    )
+    sent, reached = [], []
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message["type"])
+
+    async def app(*_: Any) -> None:
+        reached.append(True)
+
+    await AllowedOrigins(app)(doubled, None, send)
+    assert (sent, reached) == (["websocket.close"], [])
+
+
+@pytest.mark.parametrize(
+    ("url", "origin"),
+    [
+        ("https://space.example", "https://space.example"),
+        ("https://space.example:8443/app", "https://space.example:8443"),
+        ("", None),
+    ],
+)
+def test_the_origin_of_an_address_is_its_scheme_host_and_port(url: str, origin: str | None) -> None:
+    assert origin_of(url) == origin
+
+
+@pytest.mark.parametrize(
+    ("header", "token"),
+    [
+        ("Bearer abc", "abc"),
+        ("bearer  abc ", "abc"),
+        ("Basic abc", None),
+        ("abc", None),
+        ("", None),
+    ],
+)
+def test_a_token_in_the_handshake_is_a_bearer(header: str, token: str | None) -> None:
+    assert bearer_token(scope(("authorization", header))) == token
+
+
+def test_without_the_header_there_is_no_token() -> None:
+    assert bearer_token(scope()) is None
+
+
+@pytest.mark.parametrize(
+    ("extensions", "types"),
+    [
+        (
+            {"websocket.http.response": {}},
+            ["websocket.http.response.start", "websocket.http.response.body"],
+        ),
+        ({}, ["websocket.close"]),
+        (None, ["websocket.close"]),
+    ],
+)
+async def test_an_unknown_path_is_404_where_the_server_can_say_so(
+    extensions: Any, types: list[str]
+) -> None:
+    sent = []
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message["type"])
+
+    await not_found(scope(extensions=extensions), send)
+    assert sent == types

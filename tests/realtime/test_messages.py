@@ -1,0 +1,334 @@
+"""The wire protocol: what is understood, what is refused, and how a change is told."""
+
+from __future__ import annotations
+
+import json
+import typing
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from realtime import messages
+from realtime.close_codes import Close
+from realtime.messages import BadFrame, decode
+from sessions_app.events import (
+    ENDS,
+    Cause,
+    Reminded,
+    SessionChanged,
+    SessionState,
+    SpaceState,
+    TaskState,
+    TimerState,
+)
+
+NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
+COMMAND = {"type": "command", "id": "c1", "session": 7, "action": "pause"}
+PING = {"type": "ping", "id": "p1", "client_time": 1.5}
+TICKS = {"type": "ticks", "id": "t1", "every_ms": 5000}
+
+
+# -- what comes in -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("frame", "message"),
+    [
+        ({"type": "authenticate", "token": "t"}, messages.Authenticate(token="t")),
+        (
+            {"type": "authenticate", "token": "t", "device": "é", "epoch": "e", "since": 41},
+            messages.Authenticate(token="t", device="é", epoch="e", since=41),
+        ),
+        (COMMAND, messages.Command(id="c1", session=7, action="pause")),
+        (
+            COMMAND | {"action": "extend", "seconds": -60, "version": 3, "key": "k"},
+            messages.Command(
+                id="c1", session=7, action="extend", seconds=-60, version=3, key="k"
+            ),
+        ),
+        (
+            COMMAND | {"action": "start", "replace": True},
+            messages.Command(id="c1", session=7, action="start", replace=True),
+        ),
+        (PING, messages.Ping(id="p1", client_time=1.5)),
+        ({"type": "ping", "client_time": 5}, messages.Ping(client_time=5.0)),
+        (TICKS, messages.Ticks(id="t1", every_ms=5000)),
+        ({"type": "ticks", "every_ms": 0}, messages.Ticks(every_ms=0)),
+        ({"type": "sync"}, messages.Sync()),
+        ({"type": "sync", "epoch": "e", "since": 0}, messages.Sync(epoch="e", since=0)),
+        ({"type": "sync", "of a later version": [1]}, messages.Sync()),
+    ],
+    ids=str,
+)
+def test_what_a_client_may_say_is_understood(
+    frame: dict[str, Any], message: messages.Message
+) -> None:
+    assert decode(json.dumps(frame)) == message
+
+
+@pytest.mark.parametrize("action", ["start", "pause", "resume", "extend", "finish", "cancel"])
+def test_every_action_of_the_timer_is_a_command(action: str) -> None:
+    command = decode(json.dumps(COMMAND | {"action": action}))
+    assert isinstance(command, messages.Command)
+    assert command.action == action
+
+
+def test_every_message_of_a_client_is_tried_above() -> None:
+    tried = {"authenticate", "command", "ping", "ticks", "sync"}
+    assert {t.__struct_config__.tag for t in typing.get_args(messages.Inbound)} == tried
+
+
+HOSTILE = {
+    "nothing": "",
+    "a space": " ",
+    "null": "null",
+    "a number": "5",
+    "a string": '"ping"',
+    "a list": "[]",
+    "a list of a message": json.dumps([PING]),
+    "an empty object": "{}",
+    "no JSON": "ping",
+    "half a message": json.dumps(PING)[:-1],
+    "two messages": json.dumps(PING) * 2,
+    "a message and a NUL": json.dumps(PING) + "\0",
+    "a byte order mark": "\ufeff" + json.dumps(PING),
+    "single quotes": "{'type': 'sync'}",
+    "NaN": '{"type": "ping", "client_time": NaN}',
+    "infinity": '{"type": "ping", "client_time": Infinity}',
+    "too large a float": '{"type": "ping", "client_time": 1e999}',
+    "deep lists": "[" * 200_000,
+    "deep objects": '{"a":' * 50_000,
+    "deep lists in a message": '{"type": "sync", "a":' + "[" * 200_000,
+    "a raw lone surrogate": '{"type": "sync", "epoch": "\ud800"}',
+    "a lone surrogate": r'{"type": "sync", "epoch": "\ud800"}',
+    "a lone surrogate at the end": r'{"type": "authenticate", "token": "t", "device": "x\udfff"}',
+    "an unknown type": '{"type": "state"}',
+    "a type of the server": '{"type": "session.state"}',
+    "a type of the channel layer": '{"type": "websocket.close"}',
+    "a number for a type": '{"type": 5}',
+    "null for a type": '{"type": null}',
+    "the wrong case": '{"type": "SYNC"}',
+    "two types": '{"type": "sync", "type": "ping", "client_time": 1}',
+    "true for an integer": '{"type": "sync", "since": true}',
+    "a string for an integer": '{"type": "sync", "since": "1"}',
+    "a float for an integer": '{"type": "sync", "since": 1.0}',
+    "a negative revision": '{"type": "sync", "since": -1}',
+    "a revision that no database holds": '{"type": "sync", "since": 9223372036854775808}',
+    "no token": '{"type": "authenticate"}',
+    "null for a token": '{"type": "authenticate", "token": null}',
+    "a long token": json.dumps({"type": "authenticate", "token": "t" * 4097}),
+    "a long name": json.dumps({"type": "authenticate", "token": "t", "device": "d" * 65}),
+    "a name with a NUL": json.dumps({"type": "authenticate", "token": "t", "device": "d\0"}),
+    "a long epoch": json.dumps({"type": "sync", "epoch": "e" * 65}),
+    "a command without an id": json.dumps(COMMAND | {"id": None}),
+    "an id that is a number": json.dumps(PING | {"id": 5}),
+    "a long id": json.dumps(PING | {"id": "x" * 65}),
+    "a huge id": json.dumps(PING | {"id": "x" * 100_000}),
+}
+WITH_AN_ID = {
+    "a 5000-digit session": '{"type": "command", "id": "c1", "action": "pause", "session": '
+    + "9" * 5000
+    + "}",
+    "a 5000-digit number in what is not ours": '{"type": "sync", "id": "c1", "since": -'
+    + "9" * 5000
+    + "}",
+    "an unknown action": json.dumps(COMMAND | {"action": "explode"}),
+    "an action of the service": json.dumps(COMMAND | {"action": "complete"}),
+    "a list for a session": json.dumps(COMMAND | {"session": [7]}),
+    "true for a session": json.dumps(COMMAND | {"session": True}),
+    "an empty key": json.dumps(COMMAND | {"key": ""}),
+    "a long key": json.dumps(COMMAND | {"key": "k" * 256}),
+    "a key with a NUL": json.dumps(COMMAND | {"key": "k\0"}),
+    "a number for replace": json.dumps(COMMAND | {"replace": 1}),
+    "true for seconds": json.dumps(COMMAND | {"seconds": True}),
+    "a half second": json.dumps(COMMAND | {"seconds": 0.5}),
+    "a string for a time": json.dumps(PING | {"id": "c1", "client_time": "1"}),
+    "true for a time": json.dumps(PING | {"id": "c1", "client_time": True}),
+    "no whole seconds": json.dumps(TICKS | {"id": "c1", "every_ms": 1500}),
+    "negative ticks": json.dumps(TICKS | {"id": "c1", "every_ms": -1000}),
+    "an unknown type": json.dumps({"type": "explode", "id": "c1"}),
+    "no type": json.dumps({"id": "c1"}),
+}
+
+
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE.keys())
+def test_anything_else_is_a_bad_frame(text: str) -> None:
+    with pytest.raises(BadFrame) as refusal:
+        decode(text)
+    assert refusal.value.id is None or len(refusal.value.id) <= 64
+    assert 0 < len(str(refusal.value)) <= 200
+
+
+@pytest.mark.parametrize("text", WITH_AN_ID.values(), ids=WITH_AN_ID.keys())
+def test_a_bad_frame_is_answered_under_its_id_where_it_has_one(text: str) -> None:
+    with pytest.raises(BadFrame) as refusal:
+        decode(text)
+    assert refusal.value.id == "c1"
+
+
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=10,
+)
+names = st.sampled_from(
+    ["type", "id", "token", "device", "epoch", "since", "session", "action", "version", "key"]
+    + ["seconds", "replace", "client_time", "every_ms"]
+)
+types = st.sampled_from(["authenticate", "command", "ping", "ticks", "sync", "closing"])
+values = anything | types | st.sampled_from(["start", "pause", "", "\0", "\ud800", 0, 1, 2**63])
+
+
+def is_understood_or_refused(text: str) -> None:
+    try:
+        message = decode(text)
+    except BadFrame as bad:
+        # What is answered can be sent.
+        error = messages.Error(id=bad.id, code="bad_message", message=str(bad))
+        error.as_text().encode()
+    else:
+        assert isinstance(message, typing.get_args(messages.Inbound))
+        message.as_text().encode()
+
+
+@given(st.text(st.characters(codec=None, exclude_categories=()), max_size=200))
+def test_no_text_raises_anything_but_bad_frame(text: str) -> None:
+    is_understood_or_refused(text)
+
+
+@given(anything)
+def test_no_json_raises_anything_but_bad_frame(value: Any) -> None:
+    is_understood_or_refused(json.dumps(value))
+
+
+@given(st.dictionaries(names, values), types, st.booleans())
+def test_nothing_that_is_nearly_a_message_raises_anything_but_bad_frame(
+    fields: dict[str, Any], kind: str, ascii_only: bool
+) -> None:
+    is_understood_or_refused(json.dumps({"type": kind} | fields, ensure_ascii=ascii_only))
+
+
+# -- what goes out -------------------------------------------------------------------------------
+
+TASK = TaskState(id=3, title="Draft", duration=5, session=7, created_at=NOON, done=False)
+SPACE = SpaceState(
+    id=9,
+    session=7,
+    type="star",
+    x=1,
+    y=2,
+    image="/star.svg",
+    created_at=NOON,
+    title="Write",
+    focused_minutes=25,
+    radius=4,
+    hue=200,
+    seed=5,
+    month="2026-11",
+)
+STATE = SessionState(
+    id=7,
+    title="Write",
+    duration=25,
+    image=None,
+    sound="",
+    created_at=NOON,
+    user=1,
+    reminders=None,
+    tasks=[TASK],
+    timer=TimerState(
+        status="completed",
+        version=4,
+        remaining_ms=0,
+        ends_at=None,
+        started_at=NOON,
+        ended_at=NOON,
+        focused_ms=1_500_000,
+        planned_ms=1_500_000,
+        server_time=NOON,
+    ),
+)
+
+
+@dataclass
+class Told:
+    """A change, and the frame that must tell of it."""
+
+    cause: Cause
+    frame: str
+    more: dict[str, Any]
+    fields: dict[str, Any]
+
+
+ENDED = {"ended_at": "2026-11-22T12:00:00Z", "late_ms": 12, "space": SPACE.as_json()}
+CHANGES = [
+    *(
+        Told(cause, "session.state", {}, {})
+        for cause in typing.get_args(Cause)
+        if cause not in ENDS | {"deleted"}
+    ),
+    Told("completed", "session.ended", {"space": SPACE, "late_ms": 12}, ENDED),
+    Told("finished", "session.ended", {"space": SPACE, "late_ms": 12}, ENDED),
+    Told("cancelled", "session.ended", {}, {**ENDED, "late_ms": None, "space": None}),
+    Told("deleted", "session.deleted", {"state": None}, {}),
+    Told("tasks_edited", "task.changed", {"task": TASK}, {"task": TASK.as_json()}),
+    Told("tasks_edited", "task.deleted", {"task_deleted": 3}, {"task": 3}),
+]
+
+
+@pytest.mark.parametrize("told", CHANGES, ids=lambda told: f"{told.cause}: {told.frame}")
+def test_each_change_has_its_frame_with_all_that_a_device_needs(told: Told) -> None:
+    change: dict[str, Any] = {
+        "user": 1,
+        "revision": 41,
+        "session": 7,
+        "version": 4,
+        "cause": told.cause,
+        "at": NOON,
+        "device": "Laptop",
+        "state": STATE,
+    } | told.more
+    frame = json.loads(messages.of_change(SessionChanged(**change)).as_text())
+    state = None if change["state"] is None else STATE.as_json()
+    assert frame == {
+        "type": told.frame,
+        "session": 7,
+        "version": 4,
+        "revision": 41,
+        "cause": told.cause,
+        "device": "Laptop",
+        "state": state,
+        **told.fields,
+    }
+
+
+def test_a_reminder_is_told_without_a_revision_since_it_changes_nothing() -> None:
+    reminder = Reminded(user=1, session=7, version=4, remaining_ms=59_990, offset_s=60)
+    assert json.loads(messages.of_reminder(reminder).as_text()) == {
+        "type": "session.reminder",
+        "session": 7,
+        "version": 4,
+        "remaining_ms": 59_990,
+        "offset_s": 60,
+    }
+
+
+def test_an_error_carries_the_session_only_where_there_is_one() -> None:
+    bare = messages.Error(id=None, code="bad_message", message="No.")
+    assert json.loads(bare.as_text()) == {
+        "type": "error",
+        "id": None,
+        "code": "bad_message",
+        "message": "No.",
+    }
+    full = messages.Error(id="c1", code="x", message="No.", session=7, version=4, state=STATE)
+    assert json.loads(full.as_text())["state"]["timer"]["version"] == 4
+
+
+def test_only_who_can_do_better_next_time_is_asked_to_come_back() -> None:
+    stop = {code for code in Close if not code.come_back}
+    assert stop == {4400, 4403, 4409, 4413}

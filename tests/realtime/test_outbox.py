@@ -1,0 +1,183 @@
+"""Putting something into a socket's outbox never waits, whatever the client at its end does."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from realtime.outbox import LONGEST_QUEUE, Outbox
+
+TICK = {"type": "websocket.send", "text": "tick"}
+
+
+@dataclass
+class Client:
+    """The far end. It reads while `reads` is set; `sent` is what has been written to it."""
+
+    reads: asyncio.Event = field(default_factory=asyncio.Event)
+    sent: list[str] = field(default_factory=list)
+    fails: bool = False
+
+    async def send(self, message: dict[str, Any]) -> None:
+        await self.reads.wait()
+        if self.fails:
+            raise ConnectionResetError
+        self.sent.append(message.get("text") or f"close {message['code']} {message['reason']}")
+
+    async def has(self, count: int) -> None:
+        """Waits until so many were written."""
+        async with asyncio.timeout(5):
+            while len(self.sent) < count:
+                await asyncio.sleep(0)
+
+
+@pytest.fixture
+def client() -> Client:
+    return Client()
+
+
+@pytest.fixture
+def complaints() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def outbox(client: Client, complaints: list[str]) -> Outbox:
+    return Outbox(client.send, lambda: complaints.append("stuck"))
+
+
+async def test_a_client_that_reads_has_it_at_once_and_without_a_task(
+    outbox: Outbox, client: Client
+) -> None:
+    client.reads.set()
+    tasks = asyncio.all_tasks()
+    outbox.put("state")
+    outbox.put_tick(TICK)
+    assert client.sent == ["state", "tick"]
+    assert asyncio.all_tasks() == tasks
+
+
+async def test_towards_a_client_that_does_not_read_states_queue_in_order_and_ticks_are_dropped(
+    outbox: Outbox, client: Client
+) -> None:
+    for number in range(5):
+        outbox.put(f"state {number}")
+        outbox.put_tick(TICK)
+    assert client.sent == []
+    client.reads.set()
+    await client.has(5)
+    assert client.sent == [f"state {number}" for number in range(5)]
+
+
+async def test_once_it_reads_again_ticks_come_again(outbox: Outbox, client: Client) -> None:
+    outbox.put_tick(TICK)  # this one is on its way
+    outbox.put_tick(TICK)  # this one is dropped
+    client.reads.set()
+    await client.has(1)
+    await asyncio.sleep(0)
+    outbox.put_tick(TICK)
+    assert client.sent == ["tick", "tick"]
+
+
+async def test_what_is_put_while_the_queue_empties_keeps_its_place(
+    outbox: Outbox, client: Client
+) -> None:
+    outbox.put("1")
+    outbox.put("2")
+    client.reads.set()
+    await client.has(1)
+    outbox.put("3")
+    await client.has(3)
+    outbox.put("4")
+    assert client.sent == ["1", "2", "3", "4"]
+
+
+async def test_a_client_that_is_too_far_behind_is_reported_once(
+    outbox: Outbox, client: Client, complaints: list[str]
+) -> None:
+    for number in range(1 + LONGEST_QUEUE):
+        assert complaints == []
+        outbox.put(str(number))
+    for number in range(LONGEST_QUEUE):
+        outbox.put(str(number))
+    assert complaints == ["stuck"]
+    outbox.abandon()
+
+
+async def test_the_close_is_the_last_thing_that_is_sent(outbox: Outbox, client: Client) -> None:
+    outbox.put("state")
+    outbox.close(4503, "restarting")
+    outbox.put("too late")
+    outbox.put_tick(TICK)
+    outbox.close(4500, "internal")
+    client.reads.set()
+    await client.has(2)
+    outbox.put("too late")
+    assert client.sent == ["state", "close 4503 restarting"]
+
+
+async def test_a_client_that_is_gone_hurts_nobody(outbox: Outbox, client: Client) -> None:
+    client.reads.set()
+    client.fails = True
+    outbox.put("state")
+    outbox.put_tick(TICK)
+    outbox.close(4503, "restarting")
+    assert client.sent == []
+
+
+async def test_a_client_that_goes_while_it_is_waited_for_hurts_nobody(
+    outbox: Outbox, client: Client
+) -> None:
+    outbox.put("1")
+    outbox.put("2")
+    client.fails = True
+    client.reads.set()
+    await outbox_is_idle(outbox)
+    outbox.put("3")
+    assert client.sent == []
+
+
+async def test_an_abandoned_outbox_sends_nothing_more(outbox: Outbox, client: Client) -> None:
+    outbox.put("1")
+    outbox.put("2")
+    outbox.abandon()
+    client.reads.set()
+    await outbox_is_idle(outbox)
+    outbox.put("3")
+    outbox.put_tick(TICK)
+    outbox.close(4503, "restarting")
+    assert client.sent == []
+
+
+async def test_a_send_that_waits_several_times_is_driven_to_its_end() -> None:
+    sent = []
+
+    async def send(message: dict[str, Any]) -> None:
+        for _ in range(3):
+            await asyncio.sleep(0)
+            async with asyncio.timeout(5):
+                await asyncio.sleep(0.001)
+        sent.append(message["text"])
+
+    outbox = Outbox(send, lambda: None)
+    outbox.put("1")
+    outbox.put("2")
+    await outbox_is_idle(outbox)
+    assert sent == ["1", "2"]
+
+
+async def test_it_knows_when_something_was_last_put(outbox: Outbox, client: Client) -> None:
+    client.reads.set()
+    before = asyncio.get_running_loop().time()
+    outbox.put_tick(TICK)
+    assert before <= outbox.last_put <= asyncio.get_running_loop().time()
+
+
+async def outbox_is_idle(outbox: Outbox) -> None:
+    """Waits until nothing is on its way."""
+    async with asyncio.timeout(5):
+        while outbox._draining is not None:
+            await asyncio.sleep(0)
