@@ -73,6 +73,10 @@ class Device:
     arrived: asyncio.Event = field(default_factory=asyncio.Event)
     offset_ms: float = 0.0  # server's clock less our monotonic clock, in milliseconds
 
+    def now_ms(self) -> float:
+        """The server's clock, as measured."""
+        return time.monotonic() * 1000 + self.offset_ms
+
     async def send(self, **frame: Any) -> None:
         await self.socket.send(json.dumps(frame))
 

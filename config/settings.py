@@ -71,7 +71,7 @@ MIDDLEWARE = [
     "config.middleware.RequestId",
     "corsheaders.middleware.CorsMiddleware",
     "django.middleware.security.SecurityMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "config.static.Static",
     "config.middleware.BodyLimit",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
@@ -247,5 +247,6 @@ LOGGING = {
     "loggers": {
         "django.request": {"level": "ERROR"},  # a 404 is the client's affair
         "daphne": {"level": "WARNING"},
+        "uvicorn": {"level": "WARNING"},  # two lines for each socket that opens
     },
 }

@@ -20,12 +20,18 @@ class DatabaseClock:
 
     def __init__(self) -> None:
         self._offset_ms = time.time() * 1000 - time.monotonic() * 1000
+        self._measured = False
 
     def now_ms(self) -> float:
         return time.monotonic() * 1000 + self._offset_ms
 
     def now(self) -> datetime:
         return at_ms(int(self.now_ms()))
+
+    def measure_first(self) -> None:
+        """Measures unless that was done before: nobody is told a time that was only guessed."""
+        if not self._measured:
+            self.measure()
 
     def measure(self) -> None:
         """Asks the database. Blocks; raises its errors, and then keeps the offset that it had."""
@@ -36,6 +42,7 @@ class DatabaseClock:
             after = time.monotonic() * 1000
             samples.append((after - before, there - (before + after) / 2))
         self._offset_ms = min(samples)[1]
+        self._measured = True
 
 
 def at_ms(ms: int) -> datetime:

@@ -287,5 +287,6 @@ class DeviceConsumer(AsyncConsumer):
 
 
 def _read(user_id: int, since: int | None, epoch: str | None) -> tuple[Missed, SessionState | None]:
+    clock.measure_first()
     missed = changes.missed(user_id, since=since, epoch=epoch)
     return missed, changes.active_session(user_id)
