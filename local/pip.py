@@ -1,7 +1,7 @@
-"""Installing packages with whichever pip there is. `.venv` itself has none.
+"""Installing packages with whichever pip there is. `.venv` is made without one.
 
-Making `.venv` with a pip of its own takes seconds (and on Debian a package that may be missing),
-while the one that comes with Python can be run from its wheel.
+Making it with a pip takes seconds (and on Debian a package that may be missing), while the one
+that comes with Python can be run from its wheel.
 """
 
 import importlib.util
@@ -32,6 +32,14 @@ NO_PIP = (
 
 
 def install(pins: Sequence[str], python: Path, environment: Mapping[str, str]) -> None:
+    """Install the packages for this Python; a pip among them first, which then does the rest."""
+    own = [pin for pin in pins if pin.startswith("pip==")]
+    for part in (own, [pin for pin in pins if pin not in own]):
+        if part:
+            _install(part, python, environment)
+
+
+def _install(pins: Sequence[str], python: Path, environment: Mapping[str, str]) -> None:
     pip = next(_pips(python), None)
     if pip is None:
         raise Problem(NO_PIP)
@@ -60,6 +68,8 @@ def without_other_places(environment: Mapping[str, str]) -> dict[str, str]:
 
 def _pips(python: Path) -> Iterator[list[str]]:
     """The ways to run a pip for this Python, the best first."""
+    if next(python.parents[1].glob("lib/python3*/site-packages/pip"), None):
+        yield [str(python), "-m", "pip"]
     for wheel in _bundled_wheels():
         yield [str(python), str(wheel / "pip")]
     if importlib.util.find_spec("pip"):
