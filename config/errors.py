@@ -30,7 +30,7 @@ def handle(exc: Exception, context: Mapping[str, Any]) -> Response | None:
     """DRF's exception handler."""
     request = context["request"]
     if isinstance(exc, SessionError):
-        conflict = as_http(exc)
+        conflict = as_http(exc, request)
         return _response(
             request, conflict.status, exc.code, str(exc), conflict.fields, conflict.headers
         )

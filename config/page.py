@@ -6,6 +6,7 @@ from functools import cache
 from pathlib import Path
 
 from django.conf import settings
+from django.core.exceptions import SuspiciousFileOperation
 from django.http import Http404, HttpRequest, HttpResponse
 from django.utils._os import safe_join
 
@@ -30,7 +31,10 @@ def _html() -> str:
 
 def media(request: HttpRequest, name: str) -> HttpResponse:
     """A stored picture, which another origin may show but which can do nothing."""
-    path = Path(safe_join(settings.MEDIA_ROOT, name))
+    try:
+        path = Path(safe_join(settings.MEDIA_ROOT, name))
+    except SuspiciousFileOperation:
+        raise Http404 from None
     if not path.is_file():
         raise Http404
     response = HttpResponse(path.read_bytes(), content_type="image/webp")

@@ -7,12 +7,12 @@ first request runs it holds an advisory lock of the database, which a crash rele
 from __future__ import annotations
 
 import hashlib
+import json
 import time
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
-import msgspec
 from django.db import connection, transaction
 
 from sessions_app import exceptions
@@ -105,4 +105,5 @@ def _raised_again(refusal: dict[str, Any]) -> SessionError:
 
 
 def _fingerprint(request: Any) -> str:
-    return hashlib.sha256(msgspec.json.encode(request, order="sorted")).hexdigest()
+    # The standard library's JSON takes all that a client can send: lone surrogates, huge numbers.
+    return hashlib.sha256(json.dumps(request, sort_keys=True).encode()).hexdigest()

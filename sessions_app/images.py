@@ -5,10 +5,12 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+import struct
 from io import BytesIO
 
 from django.core.files.base import ContentFile
 from PIL import Image, UnidentifiedImageError
+from PIL.Image import Transpose
 
 from sessions_app.exceptions import ImageInvalid
 
@@ -16,6 +18,16 @@ LARGEST_BYTES = 6 * 1024 * 1024  # decoded
 LARGEST_PIXELS = 25_000_000  # checked in the header, before anything is decoded
 LONGEST_SIDE = 1_600  # what is kept
 _FORMATS = {"png": "PNG", "jpeg": "JPEG", "jpg": "JPEG", "webp": "WEBP"}
+_ORIENTATION = 0x0112
+_TURNS = {
+    2: Transpose.FLIP_LEFT_RIGHT,
+    3: Transpose.ROTATE_180,
+    4: Transpose.FLIP_TOP_BOTTOM,
+    5: Transpose.TRANSPOSE,
+    6: Transpose.ROTATE_270,
+    7: Transpose.TRANSVERSE,
+    8: Transpose.ROTATE_90,
+}
 _DATA_URL = re.compile(r"data:image/(png|jpe?g|webp);base64,", re.ASCII)
 
 
@@ -38,15 +50,30 @@ def _rewritten(raw: bytes, declared: str) -> bytes:
         with Image.open(BytesIO(raw), formats=[declared]) as picture:
             if picture.width * picture.height > LARGEST_PIXELS:
                 raise _refused(f"The picture may have at most {LARGEST_PIXELS} pixels.")
-            if getattr(picture, "n_frames", 1) != 1:
+            # Phones put a second picture behind a photo (MPO); a JPEG is never animated.
+            if declared != "JPEG" and getattr(picture, "n_frames", 1) != 1:
                 raise _refused("The picture may not be animated.")
             picture.thumbnail((LONGEST_SIDE, LONGEST_SIDE))
             clean = picture.convert("RGBA" if picture.has_transparency_data else "RGB")
+            clean = _upright(clean, _orientation(picture))
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError):
         raise _refused("The picture cannot be read.") from None
     out = BytesIO()
     clean.save(out, "WEBP", quality=85)
     return out.getvalue()
+
+
+def _orientation(picture: Image.Image) -> int:
+    """How the camera was held: it stands in the EXIF data, which is not kept."""
+    try:
+        return int(picture.getexif().get(_ORIENTATION, 1))
+    except (SyntaxError, ValueError, TypeError, LookupError, OSError, struct.error):
+        return 1  # what cannot be read says nothing
+
+
+def _upright(picture: Image.Image, orientation: int) -> Image.Image:
+    turn = _TURNS.get(orientation)
+    return picture if turn is None else picture.transpose(turn)
 
 
 def _refused(why: str) -> ImageInvalid:

@@ -6,6 +6,7 @@ errors of `exceptions.py`; those of the rules carry the session as it stands.
 
 from __future__ import annotations
 
+import logging
 import secrets
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -13,6 +14,7 @@ from typing import Any, TypedDict
 
 from django.conf import settings
 from django.core.files.base import ContentFile
+from django.db.models.fields.files import FieldFile
 
 from sessions_app import spaces
 from sessions_app.countdown import Countdown, Status
@@ -27,6 +29,8 @@ from sessions_app.exceptions import (
 from sessions_app.files import discard_on_commit
 from sessions_app.ledger import Actor, Turn, turn
 from sessions_app.models import Session, Space, Task, in_ms
+
+log = logging.getLogger(__name__)
 
 Rule = Callable[[Countdown, datetime], Countdown]
 
@@ -222,9 +226,7 @@ def repeat(session_id: int, *, by: Actor, seen: int | None = None) -> SessionSta
             sound=pattern.sound,
             reminders=pattern.reminders,
         )
-        if pattern.image:
-            with pattern.image.open("rb") as picture:
-                _set_image(session, ContentFile(picture.read(), name="copy.webp"))
+        _set_image(session, _copy_of(pattern.image))
         session.save(force_insert=True)
         Task.objects.bulk_create(
             Task(session=session, title=task.title, duration=task.duration, created_at=t.now)
@@ -257,6 +259,17 @@ def _set_duration(session: Session, minutes: int) -> None:
         raise TaskBudgetExceeded
     session.duration = minutes
     session.planned_ms = minutes * 60_000
+
+
+def _copy_of(picture: FieldFile) -> ContentFile[bytes] | None:
+    """Its own copy, so that either session can be deleted; None if the file is lost."""
+    try:
+        return ContentFile(picture.read()) if picture else None
+    except FileNotFoundError:
+        log.warning("a stored picture is missing: %s", picture.name)
+        return None
+    finally:
+        picture.close()
 
 
 def _set_image(session: Session, image: ContentFile[bytes] | None) -> None:

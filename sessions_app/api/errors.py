@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from rest_framework.request import Request
+
 from sessions_app import exceptions as e
+from sessions_app.api.shown import shown
 
 _STATUS: list[tuple[type[e.SessionError], int]] = [
     (e.NotFound, 404),
@@ -25,7 +28,7 @@ class HttpError:
     headers: dict[str, str] = field(default_factory=dict)
 
 
-def as_http(error: e.SessionError) -> HttpError:
+def as_http(error: e.SessionError, request: Request) -> HttpError:
     """The status and the extra fields of an error. Conflicts carry the session as it stands."""
     status = next(status for kind, status in _STATUS if isinstance(error, kind))
     if isinstance(error, e.InvalidInput):
@@ -35,6 +38,6 @@ def as_http(error: e.SessionError) -> HttpError:
     timer = error.state.timer
     return HttpError(
         status,
-        {"session": error.state.id, "version": timer.version, "state": error.state.as_json()},
+        {"session": error.state.id, "version": timer.version, "state": shown(request, error.state)},
         {"ETag": f'"{timer.version}"'},
     )

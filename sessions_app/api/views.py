@@ -24,7 +24,7 @@ from sessions_app.api.serializers import (
     TaskInput,
     VersionSeen,
 )
-from sessions_app.api.shown import shown
+from sessions_app.api.shown import shown, shown_changes
 from sessions_app.changes import Missed
 from sessions_app.commands import ACTIONS, command
 from sessions_app.events import SessionState, SpaceState, TaskState
@@ -203,7 +203,7 @@ class TasksView(APIView):
         answer = _once(
             request, lambda: services.add_task(session_id, by=actor(request), **values).as_json()
         )
-        return Response(answer, status=201)
+        return Response(TaskState.from_json(answer).as_json(), status=201)
 
 
 class TaskView(APIView):
@@ -299,7 +299,7 @@ class ChangesView(APIView):
         missed = changes.missed(
             admitted(request).user.pk, since=asked["since"], epoch=asked.get("epoch")
         )
-        return Response(missed.as_json())
+        return Response(shown_changes(request, missed))
 
 
 # -- shared --------------------------------------------------------------------------------------
