@@ -38,6 +38,7 @@ log = logging.getLogger(__name__)
 
 TO_AUTHENTICATE_S = 5.0
 COME_BACK_AFTER_MS = 1_000  # and jitter: what `closing` proposes
+COME_BACK_SLOWLY_MS = 10_000  # for who said too much: by then half of the budget is there again
 
 
 class DeviceConsumer(AsyncConsumer):
@@ -52,11 +53,12 @@ class DeviceConsumer(AsyncConsumer):
         self.room: Room | None = None
         self.device = ""
         self.joined_at = 0.0  # on the loop's clock
-        self._closing = False
+        self.closing = False
         self._waiting: (
             list[tuple[str, int | None]] | None
         ) = []  # what is told before `ready` is sent
         self._timers: dict[str, asyncio.TimerHandle] = {}
+        self._starting_over: asyncio.Task[None] | None = None
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         self.loop = asyncio.get_running_loop()
@@ -99,9 +101,9 @@ class DeviceConsumer(AsyncConsumer):
 
     def close(self, code: Close, reason: str, after_ms: int = COME_BACK_AFTER_MS) -> None:
         """Says why, then closes. Daphne drops the reason of a close, hence the frame."""
-        if self._closing:
+        if self.closing:
             return
-        self._closing = True
+        self.closing = True
         closing = messages.Closing(
             code=code, reason=reason, reconnect=code.come_back, after_ms=after_ms
         )
@@ -111,9 +113,11 @@ class DeviceConsumer(AsyncConsumer):
     async def _gone(self) -> None:
         for timer in self._timers.values():
             timer.cancel()
+        if self._starting_over is not None:
+            self._starting_over.cancel()
         if self.room is not None:
             await self.hub.leave(self.room, self)
-        if not self._closing:
+        if not self.closing:
             self.outbox.abandon()
 
     # -- what the hub says -----------------------------------------------------------------------
@@ -140,7 +144,7 @@ class DeviceConsumer(AsyncConsumer):
 
     def start_over(self) -> None:
         """A `ready` that says reset."""
-        self._restart = self.loop.create_task(self._try_ready(since=None, epoch=None))
+        self._starting_over = self.loop.create_task(self._try_ready(since=None, epoch=None))
 
     def _stuck(self) -> None:
         """The client reads too slowly: it comes back and syncs."""
@@ -149,13 +153,13 @@ class DeviceConsumer(AsyncConsumer):
     # -- what the client says --------------------------------------------------------------------
 
     async def _received(self, message: dict[str, Any]) -> None:
-        if self._closing:
+        if self.closing:
             return
         if not self._budget.spend():
-            self.close(Close.TOO_MANY_FRAMES, "rate_limited")
+            self.close(Close.TOO_MANY_FRAMES, "rate_limited", COME_BACK_SLOWLY_MS)
             return
-        text = message.get("text") or ""
-        if len(text) > messages.LARGEST_FRAME or len(text.encode()) > messages.LARGEST_FRAME:
+        text = message.get("text") or ""  # a binary frame is as bad as an empty one
+        if len(message.get("bytes") or text.encode()) > messages.LARGEST_FRAME:
             self.close(Close.FRAME_TOO_LARGE, "too_large")
             return
         try:
@@ -217,6 +221,9 @@ class DeviceConsumer(AsyncConsumer):
             # keeps the higher version.
             self.joined_at = self.loop.time()
             self.room = await self.hub.join(admission.user.pk, self)
+            if is_draining():  # those that were here have been told already
+                self.restarting()
+                return
             self._oldest_must_go(self.room)
         await self._try_ready(since=frame.since, epoch=frame.epoch)
 
@@ -225,8 +232,9 @@ class DeviceConsumer(AsyncConsumer):
 
     def _oldest_must_go(self, room: Room) -> None:
         """One user has at most so many sockets here: the one that came first makes room."""
-        if len(room.sockets) > settings.SOCKETS_PER_USER:
-            min(room.sockets, key=lambda socket: socket.joined_at).one_too_many()
+        staying = [socket for socket in room.sockets if not socket.closing]
+        if len(staying) > settings.SOCKETS_PER_USER:
+            min(staying, key=lambda socket: socket.joined_at).one_too_many()
 
     # -- what we say -----------------------------------------------------------------------------
 
@@ -247,8 +255,7 @@ class DeviceConsumer(AsyncConsumer):
         assert self.admission is not None
         assert self.room is not None
         missed, active = await in_database(_read, self.admission.user.pk, since, epoch)
-        if self.room.revision is None:
-            self.room.revision = missed.revision
+        self.room.heard_up_to(missed.revision)
         if active is not None:
             self.hub.follow_state(self.room, active)
         self.say(

@@ -32,6 +32,7 @@ class Socket(Protocol):
     outbox: Outbox
     tick_every_ms: int
     joined_at: float  # on the loop's clock
+    closing: bool  # it has been told to go
 
     @property
     def login_id(self) -> int | None:
@@ -57,8 +58,8 @@ class Socket(Protocol):
 class Room:
     """One user's sockets in this process.
 
-    `revision` is the one up to which the room has heard of every change; `ahead` are later ones
-    that came while an earlier one is missing.
+    `revision` is the one up to which the room has heard of every change, None before its first
+    socket has read it; `ahead` are later ones that came while an earlier one is missing.
     """
 
     user_id: int
@@ -66,12 +67,17 @@ class Room:
     joined: bool = False
     revision: int | None = None
     ahead: set[int] = field(default_factory=set)
-    running: int | None = None  # the session whose ticks it gets
+    versions: dict[int, int] = field(default_factory=dict)  # the newest heard of each session
 
     def heard(self, revision: int) -> None:
-        if self.revision is None:
-            return
+        """This change was heard."""
         self.ahead.add(revision)
+        if self.revision is not None:
+            self.heard_up_to(self.revision)
+
+    def heard_up_to(self, revision: int) -> None:
+        """This change and all before it were heard, or read."""
+        self.revision = max(revision, self.revision or 0)
         while self.revision + 1 in self.ahead:
             self.revision += 1
         self.ahead = {r for r in self.ahead if r > self.revision}
@@ -133,8 +139,8 @@ class Hub:
         if room.sockets or self.rooms.get(room.user_id) is not room:
             return
         del self.rooms[room.user_id]
-        if room.running is not None:
-            self.ticker.forget(room.running)
+        for session in room.versions:
+            self.ticker.forget(session)
         if room.joined and self._channel is not None:
             await self._bounded("group_discard", groups.of_user(room.user_id), self._channel)
             again = self.rooms.get(room.user_id)
@@ -190,12 +196,14 @@ class Hub:
                 socket.revoked()
 
     def follow(self, room: Room, session: int, version: int, ends_at_ms: int | None) -> None:
-        """Ticks follow the session's new deadline, or stop."""
-        if ends_at_ms is not None:
+        """Ticks follow the session's new deadline, or stop. What comes late changes nothing."""
+        if version < room.versions.get(session, 0):
+            return
+        room.versions[session] = version
+        if ends_at_ms is None:
+            self.ticker.forget(session)
+        else:
             self.ticker.follow(session, version, ends_at_ms, room.sockets)
-            room.running = session
-        elif self.ticker.stop(session, version) and room.running == session:
-            room.running = None
 
     def follow_state(self, room: Room, state: SessionState) -> None:
         ends_at = state.timer.ends_at

@@ -75,8 +75,8 @@ class Publisher:
     def put(self, user_id: int, message: dict[str, Any]) -> None:
         """Returns at once. Safe from any thread."""
         loop = self._loop or self._start()
-        self._idle.clear()
         self._queue.append((time.monotonic(), groups.of_user(user_id), message))
+        self._idle.clear()  # after the append: the loop, which is woken next, sets it again
         loop.call_soon_threadsafe(self._wake.set)
 
     def flush(self, timeout_s: float = FLUSH_S) -> bool:

@@ -59,6 +59,8 @@ async def _round(hub: Hub, ahead_before: dict[int, int]) -> dict[int, int]:
     await _ask(clock.measure)
     for room in [r for r in hub.rooms.values() if not r.joined]:
         await hub.join_group(room)
+        if not room.joined:
+            break  # Redis is away: to wait for it once a round is enough
     rooms = {user: room for user, room in hub.rooms.items() if room.revision is not None}
     if not rooms:
         return {}
@@ -86,8 +88,7 @@ async def _close_ended_logins(hub: Hub) -> None:
 async def _heal(hub: Hub, room: Room, heard: int) -> None:
     missed: Missed = await _ask(changes.missed, room.user_id, since=heard)
     log.warning("user %s missed %s changes, sending them", room.user_id, len(missed.changes))
-    room.revision = max(room.revision or 0, missed.revision)
-    room.ahead = {r for r in room.ahead if r > room.revision}
+    room.heard_up_to(missed.revision)
     if missed.reset:
         for socket in tuple(room.sockets):
             socket.start_over()
