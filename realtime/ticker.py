@@ -68,14 +68,6 @@ class Ticker:
         self._wheel[_slot(ends_at_ms)][session] = watched
         self._wait_for_next_slot()
 
-    def stop(self, session: int, version: int) -> bool:
-        """No more ticks: it does not run any more as of `version`. False if that is old news."""
-        known = self._sessions.get(session)
-        if known is not None and version < known.version:
-            return False
-        self.forget(session)
-        return True
-
     def forget(self, session: int) -> None:
         """No more ticks for this session."""
         watched = self._sessions.pop(session, None)

@@ -92,9 +92,7 @@ def test_on_a_laptop_a_page_is_let_in_by_whatever_name_the_machine_has() -> None
 
 
 @pytest.mark.parametrize("mode", ["_production", "_development"])
-async def test_two_origins_are_no_origin_of_ours(
-    mode: str, request: pytest.FixtureRequest
-) -> None:
+async def test_two_origins_are_no_origin_of_ours(mode: str, request: pytest.FixtureRequest) -> None:
     request.getfixturevalue(mode)
     doubled = scope(
         ("host", "space.example"),

@@ -46,9 +46,7 @@ TICKS = {"type": "ticks", "id": "t1", "every_ms": 5000}
         (COMMAND, messages.Command(id="c1", session=7, action="pause")),
         (
             COMMAND | {"action": "extend", "seconds": -60, "version": 3, "key": "k"},
-            messages.Command(
-                id="c1", session=7, action="extend", seconds=-60, version=3, key="k"
-            ),
+            messages.Command(id="c1", session=7, action="extend", seconds=-60, version=3, key="k"),
         ),
         (
             COMMAND | {"action": "start", "replace": True},
@@ -176,8 +174,10 @@ anything = st.recursive(
     max_leaves=10,
 )
 names = st.sampled_from(
-    ["type", "id", "token", "device", "epoch", "since", "session", "action", "version", "key"]
-    + ["seconds", "replace", "client_time", "every_ms"]
+    [
+        *("type", "id", "token", "device", "epoch", "since", "session", "action", "version"),
+        *("key", "seconds", "replace", "client_time", "every_ms"),
+    ]
 )
 types = st.sampled_from(["authenticate", "command", "ping", "ticks", "sync", "closing"])
 values = anything | types | st.sampled_from(["start", "pause", "", "\0", "\ud800", 0, 1, 2**63])

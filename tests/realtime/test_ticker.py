@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -91,9 +90,7 @@ def test_the_ticks_are_those_of_the_deadline_and_not_of_when_one_began_to_watch(
     assert all(0 <= late <= QUANTUM for late in screen.lateness(ends_at))
 
 
-def test_there_is_no_tick_of_nothing_left(
-    ticker: Ticker, time: FakeTime, screen: Screen
-) -> None:
+def test_there_is_no_tick_of_nothing_left(ticker: Ticker, time: FakeTime, screen: Screen) -> None:
     ticker.follow(SESSION, 2, in_ms(2_000), [screen])
     ticker.follow(SESSION + 1, 2, in_ms(-1_500), [screen])
     ticker.follow(SESSION + 2, 2, in_ms(0), [screen])
@@ -170,9 +167,7 @@ def test_a_device_may_want_no_ticks(ticker: Ticker, time: FakeTime, screen: Scre
     assert screen.remaining == whole_seconds(3)
 
 
-def test_a_device_may_want_fewer_ticks_and_gets_round_ones(
-    ticker: Ticker, time: FakeTime
-) -> None:
+def test_a_device_may_want_fewer_ticks_and_gets_round_ones(ticker: Ticker, time: FakeTime) -> None:
     calm = Screen(time, tick_every_ms=5_000)
     ticker.follow(SESSION, 2, in_ms(17_300), [calm])
     time.run(20_000)
@@ -207,27 +202,18 @@ def test_a_tick_is_encoded_once_for_all_devices(
 # -- changes of what is watched ------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "end",
-    [
-        lambda ticker: ticker.stop(SESSION, 3),
-        lambda ticker: ticker.forget(SESSION),
-    ],
-    ids=["paused", "nobody watches"],
-)
-def test_ticks_stop_at_once(
-    ticker: Ticker, time: FakeTime, screen: Screen, end: Callable[[Ticker], None]
+def test_when_it_is_forgotten_ticks_stop_at_once(
+    ticker: Ticker, time: FakeTime, screen: Screen
 ) -> None:
     ticker.follow(SESSION, 2, in_ms(5_001), [screen])
     time.run(1_001)
-    end(ticker)
+    ticker.forget(SESSION)
     time.run(10_000)
     assert screen.remaining == [5_000]
 
 
 def test_forgetting_what_is_not_watched_does_nothing(ticker: Ticker) -> None:
     ticker.forget(SESSION)
-    assert ticker.stop(SESSION, 1)
 
 
 def test_when_the_deadline_moves_the_ticks_move_with_it(
@@ -249,15 +235,12 @@ def test_news_that_are_older_than_what_is_known_are_ignored(
     ends_at = in_ms(4_500)
     ticker.follow(SESSION, 5, ends_at, [screen])
     ticker.follow(SESSION, 4, in_ms(9_000), [screen])
-    assert not ticker.stop(SESSION, 4)
     time.run(10_000)
     assert screen.remaining == whole_seconds(4)
     assert all(0 <= late <= QUANTUM for late in screen.lateness(ends_at))
 
 
-def test_the_same_news_again_change_nothing(
-    ticker: Ticker, time: FakeTime, screen: Screen
-) -> None:
+def test_the_same_news_again_change_nothing(ticker: Ticker, time: FakeTime, screen: Screen) -> None:
     for _ in range(9):
         ticker.follow(SESSION, 2, in_ms(4_500), [screen])
         time.run(500)

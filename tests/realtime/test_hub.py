@@ -1,0 +1,120 @@
+"""What a room has heard, and what follows from it, in whatever order the messages come."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from realtime.hub import Hub, Room
+
+ADA = 1
+SOON = 2_000_000_000_000  # a deadline, in milliseconds
+
+
+class Socket:
+    """Notes what it is told."""
+
+    def __init__(self) -> None:
+        self.frames: list[str] = []
+        self.login_id = 5
+        self.tick_every_ms = 1_000
+        self.gone = False
+
+    def told(self, frame: str, revision: int | None) -> None:
+        self.frames.append(frame)
+
+    def revoked(self) -> None:
+        self.gone = True
+
+
+def change(version: int, ends_at_ms: int | None, session: int = 7, revision: int = 0) -> Any:
+    return {
+        "kind": "change",
+        "user": ADA,
+        "revision": revision or version,
+        "session": session,
+        "version": version,
+        "ends_at_ms": ends_at_ms,
+        "frame": f"v{version}",
+    }
+
+
+@pytest.fixture
+def hub() -> Hub:
+    return Hub()
+
+
+@pytest.fixture
+def socket(hub: Hub) -> Socket:
+    socket = Socket()
+    hub.rooms[ADA] = Room(ADA, sockets={socket})  # type: ignore[arg-type]
+    return socket
+
+
+def deadline(hub: Hub, session: int = 7) -> int | None:
+    watched = hub.ticker._sessions.get(session)
+    return watched and watched.ends_at_ms
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations([2, 3, 4])), ids=str)
+async def test_in_whatever_order_changes_come_the_newest_decides_what_ticks(
+    hub: Hub, socket: Socket, order: tuple[int, ...]
+) -> None:
+    deadlines = {2: SOON, 3: SOON + 5_000, 4: None}  # started, extended, paused
+    for version in order:
+        hub._hand_out(change(version, deadlines[version]))
+    assert deadline(hub) is None
+    hub._hand_out(change(5, SOON + 60_000))  # resumed
+    hub._hand_out(change(4, None))
+    assert deadline(hub) == SOON + 60_000
+    hub.ticker.forget(7)
+
+
+async def test_a_device_is_told_each_change_even_if_it_comes_late(hub: Hub, socket: Socket) -> None:
+    for version in (3, 2, 2):
+        hub._hand_out(change(version, None))
+    assert socket.frames == ["v3", "v2", "v2"]
+
+
+async def test_when_the_last_socket_leaves_none_of_its_sessions_ticks(
+    hub: Hub, socket: Socket
+) -> None:
+    room = hub.rooms[ADA]
+    hub._hand_out(change(2, SOON, session=7))
+    hub._hand_out(change(2, SOON, session=8))  # it replaced 7, whose end was lost
+    await hub.leave(room, socket)  # type: ignore[arg-type]
+    assert (hub.rooms, hub.ticker._sessions) == ({}, {})
+
+
+async def test_what_is_for_nobody_here_is_passed_over(hub: Hub) -> None:
+    hub._hand_out(change(2, SOON))
+    assert hub.ticker._sessions == {}
+
+
+@pytest.mark.parametrize(("login", "gone"), [(5, True), (6, False), (None, True)])
+async def test_the_end_of_a_login_concerns_its_own_sockets_or_all(
+    hub: Hub, socket: Socket, login: int | None, gone: bool
+) -> None:
+    hub._hand_out({"kind": "revoked", "user": ADA, "login": login})
+    assert socket.gone is gone
+
+
+@given(st.permutations(range(1, 9)), st.integers(0, 8), st.integers(0, 8))
+def test_a_room_knows_up_to_where_it_has_heard_everything(
+    order: list[int], read: int, read_after: int
+) -> None:
+    """`read` is the revision that its first socket reads after so many messages."""
+    room, heard = Room(ADA), set()
+    for count, revision in enumerate(order):
+        if count == read_after:
+            room.heard_up_to(read)
+        heard.add(revision)
+        room.heard(revision)
+        if count >= read_after:
+            known = heard | set(range(1, read + 1))
+            assert room.revision == next(r for r in itertools.count() if r + 1 not in known)
+            assert room.ahead == {r for r in heard if r > (room.revision or 0)}
