@@ -72,7 +72,7 @@ def _pips(python: Path) -> Iterator[list[str]]:
         yield [str(python), "-m", "pip"]
     for wheel in _bundled_wheels():
         yield [str(python), str(wheel / "pip")]
-    if importlib.util.find_spec("pip"):
+    if (found_pip := importlib.util.find_spec("pip")) and found_pip.origin:
         yield [sys.executable, "-m", "pip", "--python", str(python)]
     for name in ("pip3", "pip"):
         if found := shutil.which(name):

@@ -76,17 +76,18 @@ class Venv:
 
     def _install(self, missing: list[str], environment: Mapping[str, str]) -> None:
         installed = self._installed()
-        again = "first time only" if not installed else "the pinned versions have changed"
+        names = {name_of(line) for line in missing}
+        changed = any(name_of(line) in names for line in installed)
+        why = "the pinned versions have changed" if changed else "first time only"
         self.remember(installed, installing=True)
         before = self.site_packages.stat().st_mtime_ns
         try:
-            with step(f"Installing {len(missing)} packages into .venv ({again})"):
+            with step(f"Installing {len(missing)} packages into .venv ({why})"):
                 pip.install(missing, self.python, environment)
         except Problem:
             if self.site_packages.stat().st_mtime_ns == before:  # it failed before it began
                 self.remember(installed)
             raise
-        names = {name_of(line) for line in missing}
         kept = {line for line in installed if name_of(line) not in names}
         self.remember(kept | set(missing))
 
