@@ -1,0 +1,217 @@
+"""What is committed is told, and whoever cannot be told holds nothing up."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from accounts import logins
+from realtime import publisher as publisher_module
+from realtime.publisher import Publisher
+from sessions_app import services
+from sessions_app.events import SessionChanged, session_changed
+from sessions_app.ledger import Actor
+from sessions_app.models import Session
+from tests.realtime.world import PASSWORD
+
+PROMPTLY_S = 0.5  # far less than what a publisher is patient for
+
+
+class Layer:
+    """A channel layer that notes what it is sent, and does as it is told."""
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[str, dict[str, Any]]] = []
+        self.fails = False
+        self.hangs = threading.Event()
+        self.hangs.set()  # not hanging
+
+    async def group_send(self, group: str, message: dict[str, Any]) -> None:
+        while not self.hangs.is_set():  # noqa: ASYNC110 -- another thread sets it
+            await asyncio.sleep(0.005)
+        if self.fails:
+            raise ConnectionRefusedError
+        self.sent.append((group, message))
+
+    @property
+    def numbers(self) -> list[int]:
+        return [message["n"] for _, message in self.sent]
+
+
+@pytest.fixture
+def layer(monkeypatch: pytest.MonkeyPatch) -> Layer:
+    layer = Layer()
+    monkeypatch.setattr(publisher_module, "channel_layer", lambda: layer)
+    return layer
+
+
+@pytest.fixture
+def publisher(layer: Layer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Publisher]:
+    made = Publisher()
+    monkeypatch.setattr(publisher_module.atexit, "register", lambda _: None)
+    monkeypatch.setattr(publisher_module, "_publisher", made)
+    yield made
+    layer.hangs.set()
+    assert made.flush()  # it must not speak into the next test
+
+
+@pytest.fixture
+def ada(transactional_db: None) -> Actor:
+    return Actor(logins.sign_up("ada", "ada@example.com", PASSWORD).user_id, "Laptop")
+
+
+# -- the queue -----------------------------------------------------------------------------------
+
+
+def test_messages_go_out_in_the_order_in_which_they_were_put(
+    publisher: Publisher, layer: Layer
+) -> None:
+    for n in range(200):
+        publisher.put(1, {"n": n})
+    assert publisher.flush()
+    assert layer.numbers == list(range(200))
+    assert {group for group, _ in layer.sent} == {"user.1"}
+
+
+def test_the_order_of_each_thread_is_kept(publisher: Publisher, layer: Layer) -> None:
+    def put(user: int) -> None:
+        for n in range(100):
+            publisher.put(user, {"n": n})
+
+    threads = [threading.Thread(target=put, args=[user]) for user in range(5)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert publisher.flush()
+    for user in range(5):
+        sent = [message["n"] for group, message in layer.sent if group == f"user.{user}"]
+        assert sent == list(range(100))
+
+
+def test_putting_returns_at_once_while_redis_hangs(publisher: Publisher, layer: Layer) -> None:
+    layer.hangs.clear()
+    began = time.monotonic()
+    for n in range(100):
+        publisher.put(1, {"n": n})
+    assert time.monotonic() - began < PROMPTLY_S
+    assert not publisher.flush(0.05)
+    layer.hangs.set()
+    assert publisher.flush()
+    assert layer.numbers == list(range(100))
+
+
+def test_one_message_that_takes_too_long_is_given_up(
+    publisher: Publisher, layer: Layer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(publisher_module, "PATIENCE_S", 0.05)
+    layer.hangs.clear()
+    publisher.put(1, {"n": 1})
+    assert publisher.flush()
+    layer.hangs.set()
+    publisher.put(1, {"n": 2})
+    assert publisher.flush()
+    assert layer.numbers == [2]
+
+
+def test_what_has_become_too_old_is_dropped(
+    publisher: Publisher, layer: Layer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(publisher_module, "TOO_OLD_S", 0.0)
+    publisher.put(1, {"n": 1})
+    assert publisher.flush()
+    assert layer.sent == []
+
+
+def test_a_queue_that_is_full_loses_its_oldest(
+    publisher: Publisher, layer: Layer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    layer.hangs.clear()
+    publisher._queue = type(publisher._queue)(maxlen=3)
+    publisher.put(1, {"n": 0})
+    wait_until(lambda: not publisher._queue)  # it is on its way
+    for n in range(1, 10):
+        publisher.put(1, {"n": n})
+    layer.hangs.set()
+    assert publisher.flush()
+    assert layer.numbers == [0, 7, 8, 9]
+
+
+def test_while_redis_is_away_one_line_says_so_and_one_that_it_is_back(
+    publisher: Publisher, layer: Layer, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    layer.fails = True
+    for n in range(10):
+        publisher.put(1, {"n": n})
+    assert publisher.flush()
+    layer.fails = False
+    publisher.put(1, {"n": 10})
+    assert publisher.flush()
+    assert layer.numbers == [10]
+    lines = [record.message for record in caplog.records]
+    assert [line.split(",")[0] for line in lines] == ["cannot publish", "publishing again"]
+
+
+# -- and who made the change ---------------------------------------------------------------------
+
+
+def test_what_is_committed_is_told_to_the_group_of_its_user(
+    publisher: Publisher, layer: Layer, ada: Actor
+) -> None:
+    session = services.create(by=ada, title="Write", duration=25)
+    running = services.start(session.id, by=ada)
+    assert publisher.flush()
+    [(_, created), (group, started)] = layer.sent
+    assert group == f"user.{ada.user_id}"
+    assert [created["revision"], started["revision"]] == [1, 2]
+    assert created["ends_at_ms"] is None
+    assert running.timer.ends_at is not None
+    assert started["ends_at_ms"] == round(running.timer.ends_at.timestamp() * 1000)
+
+
+@pytest.mark.usefixtures("publisher")
+def test_redis_away_neither_holds_up_a_change_nor_undoes_it(layer: Layer, ada: Actor) -> None:
+    layer.hangs.clear()
+    began = time.monotonic()
+    session = services.create(by=ada, title="Write", duration=25)
+    services.start(session.id, by=ada)
+    assert time.monotonic() - began < PROMPTLY_S
+    assert Session.objects.get(pk=session.id).status == "running"
+
+
+def test_a_receiver_that_fails_undoes_nothing_and_keeps_nobody_from_hearing(
+    publisher: Publisher, layer: Layer, ada: Actor, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(change: SessionChanged, **_: Any) -> None:
+        raise ZeroDivisionError
+
+    session_changed.connect(broken)
+    try:
+        session = services.create(by=ada, title="Write", duration=25)
+    finally:
+        session_changed.disconnect(broken)
+    assert publisher.flush()
+    assert Session.objects.get(pk=session.id).status == "ready"
+    assert len(layer.sent) == 1
+    assert "ZeroDivisionError" in caplog.text
+
+
+@pytest.mark.usefixtures("publisher")
+def test_what_is_refused_is_not_told(layer: Layer, ada: Actor) -> None:
+    with pytest.raises(Exception, match="Nothing is here"):
+        services.start(1_000_000, by=ada)
+    assert publisher_module._publisher.flush()
+    assert layer.sent == []
+
+
+def wait_until(true: Any) -> None:
+    deadline = time.monotonic() + 5
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
