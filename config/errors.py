@@ -15,7 +15,6 @@ from django.http import Http404, HttpRequest, JsonResponse
 from django.http.response import HttpResponseBase
 from rest_framework import exceptions, status
 from rest_framework.response import Response
-from rest_framework.settings import api_settings
 
 from sessions_app.api.errors import as_http
 from sessions_app.exceptions import SessionError
@@ -49,11 +48,8 @@ def handle(exc: Exception, context: Mapping[str, Any]) -> Response | None:
     if isinstance(exc, PermissionDenied):
         exc = exceptions.PermissionDenied()
     if isinstance(exc, exceptions.ValidationError):
-        fields = exc.detail if isinstance(exc.detail, dict) else {}
-        fields = {
-            ("non_field_errors" if k == api_settings.NON_FIELD_ERRORS_KEY else k): v
-            for k, v in fields.items()
-        }
+        named = exc.detail if isinstance(exc.detail, dict) else {}
+        fields = {name: _sentences(detail) for name, detail in named.items()}
         return _response(request, 400, "invalid", _first_sentence(exc.detail), fields)
     if isinstance(exc, exceptions.APIException):
         headers = {}
@@ -133,6 +129,13 @@ def _body(request: HttpRequest, code: str, sentence: str) -> dict[str, str]:
 
 def _first_sentence(detail: Any) -> str:
     """The first sentence of a form's errors, for a client that shows only one."""
-    while isinstance(detail, dict | list) and detail:
-        detail = next(iter(detail.values())) if isinstance(detail, dict) else detail[0]
-    return str(detail or "The request is not valid.")
+    return next(iter(_sentences(detail)), "The request is not valid.")
+
+
+def _sentences(detail: Any) -> list[str]:
+    """All sentences of a field, also those about the items of a list."""
+    if isinstance(detail, dict):
+        detail = list(detail.values())
+    if isinstance(detail, list):
+        return [sentence for inner in detail for sentence in _sentences(inner)]
+    return [str(detail)]

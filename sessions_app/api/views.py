@@ -151,6 +151,7 @@ class RepeatView(APIView):
         tags=["Sessions"],
     )
     def post(self, request: Request, session_id: int) -> Response:
+        _arguments(request)  # an object, or nothing
         seen = version_seen(request)
         answer = _once(
             request,

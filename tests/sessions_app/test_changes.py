@@ -117,8 +117,19 @@ def test_a_user_who_is_gone_has_missed_nothing(ada: Person) -> None:
         changes.missed(ada.user_id, since=0)
 
 
-@pytest.mark.parametrize("query", ["", "?since=", "?since=-1", "?since=x", "?since=%00",
-                                   f"?since={2**63}", "?since=1&epoch=%00", "?since=1.5"])
+@pytest.mark.parametrize(
+    "query",
+    [
+        "",
+        "?since=",
+        "?since=-1",
+        "?since=x",
+        "?since=%00",
+        f"?since={2**63}",
+        "?since=1&epoch=%00",
+        "?since=1.5",
+    ],
+)
 def test_a_malformed_question_is_refused(ada: Person, query: str) -> None:
     response = ada.get(f"/changes/{query}")
     assert (response.status_code, response.json()["code"]) == (400, "invalid")

@@ -30,8 +30,10 @@ def update(session_id: int, **values: Any) -> Any:
 def test_two_sessions_of_a_user_cannot_be_active(ada: Person) -> None:
     ada.has_running()
     other = ada.has_session()
-    for status in ({"status": "running", "ends_at": database_now()},
-                   {"status": "paused", "remaining_ms": 1}):
+    for status in (
+        {"status": "running", "ends_at": database_now()},
+        {"status": "paused", "remaining_ms": 1},
+    ):
         refused_by("one_active_session_per_user", update(other.id, **status))
 
 

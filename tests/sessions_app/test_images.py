@@ -91,9 +91,7 @@ def test_a_photo_stands_upright_however_the_camera_was_held(held: int) -> None:
     exif[0x0112] = held
     out = BytesIO()
     photo.save(out, "JPEG", exif=exif)
-    with Image.open(out) as taken, Image.open(
-        BytesIO(rewritten(out.getvalue(), "jpeg"))
-    ) as image:
+    with Image.open(out) as taken, Image.open(BytesIO(rewritten(out.getvalue(), "jpeg"))) as image:
         upright = ImageOps.exif_transpose(taken)
         assert image.size == upright.size == ((90, 60) if held < 5 else (60, 90))
         assert max(ImageStat.Stat(ImageChops.difference(image, upright)).mean) < 8
@@ -156,12 +154,18 @@ def test_what_rides_along_is_lost(raw: bytes, kind: str) -> None:
 
 def header_only(width: int, height: int) -> bytes:
     """A PNG of some bytes that says it is very large."""
+
     def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        return (
+            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        )
 
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     return (
-        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", header)
+        + chunk(b"IDAT", zlib.compress(b""))
+        + chunk(b"IEND", b"")
     )
 
 
@@ -330,8 +334,18 @@ def test_a_picture_is_served_so_that_it_can_do_nothing(ada: Person) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["sessions/none.webp", "", "sessions/", "../manage.py", "%2e%2e/manage.py", "..%2fmanage.py",
-     "%00", "sessions/%00.webp", "//etc/passwd", "/etc/passwd"],
+    [
+        "sessions/none.webp",
+        "",
+        "sessions/",
+        "../manage.py",
+        "%2e%2e/manage.py",
+        "..%2fmanage.py",
+        "%00",
+        "sessions/%00.webp",
+        "//etc/passwd",
+        "/etc/passwd",
+    ],
 )
 def test_nothing_else_is_served_there(ada: Person, path: str) -> None:
     post(ada, data_url(picture()))

@@ -148,7 +148,9 @@ def test_a_pause_at_the_deadline_and_a_timekeeper_never_both_win(ada: Person) ->
         session = ada.has_running(duration=1)
         time_passes(60)
         answers = at_once(
-            lambda n, pk=session.id: services.pause(pk, by=ada.actor) if n else timekeeper.finish_due(),
+            lambda n, pk=session.id: (
+                services.pause(pk, by=ada.actor) if n else timekeeper.finish_due()
+            ),
             times=2,
         )
         assert answers[1].code in {"already_due", "illegal_transition"}
@@ -218,9 +220,7 @@ def test_twenty_commands_with_one_key_have_one_effect(ada: Person) -> None:
 
 def test_twenty_posts_with_one_key_make_one_session(ada: Person) -> None:
     answers = at_once(
-        lambda _: ada.post(
-            "/sessions/", {"title": "Write", "duration": 25}, Idempotency_Key="once"
-        )
+        lambda _: ada.post("/sessions/", {"title": "Write", "duration": 25}, Idempotency_Key="once")
     )
     codes = Counter(response.status_code for response in answers)
     assert codes[201] >= 1

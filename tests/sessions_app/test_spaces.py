@@ -94,9 +94,7 @@ def test_other_seeds_give_other_skies() -> None:
 
 
 @given(
-    seeds=st.lists(
-        st.integers(0, 2**31 - 1), min_size=A_MONTHS_WORTH, max_size=A_MONTHS_WORTH
-    ),
+    seeds=st.lists(st.integers(0, 2**31 - 1), min_size=A_MONTHS_WORTH, max_size=A_MONTHS_WORTH),
     minutes=st.lists(st.integers(0, 1440), min_size=A_MONTHS_WORTH, max_size=A_MONTHS_WORTH),
 )
 @settings(max_examples=15)
@@ -179,7 +177,5 @@ def test_a_body_stands_in_the_month_of_its_end_where_its_user_is(ada: Person) ->
     profiles.change_profile(ada.user, {"time_zone": "Pacific/Kiritimati", "day_start": 240})
     services.finish(ada.has_running().id, by=ada.actor)
     space = Space.objects.get()
-    assert space.sky == spaces.month_of(
-        space.created_at, zone="Pacific/Kiritimati", day_start=240
-    )
+    assert space.sky == spaces.month_of(space.created_at, zone="Pacific/Kiritimati", day_start=240)
     assert space.state().month == f"{space.sky:%Y-%m}"

@@ -138,7 +138,9 @@ def _compared(person: Person, change: SessionChanged) -> dict[str, Any]:
     plain = change.as_json()
     return {
         "session": {f: getattr(session, f) for f in _columns(session) if f not in differs},
-        "space": {f: getattr(session.space, f) for f in _columns(session.space) if f not in differs},
+        "space": {
+            f: getattr(session.space, f) for f in _columns(session.space) if f not in differs
+        },
         "born_at_its_end": session.space.created_at == session.ended_at,
         "log": (event.revision, event.version, event.kind, sorted(event.data)),
         "at": event.at == change.at == session.updated_at,

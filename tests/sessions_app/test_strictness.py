@@ -1,0 +1,336 @@
+"""Whatever a client sends: a 4xx that says what is wrong, as JSON, and nothing changed."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from sessions_app.models import Session, Task
+from tests.sessions_app.world import Person
+
+ERROR = {"error", "code", "detail", "request_id"}
+NO_WHOLE_NUMBER: list[Any] = [
+    "5",
+    "",
+    5.0,
+    5.5,
+    True,
+    False,
+    None,
+    2**70,
+    -(2**70),
+    [],
+    [5],
+    {},
+    0,
+    -1,
+]
+NO_TITLE: list[Any] = [None, "", "  ", 5, 5.5, True, [], ["x"], {}, "x" * 101, "a\0b", "\ud800"]
+NO_SOUND: list[Any] = [None, 5, True, [], {}, "x" * 101, "a\0b", "\udfff"]
+NO_REMINDERS: list[Any] = [
+    "5",
+    5,
+    {},
+    [0],
+    [-1],
+    ["5"],
+    [5.0],
+    [True],
+    [None],
+    [86_401],
+    [60, 60],
+    list(range(1, 12)),
+    [[60]],
+]
+NO_BOOLEAN: list[Any] = [None, 0, 1, "true", "yes", [], {}]
+
+
+def refused(answer: Any, field: str | None = None) -> None:
+    assert answer.status_code == 400, answer.content
+    assert answer["Content-Type"] == "application/json"
+    body = answer.json()
+    assert body.keys() >= ERROR
+    assert body["error"] == body["detail"]
+    assert body["request_id"] == answer["X-Request-Id"]
+    if field is not None:
+        assert body["code"] == "invalid"
+        assert all(isinstance(sentence, str) for sentence in body[field])
+        assert body["error"] == body[field][0]
+
+
+def sent(person: Person, path: str, raw: str | bytes, verb: str = "POST", **more: Any) -> Any:
+    return person.api.generic(verb, path, raw, **{"content_type": "application/json"} | more)
+
+
+# -- fields --------------------------------------------------------------------------------------
+
+FIELDS = [
+    *(("title", value) for value in NO_TITLE),
+    *(("duration", value) for value in [*NO_WHOLE_NUMBER, 1441]),
+    *(("sound", value) for value in NO_SOUND),
+    *(("reminders", value) for value in NO_REMINDERS),
+]
+
+
+@pytest.mark.parametrize(("name", "value"), FIELDS)
+def test_a_session_takes_only_what_it_says(ada: Person, name: str, value: Any) -> None:
+    session = ada.has_session()
+    refused(sent(ada, "/sessions/", json.dumps({"title": "W", "duration": 5, name: value})), name)
+    refused(sent(ada, f"/sessions/{session.id}/", json.dumps({name: value}), "PUT"), name)
+    refused(sent(ada, f"/sessions/{session.id}/", json.dumps({name: value}), "PATCH"), name)
+    row = Session.objects.get()
+    assert (row.title, row.duration, row.version) == ("Write", 25, 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(("title", value) for value in NO_TITLE),
+        *(("duration", value) for value in [*NO_WHOLE_NUMBER, 1441]),
+        *(("done", value) for value in NO_BOOLEAN),
+    ],
+)
+def test_a_task_takes_only_what_it_says(ada: Person, name: str, value: Any) -> None:
+    path = f"/sessions/{ada.has_session().id}/tasks/"
+    task = ada.post(path, {"title": "Outline", "duration": 5}).json()
+    refused(sent(ada, path, json.dumps({"title": "W", "duration": 5, name: value})), name)
+    refused(sent(ada, f"{path}{task['id']}/", json.dumps({name: value}), "PUT"), name)
+    row = Task.objects.get()
+    assert (row.title, row.duration, row.done) == ("Outline", 5, False)
+
+
+@pytest.mark.parametrize("missing", ["title", "duration"])
+def test_what_is_missing_is_named(ada: Person, missing: str) -> None:
+    body = {"title": "Write", "duration": 25}
+    del body[missing]
+    refused(ada.post("/sessions/", body), missing)
+    refused(ada.post(f"/sessions/{ada.has_session().id}/tasks/", body), missing)
+
+
+def test_all_that_is_wrong_is_named_at_once(ada: Person) -> None:
+    answer = ada.post("/sessions/", {"title": "", "duration": "x"}).json()
+    assert {"title", "duration"} <= answer.keys()
+
+
+@pytest.mark.parametrize("title", ["x" * 100, "Ünïcødé 🪐", "<b>", "'; DROP TABLE", "\u202eabc"])
+def test_a_title_is_any_text_of_a_hundred_characters(ada: Person, title: str) -> None:
+    answer = ada.post("/sessions/", {"title": title, "duration": 25})
+    assert (answer.status_code, answer.json()["title"]) == (201, title)
+
+
+@pytest.mark.parametrize("duration", [1, 1440])
+def test_a_duration_is_a_minute_to_a_day(ada: Person, duration: int) -> None:
+    assert ada.post("/sessions/", {"title": "W", "duration": duration}).status_code == 201
+
+
+# -- bodies --------------------------------------------------------------------------------------
+
+BODIES = {
+    "nothing": "",
+    "null": "null",
+    "a list": "[]",
+    "a list of objects": '[{"title": "W", "duration": 5}]',
+    "a string": '"title"',
+    "a number": "5",
+    "true": "true",
+    "broken": '{"title": ',
+    "two": '{"title": "W"} {}',
+    "not a number": '{"title": "W", "duration": NaN}',
+    "infinite": '{"title": "W", "duration": Infinity}',
+    "single quotes": "{'title': 'W'}",
+    "deep": "[" * 100_000,
+    "deep and closed": "[" * 50_000 + "]" * 50_000,
+    "deep objects": '{"a":' * 20_000 + "1" + "}" * 20_000,
+    "five thousand digits": '{"title": "W", "duration": ' + "9" * 5_000 + "}",
+    "not UTF-8": b'{"title": "\xff\xfe"}',
+    "UTF-16": '{"title": "W", "duration": 5}'.encode("utf-16"),
+    "a NUL": b'{"title": "W"\x00}',
+}
+TAKES_A_BODY = [("POST", "/sessions/"), ("PUT", "/sessions/{}/"), ("POST", "/sessions/{}/tasks/")]
+
+
+@pytest.mark.parametrize("raw", BODIES.values(), ids=BODIES)
+@pytest.mark.parametrize(("verb", "path"), TAKES_A_BODY)
+def test_a_body_that_is_no_object_is_refused(
+    ada: Person, verb: str, path: str, raw: str | bytes
+) -> None:
+    session = ada.has_session()
+    answer = sent(ada, path.format(session.id), raw, verb)
+    if (verb, raw) == ("PUT", ""):
+        assert answer.status_code == 200  # an edit of nothing
+        return
+    refused(answer)
+    assert answer.json()["code"] in {"invalid", "parse_error"}
+    assert Session.objects.get().version == 1
+
+
+@pytest.mark.parametrize("action", ["start", "pause", "extend", "repeat"])
+@pytest.mark.parametrize("name", ["broken", "deep", "five thousand digits", "not UTF-8", "a list"])
+def test_a_command_with_a_broken_body_is_refused(ada: Person, action: str, name: str) -> None:
+    session = ada.has_session()
+    answer = sent(ada, f"/sessions/{session.id}/{action}/", BODIES[name])
+    if name == "five thousand digits":
+        assert answer.status_code == 400
+    else:
+        refused(answer)
+    assert Session.objects.count() == 1
+    assert Session.objects.get().version == 1
+
+
+def test_broken_json_is_a_parse_error(ada: Person) -> None:
+    assert sent(ada, "/sessions/", "{").json()["code"] == "parse_error"
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "text/plain",
+        "application/x-www-form-urlencoded",
+        "multipart/form-data; boundary=x",
+        "application/xml",
+        "image/png",
+        "nonsense",
+    ],
+)
+def test_only_json_is_taken(ada: Person, kind: str) -> None:
+    answer = sent(ada, "/sessions/", '{"title": "W", "duration": 5}', content_type=kind)
+    assert (answer.status_code, answer.json()["code"]) == (415, "unsupported_media_type")
+
+
+@pytest.mark.parametrize("kind", ["application/json", "application/json; charset=utf-8"])
+def test_json_is_taken_however_it_is_named(ada: Person, kind: str) -> None:
+    body = '{"title": "W", "duration": 5}'
+    assert sent(ada, "/sessions/", body, content_type=kind).status_code == 201
+
+
+@pytest.mark.parametrize(
+    ("verb", "path", "limit"),
+    [
+        ("POST", "/sessions/", 8 * 1024 * 1024),
+        ("PUT", "/sessions/{}/", 8 * 1024 * 1024),
+        ("POST", "/sessions/{}/tasks/", 256 * 1024),
+        ("POST", "/sessions/{}/start/", 256 * 1024),
+    ],
+)
+def test_a_body_over_its_limit_is_too_large(ada: Person, verb: str, path: str, limit: int) -> None:
+    path = path.format(ada.has_session().id)
+    answer = sent(ada, path, b" " * (limit + 1), verb)
+    assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
+    fits = json.dumps({"title": "W", "duration": 5}).ljust(limit)
+    assert sent(ada, path, fits, verb).status_code < 300
+
+
+# -- paths and methods ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/nothing/",
+        "/sessions/x/",
+        "/sessions/-1/",
+        "/sessions/1.5/",
+        f"/sessions/{'9' * 18}/",
+        f"/sessions/{'9' * 40}/",
+        "/sessions/%00/",
+        "/sessions/1/nothing/",
+        "/sessions/1/start/now/",
+        "/sessions/%D9%A1/",
+        "/sessions//",
+        "/sessions/1/tasks/x/",
+        "/admin/",
+        "/%ff/",
+    ],
+)
+def test_an_unknown_path_is_json_too(ada: Person, path: str) -> None:
+    answer = ada.get(path)
+    assert (answer.status_code, answer["Content-Type"]) == (404, "application/json")
+    assert answer.json().keys() == ERROR
+    assert answer.json()["code"] == "not_found"
+
+
+@pytest.mark.parametrize(
+    ("verb", "path"),
+    [
+        ("DELETE", "/sessions/"),
+        ("PUT", "/sessions/"),
+        ("POST", "/sessions/{}/"),
+        ("GET", "/sessions/{}/start/"),
+        ("DELETE", "/sessions/{}/events/"),
+        ("POST", "/sessions/{}/tasks/1/"),
+        ("DELETE", "/sessions/{}/tasks/"),
+        ("POST", "/changes/"),
+        ("POST", "/spaces/"),
+        ("TRACE", "/sessions/"),
+    ],
+)
+def test_a_method_that_is_not_there_is_json_too(ada: Person, verb: str, path: str) -> None:
+    answer = sent(ada, path.format(ada.has_session().id), "{}", verb)
+    assert (answer.status_code, answer.json()["code"]) == (405, "method_not_allowed")
+    assert answer["Allow"]
+    assert answer.json().keys() == ERROR
+
+
+@pytest.mark.parametrize("given_id", ["abc-1.2_3", "x" * 64])
+def test_a_callers_request_id_is_kept(ada: Person, given_id: str) -> None:
+    answer = ada.api.get("/nothing/", headers={"X-Request-Id": given_id})
+    assert answer.json()["request_id"] == answer["X-Request-Id"] == given_id
+
+
+@pytest.mark.parametrize("given_id", ["x" * 65, "a b", "<script>", "é", ""])
+def test_a_request_id_that_could_do_harm_is_replaced(ada: Person, given_id: str) -> None:
+    answer = ada.api.get("/nothing/", headers={"X-Request-Id": given_id})
+    assert answer.json()["request_id"] == answer["X-Request-Id"] != given_id
+
+
+# -- anything ------------------------------------------------------------------------------------
+
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=9),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+NAMES = [
+    "title",
+    "duration",
+    "image",
+    "sound",
+    "reminders",
+    "done",
+    "version",
+    "replace",
+    "seconds",
+]
+
+
+@given(
+    body=st.dictionaries(st.sampled_from(NAMES), ANYTHING) | ANYTHING,
+    where=st.sampled_from(
+        [
+            ("POST", "/sessions/"),
+            ("PUT", "/sessions/{}/"),
+            ("POST", "/sessions/{}/tasks/"),
+            ("POST", "/sessions/{}/start/"),
+            ("POST", "/sessions/{}/extend/"),
+            ("POST", "/sessions/{}/repeat/"),
+            ("DELETE", "/sessions/{}/"),
+        ]
+    ),
+    key=st.booleans(),
+)
+@settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_nothing_that_is_sent_is_our_fault(
+    ada: Person, body: Any, where: tuple[str, str], key: bool
+) -> None:
+    verb, path = where
+    session = ada.has_session()
+    headers = {"Idempotency-Key": str(session.id)} if key else {}
+    answer = sent(ada, path.format(session.id), json.dumps(body), verb, headers=headers)
+    assert answer.status_code < 500
+    assert isinstance(answer.json(), dict)
