@@ -1,0 +1,137 @@
+"""Whole servers and timekeepers as processes of their own, on the database of the tests."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
+from http.client import HTTPConnection
+from pathlib import Path
+from urllib.parse import quote
+
+from django.db import connection
+
+from local.part import Part
+from realtime.commands import in_database
+from sessions_app.models import Session
+
+ROOT = Path(__file__).resolve().parents[2]
+READY_S = 30.0  # a cold start on a busy machine
+
+
+def environment(**more: str) -> dict[str, str]:
+    """That of the tests, with the database that Django made for them."""
+    db = connection.settings_dict
+    user, password = quote(db["USER"], safe=""), quote(db["PASSWORD"], safe="")
+    host = quote(db["HOST"], safe="")
+    return os.environ | {
+        "DATABASE_URL": f"postgres://{user}:{password}@{host}:{db['PORT']}/{db['NAME']}",
+        "PYTHONUNBUFFERED": "1",
+        **more,
+    }
+
+
+@dataclass
+class Server:
+    """A process that serves at `base`."""
+
+    base: str
+    part: Part
+
+    @property
+    def log(self) -> str:
+        return self.part.log.read_text()
+
+    def kill(self) -> None:
+        """As the kernel does when memory runs out: without a word."""
+        self._signal(signal.SIGKILL)
+
+    def terminate(self) -> None:
+        self._signal(signal.SIGTERM)
+
+    def seconds_to_exit(self, patience_s: float = 20.0) -> float:
+        """Waits for it to be gone. Raises `TimeoutExpired`."""
+        assert self.part.process is not None
+        began = time.monotonic()
+        self.part.process.wait(patience_s)
+        return time.monotonic() - began
+
+    def _signal(self, number: signal.Signals) -> None:
+        assert self.part.pid is not None
+        os.kill(self.part.pid, number)
+
+
+@contextmanager
+def reserved_port() -> Iterator[int]:
+    """A free port that nobody else gets until the end, while a server of ours may listen on it."""
+    with socket.socket() as holder:
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as servers do
+        holder.bind(("127.0.0.1", 0))
+        port: int = holder.getsockname()[1]
+        if sys.platform != "linux":
+            holder.close()  # elsewhere it would be in the way
+        yield port
+
+
+@contextmanager
+def servers(folder: Path, *kinds: str, **more: str) -> Iterator[list[Server]]:
+    """Ready servers of these kinds ("uvicorn", "daphne"), started at the same time."""
+    with ExitStack() as stack:
+        started = []
+        for number, kind in enumerate(kinds):
+            port = stack.enter_context(reserved_port())
+            started.append(_server(folder / f"{kind}-{number}.log", kind, port, more))
+            stack.callback(started[-1].part.stop)
+            started[-1].part.start()
+        for server in started:
+            server.part.wait_until_ready(READY_S)
+        yield started
+
+
+@contextmanager
+def timekeeper(folder: Path, name: str = "timekeeper", **more: str) -> Iterator[Part]:
+    """A timekeeper that has begun."""
+    part = Part(
+        "timekeeper",
+        [sys.executable, ROOT / "manage.py", "run_timekeeper"],
+        folder / f"{name}.log",
+        environment(**more),
+        lambda part: part.log.exists() and "is running" in part.log.read_text(),
+    )
+    part.start()
+    try:
+        part.wait_until_ready(READY_S)
+        yield part
+    finally:
+        part.stop()
+
+
+async def stored(session_id: int, status: str, patience_s: float = 10.0) -> Session:
+    """The session, once the database says that it is so. Nobody's socket is needed for that."""
+    async with asyncio.timeout(patience_s):
+        while True:
+            session = await in_database(Session.objects.get, pk=session_id)
+            if session.status == status:
+                return session
+            await asyncio.sleep(0.02)
+
+
+def _server(log: Path, kind: str, port: int, more: dict[str, str]) -> Server:
+    command = [sys.executable, ROOT / "manage.py", "serve", "--port", str(port), "--server", kind]
+    part = Part(kind, command, log, environment(**more), lambda _: _answers(port, "/readyz"))
+    return Server(f"http://127.0.0.1:{port}", part)
+
+
+def _answers(port: int, path: str) -> bool:
+    with closing(HTTPConnection("127.0.0.1", port, timeout=3)) as http:
+        try:
+            http.request("GET", path)
+            return http.getresponse().status == 200
+        except OSError:
+            return False
