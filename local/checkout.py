@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from local.environment import FOREIGN, own_environment
+from local.environment import own_environment, without_foreign
 from local.part import guarded, tail_of
 from local.problem import Problem
 from local.servers import Programs, Servers, lasting_servers, throw_away_servers
@@ -32,8 +32,7 @@ class Checkout:
 
     def environment_for_tests(self) -> dict[str, str]:
         """The user's own, without what belongs to other places. The tests set the rest."""
-        kept = {name: value for name, value in os.environ.items() if name not in FOREIGN}
-        return kept | {"DJANGO_SETTINGS_MODULE": "config.settings"}
+        return without_foreign(os.environ) | {"DJANGO_SETTINGS_MODULE": "config.settings"}
 
     def programs(self) -> Programs:
         return Programs.below(self.venv.site_packages)

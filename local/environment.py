@@ -26,14 +26,26 @@ SECRETS = ("SECRET_KEY", "TOKEN_SIGNING_KEY")
 
 def own_environment(root: Path, given: Mapping[str, str]) -> dict[str, str]:
     """The environment for our programs, as far as it is known without servers."""
-    kept = {name: value for name, value in given.items() if name not in FOREIGN}
-    return {
+    found = {
         "SPACE_ENV": "development",
-        "DJANGO_SETTINGS_MODULE": "config.settings",
         "PYTHONUNBUFFERED": "1",
         **_secrets(root / ".space" / "secrets.json"),
         **read_dotenv(root / ".env"),
-        **kept,
+        **given,
+    }
+    return without_foreign(found) | {"DJANGO_SETTINGS_MODULE": "config.settings"}
+
+
+def without_foreign(given: Mapping[str, str]) -> dict[str, str]:
+    """The environment without what belongs to other places.
+
+    PGSSLMODE and the like are for the user's PostgreSQL: they stay only if that is used.
+    """
+    ours = not given.get("DATABASE_URL")
+    return {
+        name: value
+        for name, value in given.items()
+        if name not in FOREIGN and not (ours and name.startswith("PG"))
     }
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from local.environment import settings_for_tests
+from local.environment import settings_for_tests, without_foreign
 from local.problem import Problem
 from local.servers import Programs, throw_away_servers
 
@@ -52,6 +52,8 @@ def pytest_load_initial_conftests(
 
 def _prepare(config: pytest.Config, *, looks_only: bool) -> None:
     os.environ.update(settings_for_tests(ROOT, os.environ))
+    for name in os.environ.keys() - without_foreign(os.environ).keys():
+        del os.environ[name]
     os.environ["SPACE_TEST_RUN"] = f"space-test-{os.getpid()}"
     if looks_only:
         os.environ.update(NOWHERE)

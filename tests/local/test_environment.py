@@ -14,6 +14,14 @@ def test_the_users_environment_wins_over_dotenv_and_that_over_ours(tmp_path):
     assert "PYTHONPATH" not in found
 
 
+def test_the_variables_of_a_postgresql_reach_ours_only_if_it_is_used(tmp_path):
+    (tmp_path / ".space").mkdir()
+    theirs = {"PGSSLMODE": "verify-full"}
+    given = theirs | {"DATABASE_URL": "postgres://db/space"}
+    assert "PGSSLMODE" not in own_environment(tmp_path, theirs)
+    assert "PGSSLMODE" in own_environment(tmp_path, given)
+
+
 def test_secrets_are_made_once(tmp_path):
     (tmp_path / ".space").mkdir()
     first, second = own_environment(tmp_path, {}), own_environment(tmp_path, {})
