@@ -35,7 +35,8 @@ def is_allowed(origin: str | None, scope: Scope) -> bool:
     if origin in settings.WEBSOCKET_ORIGINS or origin == origin_of(settings.PUBLIC_URL):
         return True
     # On a laptop the page may be opened by any name of the machine; it is the page's own origin.
-    own = f"{'https' if scope['scheme'] == 'wss' else 'http'}://{header(scope, b'host')}"
+    scheme = "https" if scope.get("scheme") == "wss" else "http"  # Daphne names none
+    own = f"{scheme}://{header(scope, b'host')}"
     return settings.DEVELOPMENT and origin == own
 
 

@@ -91,6 +91,14 @@ def test_on_a_laptop_a_page_is_let_in_by_whatever_name_the_machine_has() -> None
     assert not lets_in("http://laptop.local:3000", host="laptop.local:8000")
 
 
+@pytest.mark.usefixtures("_development")
+def test_a_server_may_leave_out_the_scheme() -> None:
+    daphne_s = scope(("host", "laptop.local:8000"))
+    del daphne_s["scheme"]
+    assert is_allowed("http://laptop.local:8000", daphne_s)
+    assert not is_allowed("https://laptop.local:8000", daphne_s)
+
+
 @pytest.mark.parametrize("mode", ["_production", "_development"])
 async def test_two_origins_are_no_origin_of_ours(mode: str, request: pytest.FixtureRequest) -> None:
     request.getfixturevalue(mode)
