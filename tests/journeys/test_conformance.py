@@ -1,0 +1,182 @@
+"""The contract with clients holds on either server that can run Space."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+from websockets.exceptions import InvalidStatus
+
+from benchmarks.device import device
+from config.serve import LARGEST_FRAME_READ
+from realtime.limits import BAD_FRAMES, BURST
+from realtime.messages import LARGEST_FRAME
+from sessions_app import services
+from tests.journeys.world import Server
+from tests.realtime.world import Person, person, raw
+
+
+@pytest.fixture(params=["uvicorn", "daphne"])
+def server(request: pytest.FixtureRequest, transactional_db: None) -> Server:
+    found: Server = request.getfixturevalue({"uvicorn": "one", "daphne": "daphne"}[request.param])
+    return found
+
+
+@pytest.fixture
+async def ada(server: Server) -> Person:
+    return await person(server.base, "ada")
+
+
+@pytest.fixture
+def _clean_log(server: Server) -> Any:
+    """No traceback is written while the test runs."""
+    before = len(server.log)
+    yield
+    assert "Traceback" not in server.log[before:]
+
+
+pytestmark = pytest.mark.usefixtures("_clean_log")
+
+
+async def test_a_session_is_started_counted_paused_and_finished(ada: Person) -> None:
+    session = await ada.has_session()
+    async with device(ada.account) as laptop, device(ada.account, "Phone") as phone:
+        assert laptop.ready["reset"] is True
+        await laptop.measure_clock(2)
+        started = await laptop.command("start", session.id)
+        tick = await phone.heard_type("session.tick", version=started["version"])
+        paused = await phone.command("pause", session.id)
+        told = await laptop.heard_type("session.state", version=paused["version"])
+        await laptop.command("finish", session.id)
+        ended = await phone.heard_type("session.ended")
+    assert tick["remaining_ms"] == 1_499_000
+    assert (told["cause"], told["device"]) == ("paused", "Phone")
+    assert (ended["cause"], ended["space"]["type"]) == ("finished", "star")
+
+
+async def test_who_comes_back_gets_what_was_missed(ada: Person) -> None:
+    async with device(ada.account) as laptop:
+        seen = {"epoch": laptop.ready["epoch"], "since": laptop.ready["revision"]}
+    session = await ada.has_running()
+    async with device(ada.account, **seen) as laptop:
+        assert [change["kind"] for change in laptop.ready["changes"]] == ["created", "started"]
+        assert laptop.ready["active"]["id"] == session.id
+
+
+async def test_a_native_client_may_show_its_token_in_the_handshake(ada: Person) -> None:
+    header = {"Authorization": f"Bearer {ada.account.access}"}
+    async with raw(ada.account.base, additional_headers=header) as socket:
+        assert (await socket.next())["type"] == "ready"
+
+
+@pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://localhost:5174"])
+async def test_a_foreign_page_is_refused_in_the_handshake(server: Server, origin: str) -> None:
+    with pytest.raises(InvalidStatus) as refusal:
+        async with raw(server.base, origin=origin):
+            pass
+    assert refusal.value.response.status_code == 403
+
+
+@pytest.mark.parametrize("origin", ["http://localhost:5173", "own"])
+async def test_a_page_of_ours_is_let_in(ada: Person, origin: str) -> None:
+    origin = ada.account.base if origin == "own" else origin
+    async with device(ada.account, origin=origin) as laptop:
+        assert laptop.ready["type"] == "ready"
+
+
+async def test_an_unknown_path_is_refused_in_the_handshake(server: Server) -> None:
+    with pytest.raises(InvalidStatus) as refusal:
+        async with raw(server.base, "/elsewhere/"):
+            pass
+    assert refusal.value.response.status_code in {403, 404}  # Daphne knows only the one
+
+
+@pytest.mark.parametrize("frame", ["", b"", b"\xff", "null", "[" * 16_000])
+async def test_a_bad_frame_is_answered_and_the_socket_stays(
+    ada: Person, frame: str | bytes
+) -> None:
+    async with raw(ada.account.base) as socket:
+        await socket.authenticate(ada.account.access)
+        await socket.send_raw(frame)
+        assert (await socket.next())["code"] == "bad_message"
+        await socket.send(type="ping", client_time=1)
+        assert (await socket.next())["type"] == "pong"
+
+
+async def test_the_frames_of_one_message_are_one_message(ada: Person) -> None:
+    async with raw(ada.account.base) as socket:
+        await socket.authenticate(ada.account.access)
+        await socket.socket.send(iter(['{"type": "ping", ', '"client_', 'time": 1}']))
+        assert (await socket.next())["type"] == "pong"
+
+
+@pytest.mark.parametrize(
+    ("code", "reconnect", "frames"),
+    [
+        (4400, False, ["nonsense"] * BAD_FRAMES),
+        (4413, False, [" " * (LARGEST_FRAME + 1)]),
+        (4429, True, [json.dumps({"type": "ping", "client_time": 1})] * BURST),
+    ],
+)
+async def test_misuse_ends_the_socket_with_a_code(
+    ada: Person, code: int, reconnect: bool, frames: list[str]
+) -> None:
+    async with raw(ada.account.base) as socket:
+        await socket.authenticate(ada.account.access)
+        for frame in frames:
+            await socket.send_raw(frame)
+        ending = await socket.ending()
+    assert (ending.code, ending.closing["reconnect"]) == (code, reconnect)
+
+
+async def test_a_frame_that_is_far_too_large_ends_the_socket(ada: Person) -> None:
+    async with raw(ada.account.base) as socket:
+        await socket.authenticate(ada.account.access)
+        await socket.send_raw(" " * (LARGEST_FRAME_READ + 1))
+        async with asyncio.timeout(10):
+            await socket.socket.wait_closed()
+        assert socket.socket.close_code in {1009, 1006}  # the library's own; Daphne's cuts
+
+
+async def test_without_a_good_token_there_is_nothing(server: Server) -> None:
+    async with raw(server.base) as socket:
+        await socket.send(type="authenticate", token="nonsense")
+        ending = await socket.ending()
+    assert (ending.code, ending.reason) == (4401, "token_not_valid")
+    async with raw(server.base) as socket:
+        await socket.send(type="sync")
+        assert (await socket.ending()).code == 4401
+
+
+async def test_a_token_s_end_is_the_socket_s_end(ada: Person) -> None:
+    async with raw(ada.account.base) as socket:
+        await socket.authenticate(ada.token_that_lasts(1.5))
+        ending = await socket.ending()
+    assert (ending.code, ending.reason) == (4401, "token_expired")
+
+
+async def test_the_eleventh_socket_sends_the_first_away(ada: Person) -> None:
+    first = raw(ada.account.base)
+    async with first as oldest:
+        await oldest.authenticate(ada.account.access)
+        others = [raw(ada.account.base) for _ in range(10)]
+        opened = await asyncio.gather(*(other.__aenter__() for other in others))
+        for socket in opened:
+            assert (await socket.authenticate(ada.account.access))["type"] == "ready"
+        ending = await oldest.ending()
+        await asyncio.gather(*(other.__aexit__(None, None, None) for other in others))
+    assert (ending.code, ending.closing["reconnect"]) == (4409, False)
+
+
+async def test_rest_and_the_page_are_served_too(ada: Person) -> None:
+    session = await ada.has_session()
+    await ada.does(services.start, session.id)
+    async with ada.account.http() as http:
+        page, health = await http.get("/"), await http.get("/healthz")
+        shown = await http.get(f"/sessions/{session.id}/")
+        missing = await http.get("/nowhere/")
+    assert (page.status_code, health.status_code) == (200, 200)
+    assert shown.json()["timer"]["status"] == "running"
+    assert (missing.status_code, missing.json()["code"]) == (404, "not_found")
