@@ -18,6 +18,7 @@ from rest_framework.response import Response
 
 from sessions_app.api.errors import as_http
 from sessions_app.exceptions import SessionError
+from sessions_app.reconnect import renew_connections
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +37,7 @@ def handle(exc: Exception, context: Mapping[str, Any]) -> Response | None:
     if isinstance(exc, OperationalError | InterfaceError):
         # The database is away, full or too slow: the client may try again.
         log.error("database unavailable: %s", exc)
+        renew_connections(exc)
         return _response(
             request,
             503,

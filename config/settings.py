@@ -113,6 +113,7 @@ if DB_DRIVER == "psycopg":
         "min_size": 1,
         "max_size": env.int("DB_POOL_SIZE", 20),
         "timeout": 2,  # seconds a request waits for a connection before it is told 503
+        "reconnect_timeout": 1,  # else attempts wait ever longer (see `sessions_app.reconnect`)
     }
 
 # -- Redis carries state changes -----------------------------------------------------------------

@@ -26,6 +26,7 @@ from sessions_app.events import Reminded, SessionChanged, session_reminded
 from sessions_app.idempotency import forget_old_keys
 from sessions_app.ledger import announce
 from sessions_app.models import Session, SessionEvent, Space, in_ms
+from sessions_app.reconnect import renew_connections
 from sessions_app.reminders import offset_reached
 from sessions_app.services import new_space, sky_of
 
@@ -108,6 +109,7 @@ class Timekeeper:
                 if not failing:
                     log.warning("the database is away, trying again: %s", error)
                 failing, nap = True, NAP_AFTER_FAILURE
+                renew_connections(error)
             close_old_connections()
             self._stopping.wait(nap)
 

@@ -75,14 +75,18 @@ def test_another_users_changes_are_not_told(ada: Person, eve: Person) -> None:
     }
 
 
-def test_a_gap_of_two_hundred_is_told_and_a_larger_one_resets(ada: Person) -> None:
+def test_a_gap_up_to_a_limit_is_told_and_a_larger_one_resets(
+    ada: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert changes.MOST == 200
+    monkeypatch.setattr(changes, "MOST", 20)
     session = ada.has_session()
-    for number in range(changes.MOST):
+    for number in range(20):
         services.edit(session.id, {"title": f"Title {number}"}, by=ada.actor)
     told = missed(ada, 1)
-    assert (told["reset"], len(told["changes"])) == (False, 200)
+    assert (told["reset"], len(told["changes"])) == (False, 20)
     reset = missed(ada, 0)
-    assert (reset["reset"], reset["changes"], reset["revision"]) == (True, [], 201)
+    assert (reset["reset"], reset["changes"], reset["revision"]) == (True, [], 21)
 
 
 def test_a_revision_from_the_future_resets(ada: Person) -> None:

@@ -62,8 +62,8 @@ def test_a_key_belongs_to_one_request(
 ) -> None:
     session, other = ada.has_running(), ada.has_session()
     command("extend", session.id, {"seconds": 60}, by=ada.actor, key="k")
+    target = other.id if other_session else session.id
     with pytest.raises(IdempotencyMismatch):
-        target = other.id if other_session else session.id
         command(action, target, arguments, by=ada.actor, seen=seen, key="k")
     assert Session.objects.get(pk=session.id).version == 3
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import struct
 import zlib
+from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -243,10 +244,8 @@ def test_a_damaged_picture_is_taken_or_refused_but_never_an_accident(
     raw = bytearray(picture(kind.upper(), (16, 16)))
     for place, value in damage:
         raw[place % len(raw)] = value
-    try:
+    with suppress(ImageInvalid):
         rewritten(bytes(raw), kind)
-    except ImageInvalid:
-        pass
 
 
 # -- its life ------------------------------------------------------------------------------------

@@ -156,8 +156,8 @@ def test_a_day_with_the_published_client(signed_in: Browser) -> None:
     assert all(isinstance(s["tasks"], list) for s in listed)
     assert {s["timer"]["status"] for s in listed} == {"ready"}
 
-    assert [space for space in fetch("GET", "/spaces/").json()] == []
-    assert [space for space in fetch("GET", f"/sessions/{session['id']}/spaces/").json()] == []
+    assert fetch("GET", "/spaces/").json() == []
+    assert fetch("GET", f"/sessions/{session['id']}/spaces/").json() == []
 
     gone = fetch("DELETE", f"/sessions/{session['id']}/")
     assert (gone.status_code, gone.json()) == (200, {"success": True})

@@ -90,7 +90,7 @@ def test_the_same_seed_in_the_same_sky_gives_the_same_body(seed: int, minutes: f
 
 
 def test_other_seeds_give_other_skies() -> None:
-    assert len({(b.x, b.y) for b in map(lambda s: body(seed=s), range(20))}) > 15
+    assert len({(b.x, b.y) for b in (body(seed=s) for s in range(20))}) > 15
 
 
 @given(

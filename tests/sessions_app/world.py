@@ -6,11 +6,13 @@ import base64
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from datetime import timedelta
 from io import BytesIO
 from threading import Barrier
 from typing import Any
 
 from django.db import connection, connections
+from django.db.models import F
 from PIL import Image
 from rest_framework.test import APIClient
 
@@ -20,6 +22,7 @@ from accounts.tokens import pair_of
 from sessions_app import services
 from sessions_app.events import SessionState
 from sessions_app.ledger import Actor
+from sessions_app.models import Session
 
 PASSWORD = "correct horse battery"
 
@@ -86,9 +89,29 @@ def time_passes(seconds: float) -> None:
     code under test is patched: its clock, its constraints and its queries are the real ones.
     """
     columns = ("created_at", "updated_at", "started_at", "ends_at", "ended_at", "reminder_at")
-    moved = ", ".join(f"{name} = {name} - %(by)s * interval '1 second'" for name in columns)
+    by = timedelta(seconds=seconds)
+    Session.objects.update(**{name: F(name) - by for name in columns})
+
+
+def a_crowd_runs(count: int) -> None:
+    """`count` users, each with a running session of up to 25 minutes, as the product leaves it."""
+    users = (
+        "INSERT INTO accounts_user (username, username_key, email, email_key, password, revision,"
+        " time_zone, day_start, reminders, is_active, is_staff, is_superuser, first_name,"
+        " last_name, date_joined) SELECT 'u' || n, 'u' || n, 'u' || n, 'u' || n, '', 2, 'UTC', 0,"
+        " '[]', true, false, false, '', '', now() FROM generate_series(1, %s) n"
+    )
+    sessions = (
+        "INSERT INTO sessions_app_session (user_id, title, duration, image, sound, created_at,"
+        " updated_at, version, task_minutes, status, planned_ms, started_at, ends_at, reminder_at)"
+        " SELECT id, 'Write', 25, '', '', now(), now(), 2, 0, 'running', 1500000, now(),"
+        " now() + (random() * 1499 + 1) * interval '1 second',"
+        " now() + (random() * 1499 + 1) * interval '1 second' FROM accounts_user"
+    )
     with connection.cursor() as cursor:
-        cursor.execute(f"UPDATE sessions_app_session SET {moved}", {"by": seconds})
+        cursor.execute(users, [count])
+        cursor.execute(sessions)
+        cursor.execute("ANALYZE sessions_app_session, accounts_user")
 
 
 def at_once(act: Callable[[int], Any], times: int = 20) -> list[Any]:
