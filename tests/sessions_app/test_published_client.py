@@ -40,7 +40,7 @@ class Browser:
     """Sends what a browser would send for the client's `fetch`, and insists on CORS as it does."""
 
     def __init__(self) -> None:
-        self.client = Client(raise_request_exception=True)
+        self.client = Client()
         self.token: str | None = None
 
     def fetch(self, method: str, path: str, body: Any = None) -> Any:
