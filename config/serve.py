@@ -7,6 +7,7 @@ import socket
 from typing import Any
 
 import uvicorn
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 # Above the protocol's own limit of 16 KiB, so that a frame that is a little too large is answered
 # with 4413; the library refuses what is larger with its own 1009, without reading it.
@@ -16,6 +17,15 @@ BACKLOG = 4096
 
 class CannotListen(Exception):
     """The address is taken, or is none of this machine's."""
+
+
+class WebSocket(WebSocketsSansIOProtocol):
+    """A socket that can be cut: towards a client that does not read, a close is never written."""
+
+    def handle_connect(self, event: Any) -> None:
+        super().handle_connect(event)
+        if hasattr(self, "scope"):  # the handshake was one
+            self.scope["extensions"]["space.cut"] = self.transport.abort  # type: ignore[typeddict-item]
 
 
 class Uvicorn(uvicorn.Server):
@@ -37,7 +47,7 @@ def run_uvicorn(host: str, port: int, trusted_proxies: str) -> None:
             port=port,
             loop="uvloop",
             http="httptools",
-            ws="websockets-sansio",
+            ws=WebSocket,
             ws_max_size=LARGEST_FRAME_READ,
             ws_per_message_deflate=False,  # 36 KB a socket for frames that are small anyhow
             lifespan="off",
@@ -47,7 +57,7 @@ def run_uvicorn(host: str, port: int, trusted_proxies: str) -> None:
             server_header=False,
             proxy_headers=bool(trusted_proxies),
             forwarded_allow_ips=trusted_proxies or None,
-            timeout_graceful_shutdown=3,
+            timeout_graceful_shutdown=2,  # and two to tell the sockets: gone within five
         )
     )
     try:

@@ -38,6 +38,7 @@ log = logging.getLogger(__name__)
 
 TO_AUTHENTICATE_S = 5.0
 COME_BACK_AFTER_MS = 1_000  # and jitter: what `closing` proposes
+TO_BE_CLOSED_S = 2.0  # then the connection is cut, where the server lets us
 COME_BACK_SLOWLY_MS = 10_000  # for who said too much: by then half of the budget is there again
 
 
@@ -109,6 +110,9 @@ class DeviceConsumer(AsyncConsumer):
         )
         self.outbox.put(closing.as_text())
         self.outbox.close(code, reason)
+        # Towards a client that does not read, none of this is ever written.
+        if (cut := (self.scope.get("extensions") or {}).get("space.cut")) is not None:
+            self._after("cut", TO_BE_CLOSED_S, cut)
 
     async def _gone(self) -> None:
         for timer in self._timers.values():

@@ -6,7 +6,7 @@ import asyncio
 import random
 
 SPREAD_S = 1.0  # so that not all clients come back at once
-PATIENCE_S = 3.0  # for the sockets to be gone
+PATIENCE_S = 2.0  # for the sockets to be gone
 _draining = False
 
 

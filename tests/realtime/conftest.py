@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 import uvicorn
 
-from config.serve import LARGEST_FRAME_READ
+from config.serve import LARGEST_FRAME_READ, WebSocket
 from realtime import publisher
 from realtime.groups import channel_layer
 from realtime.hub import Hub
@@ -20,7 +20,7 @@ async def base(transactional_db: None) -> AsyncIterator[str]:
     """Where the server is. The test can look into its hub: they share the loop."""
     config = uvicorn.Config(
         "config.asgi:application",
-        ws="websockets-sansio",
+        ws=WebSocket,
         ws_max_size=LARGEST_FRAME_READ,
         ws_per_message_deflate=False,
         lifespan="off",
@@ -29,6 +29,9 @@ async def base(transactional_db: None) -> AsyncIterator[str]:
         timeout_graceful_shutdown=2,
     )
     with socket.socket() as listener:
+        listener.setsockopt(
+            socket.SOL_SOCKET, socket.SO_SNDBUF, 4096
+        )  # soon full, if a client does not read
         listener.bind(("127.0.0.1", 0))
         # Without its main loop: its signals belong to pytest here, and its naps are long.
         config.load()

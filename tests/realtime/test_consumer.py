@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack, suppress
 from typing import Any
 
 import pytest
-from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.exceptions import ConnectionClosed, ConnectionClosedError, InvalidStatus
 
 from accounts import logins
 from accounts.tokens import pair_of
@@ -21,6 +21,7 @@ from realtime.groups import channel_layer
 from realtime.hub import Hub
 from realtime.limits import BAD_FRAMES, BURST
 from realtime.messages import LARGEST_FRAME, Command
+from realtime.outbox import LONGEST_QUEUE
 from sessions_app import services
 from sessions_app.timekeeper import finish_due
 from tests.realtime.world import Person, database_down, raw, room_of, until
@@ -696,6 +697,31 @@ async def test_a_fault_of_ours_ends_the_socket_with_a_code_and_leaves_nothing_be
         assert (ending.code, ending.closing["reconnect"]) == (Close.OUR_FAULT, True)
         await until(lambda: Hub.here().rooms == {} and groups_joined() == set())
     assert len(tracebacks(caplog)) == 1
+
+
+async def test_a_client_that_does_not_read_costs_its_neighbours_nothing_and_is_cut(
+    ada: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consumers, "TO_BE_CLOSED_S", 0.1)
+    await ada.has_running()
+    async with raw(ada.account.base, max_queue=1) as stalled, device(ada.account) as laptop:
+        await stalled.authenticate(ada.account.access)
+        stalled.socket.transport.pause_reading()
+        await until(lambda: len(room_of(ada).sockets) == 2)
+        news = json.dumps({"type": "session.reminder", "text": "x" * 10_000})
+        for number in range(LONGEST_QUEUE + 100):
+            for consumer in tuple(room_of(ada).sockets):
+                consumer.told(news, None)
+            if number % 10 == 0:  # the laptop reads
+                await laptop.measure_clock(1)
+        await until(lambda: len(room_of(ada).sockets) == 1)
+        laptop.frames.clear()
+        await laptop.heard_type("session.tick")
+        stalled.socket.transport.resume_reading()
+        with suppress(ConnectionClosedError):
+            while True:
+                await stalled.next()
+        assert stalled.socket.close_code == 1006
 
 
 async def test_who_leaves_leaves_nothing_behind(ada: Person) -> None:
