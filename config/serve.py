@@ -25,7 +25,7 @@ class WebSocket(WebSocketsSansIOProtocol):
     def handle_connect(self, event: Any) -> None:
         super().handle_connect(event)
         if hasattr(self, "scope"):  # the handshake was one
-            self.scope["extensions"]["space.cut"] = self.transport.abort  # type: ignore[typeddict-item]
+            self.scope["extensions"]["space.cut"] = self.transport.abort  # type: ignore[assignment]
 
 
 class Uvicorn(uvicorn.Server):

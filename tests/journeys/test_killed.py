@@ -133,13 +133,13 @@ async def test_what_a_killed_server_acknowledged_is_stored_and_what_it_did_is_do
                     type="command", id="c", session=session.id, action="start", key="k"
                 )
             # The worst moment: the first is told that it is done, the others are being done.
-            acks = [asyncio.create_task(watcher.heard_type("ack")) for watcher in devices]
-            await asyncio.wait(acks, return_when=asyncio.FIRST_COMPLETED)
+            waits = [asyncio.create_task(watcher.heard_type("ack")) for watcher in devices]
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
             victim.kill()
             await asyncio.gather(*(watcher.socket.wait_closed() for watcher in devices))
-            acked = [ack.result() if ack.done() else None for ack in acks]
-            for ack in acks:
-                ack.cancel()
+            acked = [wait.result() if wait.done() else None for wait in waits]
+            for wait in waits:
+                wait.cancel()
     assert any(acked)
     now = await in_database(lambda: [Session.objects.get(pk=s.id).status for s in sessions])
     assert all(status == "running" for status, ack in zip(now, acked, strict=True) if ack)

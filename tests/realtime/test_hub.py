@@ -57,7 +57,7 @@ def socket(hub: Hub) -> Socket:
 
 def deadline(hub: Hub, session: int = 7) -> int | None:
     watched = hub.ticker._sessions.get(session)
-    return watched and watched.ends_at_ms
+    return watched.ends_at_ms if watched else None
 
 
 @pytest.mark.parametrize("order", list(itertools.permutations([2, 3, 4])), ids=str)

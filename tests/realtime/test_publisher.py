@@ -53,7 +53,7 @@ def layer(monkeypatch: pytest.MonkeyPatch) -> Layer:
 @pytest.fixture
 def publisher(layer: Layer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Publisher]:
     made = Publisher()
-    monkeypatch.setattr(publisher_module.atexit, "register", lambda _: None)
+    monkeypatch.setattr("atexit.register", lambda _: None)
     monkeypatch.setattr(publisher_module, "_publisher", made)
     yield made
     layer.hangs.set()

@@ -26,9 +26,8 @@ class Screen:
     cost_ms: float = 0.0
     ticks: list[tuple[float, dict[str, Any]]] = field(default_factory=list)
 
-    @property
-    def outbox(self) -> Screen:
-        return self
+    def __post_init__(self) -> None:
+        self.outbox: Any = self
 
     def put_tick(self, message: dict[str, Any]) -> None:
         assert message["type"] == "websocket.send"

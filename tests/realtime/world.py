@@ -125,6 +125,7 @@ class RawSocket:
                 while True:
                     frames.append(json.loads(await self.socket.recv()))
         code, reason = self.socket.close_code, self.socket.close_reason
+        assert code is not None
         *before, closing = frames
         assert closing.pop("type") == "closing"
         assert closing.keys() == {"code", "reason", "reconnect", "after_ms"}
