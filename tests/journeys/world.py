@@ -123,7 +123,15 @@ async def stored(session_id: int, status: str, patience_s: float = 10.0) -> Sess
 
 
 def _server(log: Path, kind: str, port: int, more: dict[str, str]) -> Server:
-    command = [sys.executable, ROOT / "manage.py", "serve", "--port", str(port), "--server", kind]
+    command: list[str | Path] = [
+        sys.executable,
+        ROOT / "manage.py",
+        "serve",
+        "--port",
+        str(port),
+        "--server",
+        kind,
+    ]
     part = Part(kind, command, log, environment(**more), lambda _: _answers(port, "/readyz"))
     return Server(f"http://127.0.0.1:{port}", part)
 

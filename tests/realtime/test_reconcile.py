@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -232,5 +233,8 @@ async def newest(watcher: Device, session: SessionState) -> Any:
 async def rounds(count: int) -> None:
     """Waits until the hub has gone through so many."""
     for _ in range(count):
-        before = clock._offset_ms  # measured anew in each round
-        await until(lambda before=before: clock._offset_ms != before)
+        await until(partial(_differs, clock._offset_ms))  # measured anew in each round
+
+
+def _differs(before: float) -> bool:
+    return clock._offset_ms != before

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from realtime import ticker as ticker_module
-from realtime.ticker import QUANTUM, Ticker
+from realtime.ticker import QUANTUM, Ticker, Watched
 from tests.realtime.fake_time import START_MS, FakeTime
 
 SESSION = 7
@@ -45,7 +45,7 @@ class Screen:
 @pytest.fixture
 def time(monkeypatch: pytest.MonkeyPatch) -> FakeTime:
     fake = FakeTime()
-    monkeypatch.setattr(ticker_module.asyncio, "get_running_loop", lambda: fake)
+    monkeypatch.setattr("asyncio.get_running_loop", lambda: fake)
     return fake
 
 
@@ -141,7 +141,7 @@ def test_every_session_gets_its_seconds_whatever_else_is_watched(
     monkeypatch: pytest.MonkeyPatch, began: int, lengths: list[int]
 ) -> None:
     time = FakeTime(START_MS + began)
-    monkeypatch.setattr(ticker_module.asyncio, "get_running_loop", lambda: time)
+    monkeypatch.setattr("asyncio.get_running_loop", lambda: time)
     ticker = Ticker(time.now_ms)
     screens = []
     for session, length in enumerate(lengths):
@@ -190,12 +190,15 @@ def test_a_tick_is_encoded_once_for_all_devices(
 ) -> None:
     encoded = []
     real = ticker_module._message
-    monkeypatch.setattr(
-        ticker_module, "_message", lambda *args: encoded.append(args) or real(*args)
-    )
+
+    def message(watched: Watched, remaining: int) -> dict[str, object]:
+        encoded.append(remaining)
+        return real(watched, remaining)
+
+    monkeypatch.setattr(ticker_module, "_message", message)
     ticker.follow(SESSION, 2, in_ms(3_500), [Screen(time) for _ in range(10)])
     time.run(5_000)
-    assert len(encoded) == 3
+    assert encoded == whole_seconds(3)
 
 
 # -- changes of what is watched ------------------------------------------------------------------
@@ -282,7 +285,7 @@ def test_however_the_process_stumbles_no_second_is_told_twice_or_long_after(
     monkeypatch: pytest.MonkeyPatch, stumbles: list[tuple[int, int]]
 ) -> None:
     time = FakeTime()
-    monkeypatch.setattr(ticker_module.asyncio, "get_running_loop", lambda: time)
+    monkeypatch.setattr("asyncio.get_running_loop", lambda: time)
     ticker, screen = Ticker(time.now_ms), Screen(time)
     ends_at = in_ms(20_400)
     ticker.follow(SESSION, 2, ends_at, [screen])
