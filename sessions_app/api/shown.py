@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from sessions_app.changes import Change, Missed
 from sessions_app.events import SessionState, SpaceState
 
-S = TypeVar("S", SessionState, SpaceState)
+S = TypeVar("S", bound=SessionState | SpaceState)
 
 
 def shown(request: Request, state: SessionState | SpaceState) -> Any:

@@ -222,6 +222,6 @@ def test_a_user_takes_everything_along(ada: Person) -> None:
     services.finish(session.id, by=ada.actor)
     ada.user.delete()
     for model in (Session, Task, Space, SessionEvent):
-        assert not model.objects.exists()  # type: ignore[attr-defined]
+        assert not model.objects.exists()
     with connection.cursor() as cursor:
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")

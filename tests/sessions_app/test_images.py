@@ -33,7 +33,8 @@ def stored(settings: Any) -> list[Path]:
 
 
 def rewritten(raw: bytes, kind: str = "png") -> bytes:
-    return from_data_url(data_url(raw, kind)).read()
+    webp: bytes = from_data_url(data_url(raw, kind)).read()
+    return webp
 
 
 # -- in and out ----------------------------------------------------------------------------------

@@ -50,7 +50,7 @@ class Browser:
         response = self.client.generic(
             method,
             path,
-            *([] if body is None else [json.dumps(body)]),
+            "" if body is None else json.dumps(body),
             content_type="application/json",
             headers=headers,
         )

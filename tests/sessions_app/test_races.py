@@ -228,9 +228,13 @@ def test_twenty_posts_with_one_key_make_one_session(ada: Person) -> None:
 def test_a_repeat_during_the_first_is_told_so(ada: Person) -> None:
     began, answered = Event(), Event()
 
+    def slowly() -> bool:
+        began.set()
+        return answered.wait(1.5)
+
     def act(number: int) -> Any:
         if number == 0:
-            return once(ada.user_id, "slow", {}, lambda: began.set() or answered.wait(1.5))
+            return once(ada.user_id, "slow", {}, slowly)
         began.wait(5)
         try:
             return once(ada.user_id, "slow", {}, lambda: "a second effect")

@@ -280,4 +280,4 @@ def test_whatever_happens_in_any_order() -> None:
         deadline=None,
         suppress_health_check=list(HealthCheck),
     )
-    run_state_machine_as_test(AnyChanges, settings=few)  # type: ignore[no-untyped-call]
+    run_state_machine_as_test(AnyChanges, settings=few)

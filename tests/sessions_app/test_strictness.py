@@ -63,7 +63,8 @@ def refused(answer: Any, field: str | None = None) -> None:
 
 
 def sent(person: Person, path: str, raw: str | bytes, verb: str = "POST", **more: Any) -> Any:
-    return person.api.generic(verb, path, raw, **{"content_type": "application/json"} | more)
+    more = {"content_type": "application/json"} | more
+    return person.api.generic(verb, path, raw, **more)  # type: ignore[arg-type]
 
 
 # -- fields --------------------------------------------------------------------------------------
@@ -129,7 +130,7 @@ def test_a_duration_is_a_minute_to_a_day(ada: Person, duration: int) -> None:
 
 # -- bodies --------------------------------------------------------------------------------------
 
-BODIES = {
+BODIES: dict[str, str | bytes] = {
     "nothing": "",
     "null": "null",
     "a list": "[]",
