@@ -11,7 +11,7 @@ from django.db import connection
 from sessions_app import services
 from sessions_app.clock import database_now
 from sessions_app.models import Session, SessionEvent
-from tests.sessions_app.world import Person
+from tests.sessions_app.world import Person, time_passes
 
 AHEAD = timedelta(seconds=5)
 
@@ -54,3 +54,11 @@ def test_a_change_is_made_when_it_is_made_not_when_its_transaction_began(ada: Pe
     started_at = services.start(session.id, by=ada.actor).timer.started_at
     assert started_at is not None
     assert began < before - timedelta(milliseconds=4) <= started_at <= database_now()
+
+
+@pytest.mark.parametrize("change", [services.pause, services.finish, services.cancel])
+def test_a_session_remembers_when_it_last_changed(ada: Person, change: Any) -> None:
+    session = ada.has_running()
+    time_passes(60)
+    change(session.id, by=ada.actor)
+    assert Session.objects.get().updated_at == SessionEvent.objects.latest("pk").at
