@@ -121,12 +121,8 @@ def _response(
 
 
 def _body(request: HttpRequest, code: str, sentence: str) -> dict[str, str]:
-    return {
-        "error": sentence,
-        "code": code,
-        "detail": sentence,
-        "request_id": getattr(request, "id", ""),
-    }
+    request_id = getattr(request, "id", "")
+    return {"error": sentence, "code": code, "detail": sentence, "request_id": request_id}
 
 
 def _first_sentence(detail: Any) -> str:

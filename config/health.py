@@ -1,41 +1,57 @@
-"""`/healthz`: the process lives. `/readyz`: it can serve (both servers answer, not draining)."""
+"""`/healthz`: the process lives. `/readyz`: it can serve (both servers answer, not draining).
+
+Answered before Django, so that a probe needs no allowed host, and a busy pool of threads is not
+taken for a dead process.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable
+from typing import Any
 
+import msgspec
 from asgiref.sync import sync_to_async
 from channels.db import database_sync_to_async
 from django.core.cache import cache
 from django.db import connection
-from django.http import HttpRequest, JsonResponse
 
+from config.bodies import App, Receive, Send
 from realtime.drain import is_draining
 
 PATIENCE_S = 2.0
 
 
-async def healthz(request: HttpRequest) -> JsonResponse:
-    return JsonResponse({"status": "ok"})
+class Health:
+    """An ASGI application that answers probes and passes on the rest."""
+
+    def __init__(self, app: App) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
+        if scope["path"] == "/healthz":
+            await _answer(send, 200, {"status": "ok"})
+        elif scope["path"] == "/readyz":
+            parts = await _parts()
+            ready = all(parts.values())
+            status = "ready" if ready else "not ready"
+            await _answer(send, 200 if ready else 503, {"status": status, **parts})
+        else:
+            await self.app(scope, receive, send)
 
 
-async def readyz(request: HttpRequest) -> JsonResponse:
+async def _parts() -> dict[str, bool]:
     database, redis = await asyncio.gather(
         _answers(database_sync_to_async(_ask_database, thread_sensitive=False)()),
         _answers(sync_to_async(_ask_redis, thread_sensitive=False)()),
     )
-    parts = {"database": database, "redis": redis, "serving": not is_draining()}
-    ready = all(parts.values())
-    return JsonResponse(
-        {"status": "ready" if ready else "not ready", **parts}, status=200 if ready else 503
-    )
+    return {"database": database, "redis": redis, "serving": not is_draining()}
 
 
 async def _answers(question: Awaitable[None]) -> bool:
     try:
         await asyncio.wait_for(question, PATIENCE_S)
-    except Exception:
+    except Exception:  # whatever it is, that part does not answer
         return False
     return True
 
@@ -47,3 +63,9 @@ def _ask_database() -> None:
 
 def _ask_redis() -> None:
     cache.get("readyz")
+
+
+async def _answer(send: Send, status: int, body: dict[str, Any]) -> None:
+    headers = [(b"content-type", b"application/json"), (b"cache-control", b"no-store")]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": msgspec.json.encode(body)})

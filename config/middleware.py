@@ -4,14 +4,13 @@ import re
 import secrets
 from collections.abc import Callable
 
-from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
+from config.bodies import limit_of
 from config.errors import error_response
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 _CALLERS_OWN_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
-_MAY_CARRY_AN_IMAGE = re.compile(r"/sessions/(\d+/)?$")
 
 
 class RequestId:
@@ -29,20 +28,15 @@ class RequestId:
 
 
 class BodyLimit:
-    """413 for a body over its limit.
-
-    The server has read the body by now, so that the client sees the answer and not a reset.
-    """
+    """413 for a body over its limit. It has been thrown away by now (`bodies.py`)."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        image = _MAY_CARRY_AN_IMAGE.search(request.path)
-        limit = settings.BODY_LIMIT_WITH_IMAGE if image else settings.BODY_LIMIT
+        limit = limit_of(request.path)
         length = request.headers.get("Content-Length", "0")
         if length.isdigit() and int(length) > limit:
-            return error_response(
-                request, 413, "too_large", f"The body may have at most {limit} bytes."
-            )
+            sentence = f"The body may have at most {limit} bytes."
+            return error_response(request, 413, "too_large", sentence)
         return self.get_response(request)

@@ -4,7 +4,7 @@ from django.urls import include, path, register_converter
 from django.urls.converters import IntConverter
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
-from config import errors, health, page
+from config import errors, page
 
 
 class IdConverter(IntConverter):
@@ -17,8 +17,6 @@ register_converter(IdConverter, "id")
 
 urlpatterns = [
     path("", page.page),
-    path("healthz", health.healthz),
-    path("readyz", health.readyz),
     path("users/", include("accounts.api.urls")),
     path("", include("sessions_app.api.urls")),
     path("schema/", SpectacularAPIView.as_view(), name="schema"),

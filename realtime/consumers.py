@@ -49,15 +49,14 @@ class DeviceConsumer(AsyncConsumer):
 
     def __init__(self) -> None:
         self.id = secrets.token_hex(8)
-        self.tick_every_ms = 1_000
+        self.tick_every_ms = 0  # none before `ready`
         self.admission: Admission | None = None
         self.room: Room | None = None
         self.device = ""
         self.joined_at = 0.0  # on the loop's clock
         self.closing = False
-        self._waiting: (
-            list[tuple[str, int | None]] | None
-        ) = []  # what is told before `ready` is sent
+        # What is told before the first `ready` is sent: frames, with the revisions of changes.
+        self._waiting: list[tuple[str, int | None]] | None = []
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._starting_over: asyncio.Task[None] | None = None
 
@@ -184,8 +183,7 @@ class DeviceConsumer(AsyncConsumer):
         elif self.admission is None:
             self.close(Close.NOT_AUTHENTICATED, "not_authenticated")
         elif isinstance(frame, messages.Command):
-            by = Actor(self.admission.user.pk, self.device)
-            self.say(await perform(frame, by))
+            await self._command(frame, Actor(self.admission.user.pk, self.device))
         elif isinstance(frame, messages.Ping):
             received = clock.now_ms()
             self.say(
@@ -200,6 +198,12 @@ class DeviceConsumer(AsyncConsumer):
             self.tick_every_ms = frame.every_ms
         else:
             await self._try_ready(since=frame.since, epoch=frame.epoch)
+
+    async def _command(self, frame: messages.Command, by: Actor) -> None:
+        answer = await perform(frame, by)
+        if isinstance(answer, messages.Ack) and self.room is not None:
+            self.hub.follow_state(self.room, answer.state)  # also while Redis is away
+        self.say(answer)
 
     async def _authenticate(self, frame: messages.Authenticate) -> None:
         try:
@@ -259,7 +263,7 @@ class DeviceConsumer(AsyncConsumer):
         assert self.admission is not None
         assert self.room is not None
         missed, active = await in_database(_read, self.admission.user.pk, since, epoch)
-        self.room.heard_up_to(missed.revision)
+        self.room.read_by_one(missed.revision)
         if active is not None:
             self.hub.follow_state(self.room, active)
         self.say(
@@ -276,11 +280,17 @@ class DeviceConsumer(AsyncConsumer):
                 changes=missed.changes,
             )
         )
-        waiting, self._waiting = self._waiting or [], None
-        for frame, revision in waiting:
-            if revision is None or revision > missed.revision:
-                self.outbox.put(frame)
+        if self._waiting is not None:
+            self._catch_up(self._waiting, missed.revision)
         self._heartbeat()
+
+    def _catch_up(self, waiting: list[tuple[str, int | None]], read_up_to: int) -> None:
+        """What was told while the first `ready` was made, and from now on as it comes."""
+        self._waiting = None
+        self.tick_every_ms = 1_000
+        for frame, revision in waiting:
+            if revision is None or revision > read_up_to:
+                self.outbox.put(frame)
 
     def _heartbeat(self) -> None:
         """Says something when nothing else was said for a while, so that silence means trouble."""

@@ -75,8 +75,14 @@ class Room:
         if self.revision is not None:
             self.heard_up_to(self.revision)
 
+    def read_by_one(self, revision: int) -> None:
+        """One socket has read all up to here. The others have heard no more than before."""
+        if self.revision is None or revision < self.revision:
+            self.revision = revision
+        self.heard_up_to(self.revision)
+
     def heard_up_to(self, revision: int) -> None:
-        """This change and all before it were heard, or read."""
+        """Every socket has heard this change and all before it."""
         self.revision = max(revision, self.revision or 0)
         while self.revision + 1 in self.ahead:
             self.revision += 1
@@ -92,6 +98,7 @@ class Hub:
         self.rooms: dict[int, Room] = {}
         self.ticker = Ticker(clock.now_ms)
         self._channel: str | None = None
+        self._listening = asyncio.Event()  # the channel is there
         self._tasks: list[asyncio.Task[None]] = []
 
     @classmethod
@@ -141,22 +148,21 @@ class Hub:
         del self.rooms[room.user_id]
         for session in room.versions:
             self.ticker.forget(session)
-        if room.joined and self._channel is not None:
-            await self._bounded("group_discard", groups.of_user(room.user_id), self._channel)
+        if room.joined:
+            await self._bounded("group_discard", room)
             again = self.rooms.get(room.user_id)
             if again is not None:  # somebody came in while we left
                 await self.join_group(again)
 
     async def join_group(self, room: Room) -> None:
         """Joins the user's group. Where that fails, `reconcile` tries again."""
-        if self._channel is None:
-            return
-        room.joined = await self._bounded("group_add", groups.of_user(room.user_id), self._channel)
+        room.joined = await self._bounded("group_add", room)
 
-    async def _bounded(self, what: str, *arguments: str) -> bool:
+    async def _bounded(self, what: str, room: Room) -> bool:
         try:
             async with asyncio.timeout(PATIENCE_S):
-                await getattr(channel_layer(), what)(*arguments)
+                await self._listening.wait()
+                await getattr(channel_layer(), what)(groups.of_user(room.user_id), self._channel)
         except Exception as error:
             log.warning("%s failed, trying again: %r", what, error)
             return False
@@ -166,15 +172,19 @@ class Hub:
 
     async def _listen(self) -> None:
         """The reading end of the channel layer, for ever."""
+        failing = False
         while True:
             try:
                 layer = channel_layer()
                 if self._channel is None:
                     self._channel = await layer.new_channel()
-                while True:
-                    self._hand_out(await layer.receive(self._channel))
-            except Exception:
-                log.exception("the ear on Redis failed, listening again")
+                    self._listening.set()
+                    failing = False
+                self._hand_out(await layer.receive(self._channel))
+            except Exception as error:
+                if not failing:
+                    log.warning("the ear on Redis failed, listening again", exc_info=error)
+                failing = True
                 await asyncio.sleep(RETRY_S)
 
     def _hand_out(self, message: dict[str, Any]) -> None:

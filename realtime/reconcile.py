@@ -93,7 +93,7 @@ async def _heal(hub: Hub, room: Room, heard: int) -> None:
         for socket in tuple(room.sockets):
             socket.start_over()
         return
-    for change in with_states(missed.changes):
+    for change in with_states(room.user_id, missed.changes):
         if change.state is not None:
             hub.follow_state(room, change.state)
         else:
@@ -103,13 +103,12 @@ async def _heal(hub: Hub, room: Room, heard: int) -> None:
             socket.told(frame, change.revision)
 
 
-def with_states(missed: list[Change]) -> list[SessionChanged]:
+def with_states(user_id: int, missed: list[Change]) -> list[SessionChanged]:
     """The changes as they would have been told: each end, and the newest of each session."""
     newest = {change.session: change for change in missed}
-    user = 0
     return [
         SessionChanged(
-            user=user,
+            user=user_id,
             revision=change.revision,
             session=change.session,
             version=change.version,

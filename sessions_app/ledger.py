@@ -63,7 +63,7 @@ class Turn:
 
     def other_active(self, session: Session) -> Session | None:
         """The user's running or paused session besides this one, locked."""
-        return (
+        other = (
             Session.objects.owned_by(self.by.user_id)
             .active()
             .exclude(pk=session.pk)
@@ -71,6 +71,9 @@ class Turn:
             .select_for_update(of=("self",))
             .first()
         )
+        if other is not None:
+            self.now = max(self.now, other.updated_at)
+        return other
 
     def record(
         self, session: Session, kind: Cause, data: dict[str, Any] | None = None, **told: Any

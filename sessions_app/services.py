@@ -60,10 +60,10 @@ def start(
     """Starts a ready session. `replace` finishes the user's other active one first."""
     with turn(by) as t:
         session = t.open(session_id, seen)
-        started = session.countdown.start(t.now)
+        session.countdown.start(t.now)  # refused for what it is, before another's being active
         if (other := t.other_active(session)) is not None:
             _make_way(t, other, replace)
-        session.take(started, t.now)
+        session.take(session.countdown.start(t.now), t.now)
         return t.record(session, "started")
 
 

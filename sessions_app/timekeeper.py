@@ -62,10 +62,11 @@ def finish_due(limit: int = BATCH) -> int:
     """Ends up to `limit` sessions whose deadline has come. Gives how many it ended."""
     with transaction.atomic():
         sessions = _locked(_DUE, limit)
+        if not sessions:
+            return 0
         now = database_now()
         due = [s for s in sessions if s.countdown.is_due(now)]
-        if due:
-            _complete(due, now)
+        _complete(due, now)
     return len(due)
 
 
@@ -73,6 +74,8 @@ def send_reminders(limit: int = BATCH) -> int:
     """Announces the reminders that have come, each at most once for a deadline. Gives how many."""
     with transaction.atomic():
         sessions = _locked(_TO_REMIND, limit)
+        if not sessions:
+            return 0
         now = database_now()
         for session in sessions:
             _remind(session, now)
@@ -114,12 +117,15 @@ class Timekeeper:
             self._stopping.wait(nap)
 
     def _round(self) -> float:
-        while finish_due() == BATCH and not self._stopping.is_set():
-            pass
-        while send_reminders() == BATCH and not self._stopping.is_set():
-            pass
-        forget_old_keys(every=HOUSEKEEPING_EVERY)
+        """Does what is due, and gives how many seconds to sleep. One statement if nothing is."""
         seconds = seconds_to_next()
+        if seconds is not None and seconds <= 0:
+            while finish_due() == BATCH and not self._stopping.is_set():
+                pass
+            while send_reminders() == BATCH and not self._stopping.is_set():
+                pass
+            seconds = seconds_to_next()
+        forget_old_keys(every=HOUSEKEEPING_EVERY)
         return LONGEST_NAP if seconds is None else min(LONGEST_NAP, max(SHORTEST_NAP, seconds))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, TypeVar
 
+from django.conf import settings
 from django.db.models import Model, QuerySet
 from rest_framework.request import Request
 
@@ -33,7 +34,10 @@ def page(
 
 
 def _next(request: Request, limit: int, cursor: Any) -> str:
-    return request.build_absolute_uri(f"{request.path}?limit={limit}&cursor={cursor}")
+    path = f"{request.path}?limit={limit}&cursor={cursor}"
+    return (
+        f"{settings.PUBLIC_URL}{path}" if settings.PUBLIC_URL else request.build_absolute_uri(path)
+    )
 
 
 def _number(request: Request, name: str, largest: int) -> int | None:

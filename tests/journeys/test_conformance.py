@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -180,3 +181,41 @@ async def test_rest_and_the_page_are_served_too(ada: Person) -> None:
     assert (page.status_code, health.status_code) == (200, 200)
     assert shown.json()["timer"]["status"] == "running"
     assert (missing.status_code, missing.json()["code"]) == (404, "not_found")
+
+
+async def in_chunks(body: bytes) -> AsyncIterator[bytes]:
+    """A body whose length is not said beforehand."""
+    for start in range(0, len(body), 65_536):
+        yield body[start : start + 65_536]
+
+
+@pytest.mark.parametrize("length_said", [True, False])
+async def test_a_body_that_is_too_large_is_answered_and_not_reset(
+    ada: Person, length_said: bool
+) -> None:
+    body = b" " * (20 * 1024 * 1024)
+    async with ada.account.http() as http:
+        answer = await http.post(
+            "/sessions/",
+            content=body if length_said else in_chunks(body),
+            headers={"Content-Type": "application/json", "Origin": "http://localhost:5173"},
+        )
+    assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
+    assert answer.headers["access-control-allow-origin"] == "http://localhost:5173"
+
+
+async def test_a_body_in_chunks_is_read_as_any_other(ada: Person) -> None:
+    async with ada.account.http() as http:
+        answer = await http.post(
+            "/sessions/",
+            content=in_chunks(b'{"title": "Write", "duration": 5}'),
+            headers={"Content-Type": "application/json"},
+        )
+    assert answer.status_code == 201
+
+
+async def test_probes_are_answered_under_any_name(ada: Person) -> None:
+    async with ada.account.http() as http:
+        for path in ("/healthz", "/readyz"):
+            answer = await http.get(path, headers={"Host": "10.1.2.3"})
+            assert (answer.status_code, answer.headers["content-type"]) == (200, "application/json")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import threading
 from contextlib import AsyncExitStack, suppress
 from typing import Any
 
@@ -24,7 +25,7 @@ from realtime.messages import LARGEST_FRAME, Command
 from realtime.outbox import LONGEST_QUEUE
 from sessions_app import services
 from sessions_app.timekeeper import finish_due
-from tests.realtime.world import Person, database_down, raw, room_of, until
+from tests.realtime.world import Person, database_down, messages_lost, raw, room_of, until
 from tests.sessions_app.world import time_passes
 
 # -- coming in -----------------------------------------------------------------------------------
@@ -550,6 +551,36 @@ async def test_devices_of_one_user_hear_the_same_second_at_the_same_time(ada: Pe
     assert (tick["session"], tick["version"]) == (session.id, session.timer.version)
     assert tick["remaining_ms"] % 1_000 == 0
     assert abs(tick["arrived"] - same["arrived"]) < 0.1
+
+
+async def test_no_tick_comes_before_ready(ada: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client takes the first frame for the answer to its first frame."""
+    session = await ada.has_running()
+    read = consumers._read
+
+    def slowly(*arguments: Any) -> Any:
+        """The database takes its time, while another device is told of a second."""
+        ticking.wait(10)
+        return read(*arguments)
+
+    ticking = threading.Event()
+    async with device(ada.account) as laptop, raw(ada.account.base) as phone:
+        monkeypatch.setattr(consumers, "_read", slowly)
+        answer = asyncio.ensure_future(phone.authenticate(ada.account.access))
+        await until(lambda: len(Hub.here().sockets()) == 2)
+        seen = len(laptop.frames)
+        await laptop.heard(lambda f: f["type"] == "session.tick" and f in laptop.frames[seen:])
+        ticking.set()
+        assert (await answer)["type"] == "ready"
+        assert (await phone.next("session.tick"))["session"] == session.id
+
+
+async def test_a_command_moves_the_ticks_even_if_nothing_is_heard_of_it(ada: Person) -> None:
+    session = await ada.has_running()
+    async with device(ada.account) as laptop:
+        with messages_lost():
+            await laptop.command("pause", session.id)
+            assert Hub.here().ticker._sessions == {}
 
 
 async def test_a_device_gets_ticks_as_often_as_it_wants(ada: Person) -> None:

@@ -111,7 +111,7 @@ def test_a_room_knows_up_to_where_it_has_heard_everything(
     room, heard = Room(ADA), set()
     for count, revision in enumerate(order):
         if count == read_after:
-            room.heard_up_to(read)
+            room.read_by_one(read)
         heard.add(revision)
         room.heard(revision)
         if count >= read_after:

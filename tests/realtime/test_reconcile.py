@@ -51,6 +51,19 @@ async def test_each_lost_change_is_told_once(ada: Person) -> None:
     assert sorted(told) == [1, 2, 3, 4, 5, 6]
 
 
+async def test_a_newcomer_who_has_read_a_lost_change_does_not_hide_it_from_the_others(
+    ada: Person,
+) -> None:
+    async with device(ada.account) as laptop:
+        with messages_lost():
+            session = await ada.has_running()
+        async with device(ada.account) as phone:
+            assert phone.ready["active"]["id"] == session.id
+            await phone.send(type="sync", since=0)
+            told = await laptop.heard_type("session.state")
+    assert (told["cause"], told["session"]) == ("started", session.id)
+
+
 async def test_what_was_heard_is_not_told_again(
     ada: Person, caplog: pytest.LogCaptureFixture
 ) -> None:
