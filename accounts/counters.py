@@ -9,6 +9,7 @@ import logging
 import threading
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from time import monotonic, time
 
 from django.core.cache import cache
@@ -43,9 +44,10 @@ def _key(name: str) -> str:
 
 
 def _raise_in_redis(key: str) -> int:
-    if cache.add(key, 1, _FORGET_S):
-        return 1
-    return cache.incr(key)
+    while not cache.add(key, 1, _FORGET_S):
+        with suppress(ValueError):  # evicted, or flushed, between the two
+            return cache.incr(key)
+    return 1
 
 
 class _OwnCounts:

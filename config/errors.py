@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
-from django.db import InterfaceError, OperationalError
+from django.db import Error as DatabaseError
 from django.http import Http404, HttpRequest, JsonResponse
 from django.http.response import HttpResponseBase
 from rest_framework import exceptions, status
@@ -18,7 +18,7 @@ from rest_framework.response import Response
 
 from sessions_app.api.errors import as_http
 from sessions_app.exceptions import SessionError
-from sessions_app.reconnect import renew_connections
+from sessions_app.reconnect import is_away, renew_connections
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ def handle(exc: Exception, context: Mapping[str, Any]) -> Response | None:
         return _response(
             request, conflict.status, exc.code, str(exc), conflict.fields, conflict.headers
         )
-    if isinstance(exc, OperationalError | InterfaceError):
+    if isinstance(exc, DatabaseError) and is_away(exc):
         # The database is away, full or too slow: the client may try again.
         log.error("database unavailable: %s", exc)
         renew_connections(exc)

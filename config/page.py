@@ -10,6 +10,8 @@ from django.core.exceptions import SuspiciousFileOperation
 from django.http import Http404, HttpRequest, HttpResponse
 from django.utils._os import safe_join
 
+from config.errors import error_response
+
 CONTENT_SECURITY_POLICY = (
     "default-src 'self'; img-src 'self' data: blob:; object-src 'none'; base-uri 'none';"
     " form-action 'self'; frame-ancestors 'none'"
@@ -17,6 +19,9 @@ CONTENT_SECURITY_POLICY = (
 
 
 def page(request: HttpRequest) -> HttpResponse:
+    if request.method not in {"GET", "HEAD"}:
+        sentence = f'Method "{request.method}" not allowed.'
+        return error_response(request, 405, "method_not_allowed", sentence, {"Allow": "GET, HEAD"})
     response = HttpResponse(_html())
     response["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
     response["Cache-Control"] = "no-cache"  # it names the hash of the files, which are immutable
@@ -35,9 +40,10 @@ def media(request: HttpRequest, name: str) -> HttpResponse:
         path = Path(safe_join(settings.MEDIA_ROOT, name))
     except SuspiciousFileOperation:
         raise Http404 from None
-    if not path.is_file():
-        raise Http404
-    response = HttpResponse(path.read_bytes(), content_type="image/webp")
+    try:
+        response = HttpResponse(path.read_bytes(), content_type="image/webp")
+    except (OSError, ValueError):  # missing, a folder, or no name that a file can have
+        raise Http404 from None
     response["Content-Security-Policy"] = "sandbox; default-src 'none'"
     response["Cross-Origin-Resource-Policy"] = "cross-origin"
     response["Cache-Control"] = "private, max-age=31536000, immutable"

@@ -3,33 +3,18 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any, ParamSpec, TypeVar
+from typing import Any
 
-from channels.db import database_sync_to_async
 from django.db import Error as DatabaseError
 
+from realtime.database import in_database
 from realtime.messages import Ack, Command, Error
 from sessions_app.commands import command
 from sessions_app.exceptions import SessionError
 from sessions_app.ledger import Actor
+from sessions_app.reconnect import is_away
 
 log = logging.getLogger(__name__)
-
-P = ParamSpec("P")
-R = TypeVar("R")
-
-# Threads of the sockets' own. Channels would run all of them, one at a time, on the one thread that
-# it shares with every dispatch: a slow query would delay every tick.
-_executor = ThreadPoolExecutor(max_workers=8, thread_name_prefix="socket")
-
-
-async def in_database(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-    """Runs what asks the database on the sockets' own threads."""
-    ask = database_sync_to_async(function, thread_sensitive=False, executor=_executor)
-    result: R = await ask(*args, **kwargs)
-    return result
 
 
 async def perform(frame: Command, by: Actor) -> Ack | Error:
@@ -49,10 +34,10 @@ async def perform(frame: Command, by: Actor) -> Ack | Error:
         )
     except SessionError as refusal:
         return refused(frame.id, refusal)
-    except DatabaseError as error:
-        log.error("a command found the database unavailable: %s", error)
-        return Error(id=frame.id, code="unavailable", message="Try again in a moment.")
-    except Exception:
+    except Exception as error:
+        if isinstance(error, DatabaseError) and is_away(error):
+            log.error("a command found the database unavailable: %s", error)
+            return Error(id=frame.id, code="unavailable", message="Try again in a moment.")
         log.exception("a command failed")
         return Error(id=frame.id, code="internal", message="Something went wrong here.")
     return Ack(id=frame.id, session=state.id, version=state.timer.version, state=state)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
+from datetime import datetime, timedelta
 from typing import Any
 
 from channels.consumer import AsyncConsumer
@@ -22,7 +23,8 @@ from accounts.tokens import Admission, admit
 from realtime import auth, messages
 from realtime.clock import clock
 from realtime.close_codes import Close
-from realtime.commands import in_database, perform
+from realtime.commands import perform
+from realtime.database import in_database
 from realtime.drain import is_draining
 from realtime.hub import Hub, Room
 from realtime.limits import BadFrames, FrameBudget
@@ -38,6 +40,7 @@ log = logging.getLogger(__name__)
 
 TO_AUTHENTICATE_S = 5.0
 COME_BACK_AFTER_MS = 1_000  # and jitter: what `closing` proposes
+CLOCKS_AGREE = timedelta(milliseconds=50)  # the measured one with the database's
 TO_BE_CLOSED_S = 2.0  # then the connection is cut, where the server lets us
 COME_BACK_SLOWLY_MS = 10_000  # for who said too much: by then half of the budget is there again
 
@@ -49,13 +52,14 @@ class DeviceConsumer(AsyncConsumer):
 
     def __init__(self) -> None:
         self.id = secrets.token_hex(8)
-        self.tick_every_ms = 0  # none before `ready`
+        self.tick_every_ms: int | None = None  # none before `ready`
         self.admission: Admission | None = None
         self.room: Room | None = None
         self.device = ""
         self.joined_at = 0.0  # on the loop's clock
         self.closing = False
-        # What is told before the first `ready` is sent: frames, with the revisions of changes.
+        self._is_gone = False
+        # What is told while a `ready` is being made: frames, with the revisions of changes.
         self._waiting: list[tuple[str, int | None]] | None = []
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._starting_over: asyncio.Task[None] | None = None
@@ -114,8 +118,10 @@ class DeviceConsumer(AsyncConsumer):
             self._after("cut", TO_BE_CLOSED_S, cut)
 
     async def _gone(self) -> None:
-        for timer in self._timers.values():
-            timer.cancel()
+        for name, timer in self._timers.items():
+            if name != "cut":  # the client may still have to be got rid of
+                timer.cancel()
+        self._is_gone = True
         if self._starting_over is not None:
             self._starting_over.cancel()
         if self.room is not None:
@@ -147,6 +153,8 @@ class DeviceConsumer(AsyncConsumer):
 
     def start_over(self) -> None:
         """A `ready` that says reset."""
+        if self._starting_over is not None:
+            self._starting_over.cancel()
         self._starting_over = self.loop.create_task(self._try_ready(since=None, epoch=None))
 
     def _stuck(self) -> None:
@@ -200,12 +208,20 @@ class DeviceConsumer(AsyncConsumer):
             await self._try_ready(since=frame.since, epoch=frame.epoch)
 
     async def _command(self, frame: messages.Command, by: Actor) -> None:
+        asked_at = clock.now()
         answer = await perform(frame, by)
+        # The ticks follow also while Redis is away. An answer older than its question is a repeat.
         if isinstance(answer, messages.Ack) and self.room is not None:
-            self.hub.follow_state(self.room, answer.state)  # also while Redis is away
+            self._follow(self.room, answer.state, newer_than=asked_at - CLOCKS_AGREE)
         self.say(answer)
 
+    def _follow(self, room: Room, state: SessionState, newer_than: datetime) -> None:
+        if state.timer.server_time > newer_than:
+            self.hub.follow_state(room, state)
+
     async def _authenticate(self, frame: messages.Authenticate) -> None:
+        if "authenticate" in self._timers:
+            self._timers.pop("authenticate").cancel()  # it came in time, however long we take
         try:
             admission = await in_database(admit, frame.token)
         except TokenNotValid as error:
@@ -220,8 +236,6 @@ class DeviceConsumer(AsyncConsumer):
             return
         self.admission = admission
         self.device = frame.device or admission.login.device
-        if "authenticate" in self._timers:
-            self._timers.pop("authenticate").cancel()
         left_s = admission.expires_at.timestamp() - clock.now_ms() / 1000
         self._after("token", max(0.0, left_s), self._token_expired)
         if self.room is None:
@@ -262,6 +276,8 @@ class DeviceConsumer(AsyncConsumer):
         """Where things stand; then what happened while we read it."""
         assert self.admission is not None
         assert self.room is not None
+        if self._waiting is None:
+            self._waiting = []  # what is newer must not come before what is older
         missed, active = await in_database(_read, self.admission.user.pk, since, epoch)
         self.room.read_by_one(missed.revision)
         if active is not None:
@@ -280,20 +296,18 @@ class DeviceConsumer(AsyncConsumer):
                 changes=missed.changes,
             )
         )
-        if self._waiting is not None:
-            self._catch_up(self._waiting, missed.revision)
-        self._heartbeat()
-
-    def _catch_up(self, waiting: list[tuple[str, int | None]], read_up_to: int) -> None:
-        """What was told while the first `ready` was made, and from now on as it comes."""
-        self._waiting = None
-        self.tick_every_ms = 1_000
+        waiting, self._waiting = self._waiting or [], None
         for frame, revision in waiting:
-            if revision is None or revision > read_up_to:
+            if revision is None or revision > missed.revision:
                 self.outbox.put(frame)
+        if self.tick_every_ms is None:
+            self.tick_every_ms = 1_000
+        self._heartbeat()
 
     def _heartbeat(self) -> None:
         """Says something when nothing else was said for a while, so that silence means trouble."""
+        if self._is_gone:
+            return
         due = self.outbox.last_put + settings.HEARTBEAT_S - self.loop.time()
         if due <= 0:
             self.say(messages.Heartbeat(server_time=clock.now()))

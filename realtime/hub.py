@@ -30,7 +30,7 @@ class Socket(Protocol):
     """A socket, as the hub sees it."""
 
     outbox: Outbox
-    tick_every_ms: int
+    tick_every_ms: int | None
     joined_at: float  # on the loop's clock
     closing: bool  # it has been told to go
 
@@ -77,9 +77,8 @@ class Room:
 
     def read_by_one(self, revision: int) -> None:
         """One socket has read all up to here. The others have heard no more than before."""
-        if self.revision is None or revision < self.revision:
-            self.revision = revision
-        self.heard_up_to(self.revision)
+        if self.revision is None:
+            self.heard_up_to(revision)
 
     def heard_up_to(self, revision: int) -> None:
         """Every socket has heard this change and all before it."""
@@ -179,13 +178,18 @@ class Hub:
                 if self._channel is None:
                     self._channel = await layer.new_channel()
                     self._listening.set()
-                    failing = False
-                self._hand_out(await layer.receive(self._channel))
+                message = await layer.receive(self._channel)
+                failing = False
             except Exception as error:
                 if not failing:
                     log.warning("the ear on Redis failed, listening again", exc_info=error)
                 failing = True
                 await asyncio.sleep(RETRY_S)
+                continue
+            try:
+                self._hand_out(message)
+            except Exception:
+                log.exception("a message could not be handed out")
 
     def _hand_out(self, message: dict[str, Any]) -> None:
         room = self.rooms.get(message["user"])

@@ -9,16 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, ParamSpec, TypeVar
+from typing import TYPE_CHECKING
 
-from channels.db import database_sync_to_async
 from django.db import Error as DatabaseError
 
 from accounts.models import Login, User
 from realtime import messages
 from realtime.clock import clock
+from realtime.database import when_reconciling
 from sessions_app import changes
 from sessions_app.changes import Change, Missed
 from sessions_app.events import ENDS, SessionChanged
@@ -28,13 +26,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-P = ParamSpec("P")
-R = TypeVar("R")
-
 EVERY_S = 2.5  # two rounds and some work are less than the 6 s that are promised
-
-# Its own thread: a slow query of anybody else does not keep it from its round.
-_executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="reconcile")
 
 
 async def keep_reconciled(hub: Hub) -> None:
@@ -56,7 +48,7 @@ async def keep_reconciled(hub: Hub) -> None:
 
 async def _round(hub: Hub, ahead_before: dict[int, int]) -> dict[int, int]:
     """Gives, for each room that is behind, the revision that it should reach by the next round."""
-    await _ask(clock.measure)
+    await when_reconciling(clock.measure)
     for room in [r for r in hub.rooms.values() if not r.joined]:
         await hub.join_group(room)
         if not room.joined:
@@ -65,7 +57,7 @@ async def _round(hub: Hub, ahead_before: dict[int, int]) -> dict[int, int]:
     if not rooms:
         return {}
     await _close_ended_logins(hub)
-    revisions = await _ask(_revisions, list(rooms))
+    revisions = await when_reconciling(_revisions, list(rooms))
     ahead = {}
     for user, room in rooms.items():
         heard = room.revision or 0
@@ -79,15 +71,21 @@ async def _round(hub: Hub, ahead_before: dict[int, int]) -> dict[int, int]:
 async def _close_ended_logins(hub: Hub) -> None:
     """The sockets of logins that have ended, where the message that said so was lost."""
     sockets = hub.sockets()
-    standing = await _ask(_standing, [s.login_id for s in sockets if s.login_id is not None])
+    standing = await when_reconciling(
+        _standing, [s.login_id for s in sockets if s.login_id is not None]
+    )
     for socket in sockets:
         if socket.login_id is not None and socket.login_id not in standing:
             socket.revoked()
 
 
 async def _heal(hub: Hub, room: Room, heard: int) -> None:
-    missed: Missed = await _ask(changes.missed, room.user_id, since=heard)
-    log.warning("user %s missed %s changes, sending them", room.user_id, len(missed.changes))
+    """Tells the room what it missed, and nothing that it has heard."""
+    missed: Missed = await when_reconciling(changes.missed, room.user_id, since=heard)
+    if hub.rooms.get(room.user_id) is not room:
+        return  # everybody has left meanwhile
+    log.warning("user %s missed some of %s changes", room.user_id, len(missed.changes))
+    heard_already, heard_up_to = set(room.ahead), room.revision or 0
     room.heard_up_to(missed.revision)
     if missed.reset:
         for socket in tuple(room.sockets):
@@ -98,6 +96,8 @@ async def _heal(hub: Hub, room: Room, heard: int) -> None:
             hub.follow_state(room, change.state)
         else:
             hub.follow(room, change.session, change.version, None)
+        if change.revision in heard_already or change.revision <= heard_up_to:
+            continue
         frame = messages.of_change(change).as_text()
         for socket in tuple(room.sockets):
             socket.told(frame, change.revision)
@@ -130,9 +130,3 @@ def _revisions(users: list[int]) -> dict[int, int]:
 
 def _standing(logins: list[int]) -> set[int]:
     return set(Login.objects.standing().filter(pk__in=logins).values_list("pk", flat=True))
-
-
-async def _ask(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-    ask = database_sync_to_async(function, thread_sensitive=False, executor=_executor)
-    answer: R = await ask(*args, **kwargs)
-    return answer

@@ -29,7 +29,7 @@ class Watcher(Protocol):
     """A socket, as the ticker sees it."""
 
     outbox: Outbox
-    tick_every_ms: int  # 0 for none
+    tick_every_ms: int | None  # 0 or None for none
 
 
 @dataclass(slots=True)

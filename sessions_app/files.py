@@ -2,10 +2,33 @@
 
 from __future__ import annotations
 
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
 from django.db import transaction
 from django.db.models.fields.files import FieldFile
+
+
+@contextmanager
+def stored(picture: ContentFile[bytes] | None) -> Iterator[str]:
+    """Stores the picture, if there is one, and gives its name ("" for none).
+
+    Around a transaction, not inside: storing may be slow, and the file goes if that fails. The name
+    is random: one made from the content would be shared between users.
+    """
+    if picture is None:
+        yield ""
+        return
+    name = default_storage.save(f"sessions/{secrets.token_urlsafe(18)}.webp", picture)
+    try:
+        yield name
+    except BaseException:
+        default_storage.delete(name)
+        raise
 
 
 def discard_on_commit(picture: FieldFile) -> None:

@@ -22,6 +22,7 @@ from sessions_app.exceptions import (
     Conflict,
     IdempotencyInProgress,
     IdempotencyMismatch,
+    NotFound,
     SessionError,
     StaleVersion,
 )
@@ -29,6 +30,7 @@ from sessions_app.models import IdempotencyKey
 
 KEPT = timedelta(hours=24)
 LONGEST_KEY = 255
+SLICE = 1_000  # rows that are deleted at a time
 
 _last_cleaning = 0.0  # on the monotonic clock
 
@@ -42,6 +44,7 @@ def once(user_id: int, key: str | None, request: Any, act: Callable[[], Any]) ->
     if key is None:
         return act()
     with transaction.atomic():
+        _keep_user(user_id)
         outcome = _known(user_id, key, request)
         if outcome is None:
             outcome = _outcome(act)
@@ -62,8 +65,18 @@ def forget_old_keys(*, every: timedelta) -> None:
     global _last_cleaning
     if time.monotonic() - _last_cleaning < every.total_seconds() and _last_cleaning:
         return
-    _last_cleaning = time.monotonic()
-    IdempotencyKey.objects.filter(created_at__lt=database_now() - KEPT).delete()
+    old = IdempotencyKey.objects.filter(created_at__lt=database_now() - KEPT)
+    forgotten, _ = IdempotencyKey.objects.filter(pk__in=old.values("pk")[:SLICE]).delete()
+    if forgotten < SLICE:
+        _last_cleaning = time.monotonic()  # else the rest goes next time: deadlines come first
+
+
+def _keep_user(user_id: int) -> None:
+    """Whose answer is stored is not deleted meanwhile. Raises `NotFound` if they are gone."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1 FROM accounts_user WHERE id = %s FOR KEY SHARE", [user_id])
+        if cursor.fetchone() is None:
+            raise NotFound
 
 
 def _known(user_id: int, key: str, request: Any) -> dict[str, Any] | None:

@@ -89,6 +89,12 @@ class Turn:
         self._log(session.pk, session.version, kind, data, state=state, **told)
         return state
 
+    def nothing_changed(self, session: Session) -> SessionState:
+        """Undoes that the revision was raised: what was asked for is there already."""
+        state = session.state(self.now)
+        transaction.set_rollback(True)
+        return state
+
     def record_deletion(self, session: Session) -> None:
         """Deletes the session; its log stays, and says so in its last row."""
         session_id, version = session.pk, session.version + 1

@@ -151,8 +151,12 @@ class Session(models.Model):
             self.arm_reminder(now)
 
     def arm_reminder(self, after: datetime) -> None:
-        offsets = self.user.reminders if self.reminders is None else self.reminders
-        self.reminder_at = next_reminder(self.ends_at, offsets, after)
+        self.reminder_at = next_reminder(self.ends_at, self.reminder_offsets, after)
+
+    @property
+    def reminder_offsets(self) -> list[int]:
+        """Seconds before the end: the session's own, or else those of its user's profile."""
+        return list(self.user.reminders if self.reminders is None else self.reminders)
 
     def state(self, now: datetime) -> SessionState:
         """The session as everybody shows it. Its own time never runs backwards."""

@@ -9,11 +9,18 @@ from __future__ import annotations
 
 import time
 
-from django.db import Error, connection
+from django.db import Error, InterfaceError, OperationalError, connection
 
 AT_MOST_EVERY_S = 1.0  # a pool that is merely exhausted says the same as one that is broken
 
 _renewed = 0.0  # on the monotonic clock
+
+
+def is_away(error: Error) -> bool:
+    """Whether the database, not what it was asked, is to blame: the same may succeed later."""
+    if isinstance(error, (OperationalError, InterfaceError)):
+        return True
+    return _sqlstate(error).startswith(("08", "53", "57P", "25P03"))  # 25P03: idle for too long
 
 
 def renew_connections(after: Error) -> None:
@@ -28,5 +35,11 @@ def renew_connections(after: Error) -> None:
 
 def _lost(error: Error) -> bool:
     """Not what a server says that goes on: a lock or a statement that took too long."""
-    state = getattr(error.__cause__, "sqlstate", None)
-    return state is None or state.startswith(("08", "57P"))
+    state = _sqlstate(error)
+    return not state or state.startswith(("08", "57P"))
+
+
+def _sqlstate(error: Error) -> str:
+    """PostgreSQL's code of the error, where it was PostgreSQL that said something."""
+    cause = error.__cause__
+    return getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None) or ""

@@ -6,12 +6,11 @@ already: a new one goes where there is most room. A sky is one month of the user
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from random import Random
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 WIDTH, HEIGHT = 800, 300
 MARGIN = 20  # a body's middle stays this far from the edge
@@ -19,8 +18,13 @@ STAR_RADII = (4, 9)
 PLANET_RADII = (10, 16)
 PLANET_FULL_GROWN_MINUTES = 180
 APART = 2 * PLANET_RADII[1] + 2  # between middles: then no two bodies touch, whatever they are
-TRIES = 48  # candidates for a place; the roomiest wins
+TRIES = 16  # candidates for a place; the roomiest wins
+STEP = 10  # of the grid that is searched when chance has found no room
+MOST_APART = 60  # bodies that never touch; in a fuller sky they may
 LOOKS = 6  # pictures of each type in client/sky/
+
+
+Place = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,27 +56,37 @@ def body(
 
 def month_of(moment: datetime, *, zone: str, day_start: int) -> date:
     """The first of the month of `moment`, where days start `day_start` minutes late."""
-    local = moment.astimezone(ZoneInfo(zone)).replace(tzinfo=None)
+    local = moment.astimezone(_zone(zone)).replace(tzinfo=None)
     return (local - timedelta(minutes=day_start)).date().replace(day=1)
 
 
-def _roomiest(dice: Random, taken: Sequence[tuple[int, int]]) -> tuple[int, int]:
-    candidates = [
-        (dice.randint(MARGIN, WIDTH - MARGIN), dice.randint(MARGIN, HEIGHT - MARGIN))
-        for _ in range(TRIES)
-    ]
-    best = max(candidates, key=lambda place: _room(place, taken))
-    if _room(best, taken) >= APART:
+def _zone(name: str) -> tzinfo:
+    """The zone; UTC for one that the system knows no more: a session must end all the same."""
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError):
+        return UTC
+
+
+def _roomiest(dice: Random, taken: Sequence[Place]) -> Place:
+    """A place with room: the best of a few by chance, or the first of all that does not touch."""
+    best = max((_anywhere(dice) for _ in range(TRIES)), key=lambda place: _room(place, taken))
+    if _room(best, taken) >= APART**2 or len(taken) >= MOST_APART:
         return best
-    # Chance found nothing: go through the sky in steps finer than a body.
     grid = [
         (x, y)
-        for x in range(MARGIN, WIDTH - MARGIN + 1, 10)
-        for y in range(MARGIN, HEIGHT - MARGIN + 1, 10)
+        for x in range(MARGIN, WIDTH - MARGIN + 1, STEP)
+        for y in range(MARGIN, HEIGHT - MARGIN + 1, STEP)
     ]
     dice.shuffle(grid)
-    return max(grid, key=lambda place: _room(place, taken))
+    return next((place for place in grid if _room(place, taken) >= APART**2), best)
 
 
-def _room(place: tuple[int, int], taken: Sequence[tuple[int, int]]) -> float:
-    return min((math.dist(place, other) for other in taken), default=math.inf)
+def _anywhere(dice: Random) -> Place:
+    return dice.randint(MARGIN, WIDTH - MARGIN), dice.randint(MARGIN, HEIGHT - MARGIN)
+
+
+def _room(place: Place, taken: Sequence[Place]) -> int:
+    """The squared distance to the nearest (whole numbers: this is what placing costs)."""
+    x, y = place
+    return min(((x - a) ** 2 + (y - b) ** 2 for a, b in taken), default=WIDTH**2)

@@ -18,6 +18,7 @@ from accounts.api.serializers import (
     PasswordSerializer,
     UserSerializer,
 )
+from accounts.exceptions import NoSuchLogin
 from accounts.limits import failures_counted
 from accounts.models import Login
 from accounts.profiles import Changes, change_profile
@@ -122,7 +123,19 @@ class LoginsView(AccountView, ListAPIView[Login]):
 
 
 class LoginView(AccountView):
-    """Its tokens are no longer good and its sockets close."""
+    """One device. Once it is ended its tokens are no longer good, and its sockets close."""
+
+    @extend_schema(
+        operation_id="get_login",
+        summary="One device that is logged in",
+        responses={200: LoginSerializer, 404: schema.MISSING, **_ERRORS},
+        **_COMMON,
+    )
+    def get(self, request: Request, login_id: int) -> Response:
+        mine = Login.objects.usable().filter(user=admitted(request).user)
+        if (login := mine.filter(pk=login_id).first()) is None:
+            raise NoSuchLogin
+        return Response(LoginSerializer(login, context={"request": request}).data)
 
     @extend_schema(
         operation_id="end_login",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
+from drf_spectacular.utils import OpenApiParameter
 
 from sessions_app.changes import Missed
 from sessions_app.events import SessionState, SpaceState, TaskState, Value
@@ -51,3 +52,19 @@ def add_components(result: dict[str, Any], **_: Any) -> dict[str, Any]:
     schemas = result.setdefault("components", {}).get("schemas", {}) | components
     result["components"]["schemas"] = dict(sorted(schemas.items()))
     return result
+
+
+# What many endpoints say of themselves.
+REFUSED = {code: ref(Error) for code in (400, 401, 404, 409, 412, 422, 429)}
+PAGE = [
+    OpenApiParameter("limit", int, description="At most so many; the rest follows `Link`."),
+    OpenApiParameter("cursor", int, description="From the `Link` header of the page before."),
+]
+CONDITIONS = [
+    OpenApiParameter("If-Match", str, "header", description='The version seen, such as "7".'),
+]
+KEY = [
+    OpenApiParameter(
+        "Idempotency-Key", str, "header", description="The same key happens once, for 24 hours."
+    ),
+]

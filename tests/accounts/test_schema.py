@@ -21,7 +21,7 @@ def test_every_operation_has_a_name_and_a_summary(operations: dict[str, Any]) ->
     assert set(operations) == {
         *("sign_up", "log_in", "refresh_tokens", "log_out", "log_out_everywhere"),
         *("change_password", "get_me", "change_me", "delete_me"),
-        *("list_logins", "end_other_logins", "end_login"),
+        *("list_logins", "end_other_logins", "get_login", "end_login"),
     }
     for operation in operations.values():
         assert operation["summary"]

@@ -19,7 +19,7 @@ from websockets.exceptions import ConnectionClosed
 
 from benchmarks.device import Device, Frame, device
 from local.part import Part
-from realtime.commands import in_database
+from realtime.database import in_database
 from sessions_app.events import SessionState
 from sessions_app.models import Session, SessionEvent, Space
 from tests.journeys.world import Server, servers, stored, timekeeper

@@ -18,7 +18,7 @@ from urllib.parse import quote
 from django.db import connection
 
 from local.part import Part
-from realtime.commands import in_database
+from realtime.database import in_database
 from sessions_app.models import Session
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -17,7 +17,7 @@ from accounts.tokens import pair_of
 from benchmarks.device import device
 from realtime import consumers, publisher
 from realtime.close_codes import Close
-from realtime.commands import in_database
+from realtime.database import in_database
 from realtime.groups import channel_layer
 from realtime.hub import Hub
 from realtime.limits import BAD_FRAMES, BURST

@@ -12,7 +12,7 @@ from accounts.models import Login
 from benchmarks.device import Device, device
 from realtime import reconcile
 from realtime.clock import clock
-from realtime.commands import in_database
+from realtime.database import in_database
 from realtime.hub import Hub
 from sessions_app import changes, services
 from sessions_app.events import SessionState

@@ -21,7 +21,7 @@ from accounts.models import Login
 from accounts.tokens import AccessToken, pair_of
 from benchmarks.device import Account, Frame
 from realtime import publisher
-from realtime.commands import in_database
+from realtime.database import in_database
 from realtime.hub import Hub
 from sessions_app import services
 from sessions_app.events import SessionState

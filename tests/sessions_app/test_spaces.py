@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from accounts import profiles
 from sessions_app import services, spaces, timekeeper
 from sessions_app.models import Session, Space
+from sessions_app.services import sky
 from sessions_app.spaces import HEIGHT, WIDTH, Body
 from tests.sessions_app.world import Person, time_passes
 
@@ -124,15 +125,15 @@ def test_each_month_is_a_sky_of_its_own(ada: Person) -> None:
     for _ in range(2):
         session = services.finish(ada.has_running().id, by=ada.actor)
     ended = Session.objects.select_related("user").get(pk=session.id)
-    assert len(services.taken_places(ended)) == 2
+    assert len(sky.taken_places(ended)) == 2
     Space.objects.update(sky=date(2026, 1, 1))
-    assert services.taken_places(ended) == []
+    assert sky.taken_places(ended) == []
 
 
 def test_another_users_bodies_are_not_in_the_way(ada: Person, eve: Person) -> None:
     services.finish(eve.has_running().id, by=eve.actor)
     session = Session.objects.get(pk=services.finish(ada.has_running().id, by=ada.actor).id)
-    assert len(services.taken_places(session)) == 1  # its own
+    assert len(sky.taken_places(session)) == 1  # its own
 
 
 # -- when it is ----------------------------------------------------------------------------------

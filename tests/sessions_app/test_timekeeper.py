@@ -12,13 +12,14 @@ from django.db import OperationalError, connection, connections, transaction
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sessions_app import services, timekeeper
+from sessions_app import services, sweep, timekeeper
 from sessions_app.clock import database_now
 from sessions_app.countdown import Countdown
 from sessions_app.events import SessionChanged
 from sessions_app.ledger import turn
 from sessions_app.models import MILLISECOND, Session, SessionEvent, Space
 from sessions_app.reminders import next_reminder, offset_reached
+from sessions_app.services import timer
 from tests.sessions_app.conftest import Listen
 from tests.sessions_app.world import Person, a_crowd_runs, at_once, signed_up, time_passes
 
@@ -126,7 +127,7 @@ def _complete_as_a_single_change(person: Person) -> None:
     with turn(person.actor) as t:
         session = t.open(Session.objects.get(user_id=person.user_id).pk)
         after = Countdown.complete(session.countdown, t.now)
-        services._apply(t, session, after, "completed")
+        timer._apply(t, session, after, "completed")
 
 
 def _compared(person: Person, change: SessionChanged) -> dict[str, Any]:
@@ -367,10 +368,10 @@ def test_the_loop_survives_a_database_that_is_away(
     failures = iter([OperationalError("gone"), OperationalError("still gone")])
     finish_due = timekeeper.finish_due
 
-    def away_at_first() -> int:
+    def away_at_first(limit: int, *, leaving: list[int]) -> int:
         for failure in failures:
             raise failure
-        return finish_due()
+        return finish_due(limit, leaving=leaving)
 
     monkeypatch.setattr(timekeeper, "NAP_AFTER_FAILURE", 0.01)
     monkeypatch.setattr(timekeeper, "finish_due", away_at_first)
@@ -457,10 +458,10 @@ def test_a_session_that_another_worker_holds_does_not_hold_up_the_others() -> No
 @pytest.mark.parametrize(
     ("query", "index"),
     [
-        (timekeeper._DUE, "session_due"),
-        (timekeeper._TO_REMIND, "session_reminder_due"),
-        (timekeeper._SECONDS_TO_NEXT, "session_due"),
-        (timekeeper._SECONDS_TO_NEXT, "session_reminder_due"),
+        (sweep._DUE, "session_due"),
+        (sweep._TO_REMIND, "session_reminder_due"),
+        (sweep._SECONDS_TO_NEXT, "session_due"),
+        (sweep._SECONDS_TO_NEXT, "session_reminder_due"),
     ],
 )
 def test_the_sweep_looks_only_at_the_head_of_an_index(
@@ -468,8 +469,34 @@ def test_the_sweep_looks_only_at_the_head_of_an_index(
 ) -> None:
     a_crowd_runs(5_000)
     with connection.cursor() as cursor:
-        arguments = [timekeeper.BATCH] if "%s" in query else None
+        arguments = [[1, 2], sweep.BATCH] if "%s" in query else None
         cursor.execute(f"EXPLAIN {query}", arguments)
         plan = "\n".join(line for (line,) in cursor.fetchall())
     assert index in plan
     assert "Seq Scan on sessions_app_session" not in plan
+
+
+def test_one_session_that_cannot_be_ended_does_not_keep_the_others_from_ending(
+    ada: Person, eve: Person, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    bad, good = ada.has_running(), eve.has_running()
+    time_passes(25 * 60)
+    new_space = sweep.new_space
+
+    def refuse_one(session: Session, **more: Any) -> Any:
+        if session.pk == bad.id:
+            raise RuntimeError("nobody has thought of this")
+        return new_space(session, **more)
+
+    monkeypatch.setattr(sweep, "new_space", refuse_one)
+    keeper = timekeeper.Timekeeper()
+    keeper._round()
+    assert row(good.id).status == "completed"
+    assert row(bad.id).status == "running"
+    assert f"session {bad.id} cannot be ended" in caplog.text
+    monkeypatch.setattr(sweep, "new_space", new_space)
+    keeper._round()
+    assert row(bad.id).status == "running"  # left alone for a minute
+    monkeypatch.setattr(timekeeper, "ASIDE_S", 0.0)
+    keeper._round()
+    assert row(bad.id).status == "completed"

@@ -1,0 +1,58 @@
+"""The database from the event loop: on threads of the sockets' own, and never for long.
+
+Channels would run all of it, one at a time, on the one thread that it shares with every dispatch: a
+slow query would delay every tick. A frozen server answers nothing at all, so there is a deadline.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import Executor, ThreadPoolExecutor
+from functools import partial
+from typing import Any, ParamSpec, TypeVar
+
+from django.db import Error, OperationalError, close_old_connections
+
+from sessions_app.reconnect import is_away, renew_connections
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+PATIENCE_S = 5.0  # as long as a statement may take; then the thread is left to itself
+
+_for_sockets = ThreadPoolExecutor(max_workers=8, thread_name_prefix="socket")
+# Its own thread: nobody's slow query keeps it from its round.
+_for_reconciling = ThreadPoolExecutor(max_workers=1, thread_name_prefix="reconcile")
+
+
+async def in_database(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    """What `function` gives, for a socket. Raises `OperationalError` if the database is silent."""
+    return await _run(_for_sockets, partial(function, *args, **kwargs))
+
+
+async def when_reconciling(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    """The same for `reconcile.py`."""
+    return await _run(_for_reconciling, partial(function, *args, **kwargs))
+
+
+async def _run(executor: Executor, act: Callable[[], R]) -> R:
+    loop = asyncio.get_running_loop()
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            return await loop.run_in_executor(executor, _on_thread, act)
+    except TimeoutError:
+        raise OperationalError(f"no answer within {PATIENCE_S} s") from None
+
+
+def _on_thread(act: Callable[[], Any]) -> Any:
+    """With a connection that is given back to the pool, and a new pool if it was broken."""
+    close_old_connections()
+    try:
+        return act()
+    except Error as error:
+        if is_away(error):
+            renew_connections(error)
+        raise
+    finally:
+        close_old_connections()

@@ -1,0 +1,161 @@
+"""Sessions over REST. A view validates, calls one service function, answers with the state."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from accounts.api.base import admitted
+from sessions_app import changes, services
+from sessions_app.api.answers import (
+    answer,
+    body_or_nothing,
+    must_exist,
+    once_for,
+    own_sessions,
+    validated,
+)
+from sessions_app.api.conditions import actor, version_seen
+from sessions_app.api.paging import page
+from sessions_app.api.schema import CONDITIONS, KEY, PAGE, REFUSED, Error, LoggedEvent, ref
+from sessions_app.api.serializers import ChangesQuery, SessionInput, VersionSeen
+from sessions_app.api.shown import shown, shown_changes
+from sessions_app.changes import Missed
+from sessions_app.events import SessionState
+from sessions_app.exceptions import NotFound
+from sessions_app.models import SessionEvent
+
+
+class SessionsView(APIView):
+    """`/sessions/`"""
+
+    @extend_schema(
+        operation_id="sessions_list",
+        summary="The user's sessions, newest first",
+        parameters=PAGE,
+        responses={200: ref(SessionState, many=True)},
+        tags=["Sessions"],
+    )
+    def get(self, request: Request) -> Response:
+        rows, headers = page(request, own_sessions(request).for_show(), newest_first=True)
+        return Response([shown(request, s.state(s.read_at)) for s in rows], headers=headers)
+
+    @extend_schema(
+        summary="A new session, ready to start",
+        request=SessionInput,
+        parameters=KEY,
+        responses={201: ref(SessionState), **REFUSED},
+        tags=["Sessions"],
+    )
+    def post(self, request: Request) -> Response:
+        values = validated(SessionInput, request)
+        done = once_for(request, lambda: services.create(by=actor(request), **values).as_json())
+        return answer(request, SessionState.from_json(done), 201)
+
+
+class SessionView(APIView):
+    """`/sessions/{id}/`"""
+
+    @extend_schema(
+        summary="One session",
+        responses={200: ref(SessionState), 404: ref(Error)},
+        tags=["Sessions"],
+    )
+    def get(self, request: Request, session_id: int) -> Response:
+        session = own_sessions(request).for_show().filter(pk=session_id).first()
+        if session is None:
+            raise NotFound
+        return answer(request, session.state(session.read_at))
+
+    @extend_schema(
+        summary="Edit a session; a part is enough",
+        request=SessionInput(partial=True),
+        parameters=CONDITIONS,
+        responses={200: ref(SessionState), **REFUSED},
+        tags=["Sessions"],
+    )
+    def put(self, request: Request, session_id: int) -> Response:
+        edits: Any = validated(SessionInput, request, partial=True)
+        seen = version_seen(request)
+        return answer(request, services.edit(session_id, edits, by=actor(request), seen=seen))
+
+    @extend_schema(
+        operation_id="sessions_patch",
+        summary="The same as PUT",
+        request=SessionInput(partial=True),
+        responses={200: ref(SessionState), **REFUSED},
+        tags=["Sessions"],
+    )
+    def patch(self, request: Request, session_id: int) -> Response:
+        return self.put(request, session_id)
+
+    @extend_schema(
+        summary="Delete a session with its tasks and its star",
+        parameters=CONDITIONS,
+        responses={200: {"type": "object", "properties": {"success": {"const": True}}}, **REFUSED},
+        tags=["Sessions"],
+    )
+    def delete(self, request: Request, session_id: int) -> Response:
+        services.delete(session_id, by=actor(request), seen=version_seen(request))
+        return Response({"success": True})
+
+
+class RepeatView(APIView):
+    """`/sessions/{id}/repeat/`"""
+
+    @extend_schema(
+        summary="A new ready session with copies of the tasks",
+        request=VersionSeen,
+        parameters=[*CONDITIONS, *KEY],
+        responses={201: ref(SessionState), **REFUSED},
+        tags=["Sessions"],
+    )
+    def post(self, request: Request, session_id: int) -> Response:
+        body_or_nothing(request)
+        seen = version_seen(request)
+        done = once_for(
+            request,
+            lambda: services.repeat(session_id, by=actor(request), seen=seen).as_json(),
+        )
+        return answer(request, SessionState.from_json(done), 201)
+
+
+class EventsView(APIView):
+    """`/sessions/{id}/events/`"""
+
+    @extend_schema(
+        operation_id="sessions_events",
+        summary="The session's log, oldest first",
+        parameters=PAGE,
+        responses={200: ref(LoggedEvent, many=True), 404: ref(Error)},
+        tags=["Sessions"],
+    )
+    def get(self, request: Request, session_id: int) -> Response:
+        must_exist(request, session_id)
+        rows, headers = page(request, SessionEvent.objects.filter(session_id=session_id))
+        names = ("version", "revision", "kind", "at", "device", "data")
+        return Response([{n: getattr(row, n) for n in names} for row in rows], headers=headers)
+
+
+class ChangesView(APIView):
+    """`/changes/?since=`"""
+
+    @extend_schema(
+        operation_id="changes",
+        summary="What changed since a revision, oldest first",
+        parameters=[ChangesQuery],
+        responses={200: ref(Missed), 400: ref(Error)},
+        tags=["Sessions"],
+    )
+    def get(self, request: Request) -> Response:
+        query = ChangesQuery(data=request.query_params)
+        query.is_valid(raise_exception=True)
+        asked = query.validated_data
+        missed = changes.missed(
+            admitted(request).user.pk, since=asked["since"], epoch=asked.get("epoch")
+        )
+        return Response(shown_changes(request, missed))

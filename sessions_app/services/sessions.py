@@ -1,0 +1,124 @@
+"""The session itself: made, edited, repeated, deleted."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any, TypedDict
+
+from django.core.files.base import ContentFile
+
+from sessions_app.countdown import Status
+from sessions_app.events import SessionState
+from sessions_app.exceptions import Started, TaskBudgetExceeded
+from sessions_app.files import discard_on_commit, stored
+from sessions_app.ledger import Actor, Turn, turn
+from sessions_app.models import Session, Task
+
+log = logging.getLogger(__name__)
+
+
+class Edit(TypedDict, total=False):
+    """What may be edited. `image` is a picture to store, or None to have none."""
+
+    title: str
+    duration: int
+    image: ContentFile[bytes] | None
+    sound: str
+    reminders: list[int] | None
+
+
+def create(
+    *,
+    by: Actor,
+    title: str,
+    duration: int,
+    image: ContentFile[bytes] | None = None,
+    sound: str = "",
+    reminders: list[int] | None = None,
+) -> SessionState:
+    """A new ready session. `duration` in minutes."""
+    with stored(image) as picture, turn(by) as t:
+        session = _new_session(t, title=title, duration=duration, sound=sound, reminders=reminders)
+        session.image = picture
+        return t.record(session, "created")
+
+
+def edit(session_id: int, changes: Edit, *, by: Actor, seen: int | None = None) -> SessionState:
+    """Edits what `changes` names. The duration only while ready, not below the tasks' minutes."""
+    with stored(changes.get("image")) as picture, turn(by) as t:
+        session = t.open(session_id, seen)
+        named: dict[str, Any] = {**changes}
+        if "image" in changes:
+            named["image"] = picture
+        edits = {name: value for name, value in named.items() if getattr(session, name) != value}
+        if not edits:
+            return t.nothing_changed(session)
+        if "duration" in edits:
+            _set_duration(session, edits.pop("duration"))
+        if "image" in edits:
+            discard_on_commit(session.image)
+        for name, value in edits.items():
+            setattr(session, name, value)
+        if "reminders" in edits:
+            session.arm_reminder(t.now)
+        return t.record(session, "edited", {"fields": sorted(changes)})
+
+
+def repeat(session_id: int, *, by: Actor, seen: int | None = None) -> SessionState:
+    """A new ready session like this one, with copies of its tasks, none of them done."""
+    with stored(_copy_of_picture(session_id, by)) as picture, turn(by) as t:
+        pattern = t.open(session_id, seen)
+        session = _new_session(
+            t,
+            title=pattern.title,
+            duration=pattern.duration,
+            sound=pattern.sound,
+            reminders=pattern.reminders,
+        )
+        session.image = picture
+        session.save(force_insert=True)
+        Task.objects.bulk_create(
+            Task(session=session, title=task.title, duration=task.duration, created_at=t.now)
+            for task in pattern.tasks.all()
+        )
+        return t.record(session, "created", {"repeats": pattern.pk})
+
+
+def delete(session_id: int, *, by: Actor, seen: int | None = None) -> None:
+    """Deletes the session with its tasks and its star. The log keeps that it was there."""
+    with turn(by) as t:
+        session = t.open(session_id, seen)
+        t.record_deletion(session)
+
+
+def _new_session(t: Turn, **values: Any) -> Session:
+    return Session(
+        user=t.user,
+        created_at=t.now,
+        updated_at=t.now,
+        planned_ms=values["duration"] * 60_000,
+        **values,
+    )
+
+
+def _set_duration(session: Session, minutes: int) -> None:
+    if session.status != Status.READY:
+        raise Started
+    if minutes < session.task_minutes:
+        raise TaskBudgetExceeded
+    session.duration = minutes
+    session.planned_ms = minutes * 60_000
+
+
+def _copy_of_picture(session_id: int, by: Actor) -> ContentFile[bytes] | None:
+    """A copy of its own, so that either session can be deleted; None if there is no picture."""
+    pattern = Session.objects.owned_by(by.user_id).filter(pk=session_id).first()
+    if pattern is None or not pattern.image:
+        return None
+    try:
+        return ContentFile(pattern.image.read())
+    except FileNotFoundError:
+        log.warning("a stored picture is missing: %s", pattern.image.name)
+        return None
+    finally:
+        pattern.image.close()

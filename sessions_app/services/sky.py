@@ -1,0 +1,52 @@
+"""What an ended session becomes in the user's sky. Called by what ends it, in its transaction."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import date, timedelta
+
+from django.conf import settings
+
+from sessions_app import spaces
+from sessions_app.models import Session, Space
+
+
+def new_space(session: Session, *, taken: list[tuple[int, int]]) -> Space:
+    """The star or planet of a session that has just ended, not saved yet."""
+    assert session.ended_at is not None
+    assert session.focused_ms is not None
+    seed = secrets.randbits(31)
+    body = spaces.body(
+        timedelta(milliseconds=session.focused_ms),
+        seed=seed,
+        star_up_to=timedelta(minutes=settings.STAR_UP_TO_MINUTES),
+        taken=taken,
+    )
+    return Space(
+        user_id=session.user_id,
+        session=session,
+        type=body.type,
+        sky=sky_of(session),
+        seed=seed,
+        x=body.x,
+        y=body.y,
+        radius=body.radius,
+        hue=body.hue,
+        look=body.look,
+        created_at=session.ended_at,
+    )
+
+
+def sky_of(session: Session) -> date:
+    """The first day of the month, as the user counts days, in which the session ended."""
+    assert session.ended_at is not None
+    return spaces.month_of(
+        session.ended_at, zone=session.user.time_zone, day_start=session.user.day_start
+    )
+
+
+def taken_places(session: Session) -> list[tuple[int, int]]:
+    """The middles of the bodies that are already in the sky of that month."""
+    return list(
+        Space.objects.filter(user_id=session.user_id, sky=sky_of(session)).values_list("x", "y")
+    )

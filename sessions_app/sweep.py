@@ -1,0 +1,208 @@
+"""One look at what is due: ends it, or reminds of it, in one short transaction.
+
+Any number of workers may sweep at once: each takes rows that no other holds (`FOR UPDATE SKIP
+LOCKED`), applies the same rule as every other change, and writes sessions, stars and log in bulk. A
+session's row and its user's are taken together, because every other change holds the user's row:
+nothing can happen to the session in between.
+
+Rows are looked for by `statement_timestamp()`, which can use the index (`clock_timestamp()` is
+volatile and would read every running row); the end itself is decided by the clock after the lock.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from functools import partial
+
+from django.db import Error as DatabaseError
+from django.db import connection, transaction
+
+from sessions_app.clock import database_now
+from sessions_app.events import Reminded, SessionChanged, session_reminded
+from sessions_app.ledger import announce
+from sessions_app.models import Session, SessionEvent, Space, in_ms
+from sessions_app.reconnect import is_away
+from sessions_app.reminders import offset_reached
+from sessions_app.services.sky import new_space, sky_of
+
+BATCH = 100  # sessions in one transaction, which holds their users' rows: well under a second
+
+_DUE = """
+    SELECT s.id FROM sessions_app_session s JOIN accounts_user u ON u.id = s.user_id
+    WHERE s.status = 'running' AND s.ends_at <= statement_timestamp() AND s.id <> ALL(%s)
+    ORDER BY s.ends_at LIMIT %s
+    FOR NO KEY UPDATE OF s, u SKIP LOCKED
+"""
+_TO_REMIND = """
+    SELECT s.id FROM sessions_app_session s JOIN accounts_user u ON u.id = s.user_id
+    WHERE s.reminder_at IS NOT NULL AND s.reminder_at <= statement_timestamp() AND s.id <> ALL(%s)
+    ORDER BY s.reminder_at LIMIT %s
+    FOR NO KEY UPDATE OF s, u SKIP LOCKED
+"""
+_SECONDS_TO_NEXT = """
+    SELECT extract(epoch FROM least(
+        (SELECT min(ends_at) FROM sessions_app_session WHERE status = 'running'),
+        (SELECT min(reminder_at) FROM sessions_app_session WHERE reminder_at IS NOT NULL)
+    ) - clock_timestamp())
+"""
+
+
+class SweepFailed(Exception):
+    """Something about one of these sessions, and not the database's being away, made it fail."""
+
+    def __init__(self, ids: list[int]) -> None:
+        super().__init__(f"sessions {ids[:5]}{'...' if len(ids) > 5 else ''}")
+        self.ids = ids
+
+
+def finish_due(limit: int = BATCH, *, leaving: Collection[int] = ()) -> int:
+    """Ends up to `limit` sessions whose deadline has come. Gives how many it ended.
+
+    `leaving`: ids that it does not touch. Raises `SweepFailed`, and the database's errors.
+    """
+    with _taken(_DUE, limit, leaving) as sessions:
+        if not sessions:
+            return 0
+        now = database_now()
+        due = [s for s in sessions if s.countdown.is_due(now)]
+        _complete(due, now)
+    return len(due)
+
+
+def send_reminders(limit: int = BATCH, *, leaving: Collection[int] = ()) -> int:
+    """Announces the reminders that have come, each at most once for a deadline. Gives how many."""
+    with _taken(_TO_REMIND, limit, leaving) as sessions:
+        if not sessions:
+            return 0
+        now = database_now()
+        for session in sessions:
+            _remind(session, now)
+        Session.objects.bulk_update(sessions, ["reminder_at"])
+    return len(sessions)
+
+
+def seconds_to_next() -> float | None:
+    """How long until the next deadline or reminder, by the database's clock; None if none."""
+    with connection.cursor() as cursor:
+        cursor.execute(_SECONDS_TO_NEXT)
+        (seconds,) = cursor.fetchone()
+    return None if seconds is None else float(seconds)
+
+
+@contextmanager
+def _taken(query: str, limit: int, leaving: Collection[int]) -> Iterator[list[Session]]:
+    """A transaction that holds the sessions which the query picks."""
+    with transaction.atomic():
+        sessions = _locked(query, limit, leaving)
+        try:
+            yield sessions
+        except Exception as error:
+            if isinstance(error, DatabaseError) and is_away(error):
+                raise
+            raise SweepFailed([session.pk for session in sessions]) from error
+
+
+def _locked(query: str, limit: int, leaving: Collection[int]) -> list[Session]:
+    """The sessions that the query picks, locked with their users until the transaction ends."""
+    with connection.cursor() as cursor:
+        cursor.execute(query, [list(leaving), limit])
+        ids = [row[0] for row in cursor.fetchall()]
+    if not ids:
+        return []
+    return list(
+        Session.objects.filter(pk__in=ids)
+        .select_related("user")
+        .prefetch_related("tasks")
+        .order_by("ends_at")
+    )
+
+
+def _complete(due: list[Session], now: datetime) -> None:
+    """The end of each: the same rule as every other change, written in bulk."""
+    revisions = _raise_revisions(session.user_id for session in due)
+    for session in due:
+        session.take(session.countdown.complete(now), now)
+        session.version += 1
+        session.updated_at = max(now, session.updated_at)
+    spaces = _bodies(due)
+    Session.objects.bulk_update(
+        due,
+        [
+            *("status", "version", "updated_at", "planned_ms", "ends_at", "remaining_ms"),
+            *("focused_ms", "ended_at", "reminder_at"),
+        ],
+    )
+    Space.objects.bulk_create(spaces)
+    for session, space in zip(due, spaces, strict=True):
+        assert session.ended_at is not None
+        late_ms = in_ms(now - session.ended_at)
+        revision = revisions[session.user_id]
+        session.event = SessionEvent(  # type: ignore[attr-defined]
+            user_id=session.user_id,
+            revision=revision,
+            session_id=session.pk,
+            version=session.version,
+            kind="completed",
+            at=session.updated_at,
+            data={"late_ms": late_ms, "space": space.pk},
+        )
+        announce(
+            SessionChanged(
+                user=session.user_id,
+                revision=revision,
+                session=session.pk,
+                version=session.version,
+                cause="completed",
+                at=session.updated_at,
+                device="",
+                state=session.state(now),
+                space=space.state(),
+                late_ms=late_ms,
+            )
+        )
+    SessionEvent.objects.bulk_create(session.event for session in due)  # type: ignore[attr-defined]
+
+
+def _bodies(ended: list[Session]) -> list[Space]:
+    taken: dict[tuple[int, object], list[tuple[int, int]]] = defaultdict(list)
+    skies = {sky_of(session) for session in ended}
+    users = {session.user_id for session in ended}
+    for user, sky, x, y in Space.objects.filter(user_id__in=users, sky__in=skies).values_list(
+        "user_id", "sky", "x", "y"
+    ):
+        taken[user, sky].append((x, y))
+    return [new_space(s, taken=taken[s.user_id, sky_of(s)]) for s in ended]
+
+
+def _raise_revisions(users: Iterable[int]) -> dict[int, int]:
+    """The next revision of each user. Their rows are held already; one active session each."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE accounts_user SET revision = revision + 1 WHERE id = ANY(%s)"
+            " RETURNING id, revision",
+            [list(users)],
+        )
+        return dict(cursor.fetchall())
+
+
+def _remind(session: Session, now: datetime) -> None:
+    """Announces what has come, and arms the next one of this deadline."""
+    assert session.ends_at is not None
+    assert session.reminder_at is not None
+    left = session.countdown.remaining_at(now)
+    offset_s = offset_reached(session.ends_at, session.reminder_at)
+    if left and offset_s in session.reminder_offsets:  # it may have been taken off the list
+        reminder = Reminded(
+            user=session.user_id,
+            session=session.pk,
+            version=session.version,
+            remaining_ms=in_ms(left),
+            offset_s=offset_s,
+        )
+        transaction.on_commit(
+            partial(session_reminded.send_robust, sender=Reminded, reminder=reminder)
+        )
+    session.arm_reminder(max(now, session.reminder_at))
