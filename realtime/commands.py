@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import Any
 
 from django.db import Error as DatabaseError
@@ -10,6 +11,7 @@ from django.db import Error as DatabaseError
 from realtime.database import in_database
 from realtime.messages import Ack, Command, Error
 from sessions_app.commands import command
+from sessions_app.events import SessionState
 from sessions_app.exceptions import SessionError
 from sessions_app.ledger import Actor
 from sessions_app.reconnect import is_away
@@ -17,8 +19,14 @@ from sessions_app.reconnect import is_away
 log = logging.getLogger(__name__)
 
 
-async def perform(frame: Command, by: Actor) -> Ack | Error:
-    """The answer to a command. What was acknowledged is stored."""
+async def perform(
+    frame: Command, by: Actor, on_done: Callable[[SessionState], None]
+) -> Ack | Error:
+    """The answer to a command. What was acknowledged is stored.
+
+    `on_done` hears of what the command has done, and not of an old answer that is given again.
+    """
+    repeats: list[bool] = []
     arguments: dict[str, Any] = {"seconds": frame.seconds}
     if frame.replace is not None:
         arguments["replace"] = frame.replace
@@ -31,6 +39,7 @@ async def perform(frame: Command, by: Actor) -> Ack | Error:
             by=by,
             seen=frame.version,
             key=frame.key,
+            on_repeat=lambda: repeats.append(True),
         )
     except SessionError as refusal:
         return refused(frame.id, refusal)
@@ -40,6 +49,8 @@ async def perform(frame: Command, by: Actor) -> Ack | Error:
             return Error(id=frame.id, code="unavailable", message="Try again in a moment.")
         log.exception("a command failed")
         return Error(id=frame.id, code="internal", message="Something went wrong here.")
+    if not repeats:
+        on_done(state)
     return Ack(id=frame.id, session=state.id, version=state.timer.version, state=state)
 
 

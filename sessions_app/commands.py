@@ -25,8 +25,11 @@ def command(
     by: Actor,
     seen: int | None = None,
     key: str | None = None,
+    on_repeat: Callable[[], None] = lambda: None,
 ) -> SessionState:
     """Does `action` (a key of `ACTIONS`) on the session, once for each `key`.
+
+    `on_repeat` is called if the answer is that of an earlier request with this key.
 
     Raises `InvalidInput` for arguments of a wrong kind, and what the service raises.
     """
@@ -37,6 +40,7 @@ def command(
         key,
         request,
         lambda: ACTIONS[action](session_id, by, seen, given).as_json(),
+        on_repeat,
     )
     return SessionState.from_json(answer)
 

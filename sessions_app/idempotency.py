@@ -35,18 +35,27 @@ SLICE = 1_000  # rows that are deleted at a time
 _last_cleaning = 0.0  # on the monotonic clock
 
 
-def once(user_id: int, key: str | None, request: Any, act: Callable[[], Any]) -> Any:
+def once(
+    user_id: int,
+    key: str | None,
+    request: Any,
+    act: Callable[[], Any],
+    on_repeat: Callable[[], None] = lambda: None,
+) -> Any:
     """Does `act` once for this key and gives its answer (plain JSON); a repeat gets the same one.
 
     `request` is what was asked, as plain JSON. A refusal by the rules is an answer too, and raised
-    again. Raises `IdempotencyMismatch` and `IdempotencyInProgress`.
+    again; `on_repeat` is called before an old answer is given. Raises `IdempotencyMismatch` and
+    `IdempotencyInProgress`, and `NotFound` for a user who is gone.
     """
     if key is None:
         return act()
     with transaction.atomic():
         _keep_user(user_id)
         outcome = _known(user_id, key, request)
-        if outcome is None:
+        if outcome is not None:
+            on_repeat()
+        else:
             outcome = _outcome(act)
             IdempotencyKey.objects.create(
                 user_id=user_id,

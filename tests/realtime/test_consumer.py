@@ -15,7 +15,7 @@ from websockets.exceptions import ConnectionClosed, ConnectionClosedError, Inval
 from accounts import logins
 from accounts.tokens import pair_of
 from benchmarks.device import device
-from realtime import consumers, publisher
+from realtime import consumers, database, publisher
 from realtime.close_codes import Close
 from realtime.database import in_database
 from realtime.groups import channel_layer
@@ -583,6 +583,60 @@ async def test_a_command_moves_the_ticks_even_if_nothing_is_heard_of_it(ada: Per
             assert Hub.here().ticker._sessions == {}
 
 
+async def test_an_answer_that_is_repeated_brings_no_ticks_back(ada: Person) -> None:
+    session = await ada.has_session()
+    async with device(ada.account) as laptop:
+        await laptop.command("start", session.id, key="k")
+    await ada.does(services.finish, session.id)
+    await until(lambda: Hub.here().rooms == {})
+    async with device(ada.account) as laptop:
+        assert laptop.ready["active"] is None
+        repeated = await laptop.command("start", session.id, key="k")
+        assert repeated["state"]["timer"]["status"] == "running"
+        assert Hub.here().ticker._sessions == {}
+
+
+async def test_news_do_not_overtake_the_answer_to_sync(
+    ada: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = await ada.has_session()
+    read = consumers._read
+
+    def slowly(*arguments: Any) -> Any:
+        before = read(*arguments)
+        services.start(session.id, by=ada.actor)
+        publisher.flush()
+        heard.wait(10)
+        return before
+
+    heard = threading.Event()
+    async with device(ada.account) as laptop, raw(ada.account.base) as phone:
+        await phone.authenticate(ada.account.access)
+        monkeypatch.setattr(consumers, "_read", slowly)
+        await phone.send(type="sync", since=1)
+        await laptop.heard_type("session.state", cause="started")
+        heard.set()
+        assert (await phone.next("ready", "session.state"))["type"] == "ready"
+        assert (await phone.next("ready", "session.state"))["cause"] == "started"
+
+
+async def test_a_database_that_says_nothing_is_said_to_be_unavailable(
+    ada: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = await ada.has_session()
+    async with device(ada.account) as laptop, raw(ada.account.base) as phone:
+        thawed = threading.Event()
+        monkeypatch.setattr(database, "PATIENCE_S", 0.1)
+        monkeypatch.setattr("realtime.commands.command", lambda *_, **__: thawed.wait(10))
+        monkeypatch.setattr(consumers, "admit", lambda _: thawed.wait(10))
+        error = await laptop.command("start", session.id)
+        await phone.send(type="authenticate", token=ada.account.access)
+        ending = await phone.ending()
+        thawed.set()
+    assert (error["type"], error["code"]) == ("error", "unavailable")
+    assert ending.code == 4503
+
+
 async def test_a_device_gets_ticks_as_often_as_it_wants(ada: Person) -> None:
     await ada.has_running()
     async with (
@@ -716,7 +770,7 @@ async def test_a_change_while_it_is_read_is_told_after_it(
 async def test_a_fault_of_ours_ends_the_socket_with_a_code_and_leaves_nothing_behind(
     ada: Person, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async def broken(frame: Command, by: Any) -> None:
+    async def broken(frame: Command, by: Any, on_done: Any) -> None:
         raise ZeroDivisionError
 
     monkeypatch.setattr(consumers, "perform", broken)

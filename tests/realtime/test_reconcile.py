@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from functools import partial
 from typing import Any
 
@@ -10,7 +12,7 @@ import pytest
 from accounts import logins
 from accounts.models import Login
 from benchmarks.device import Device, device
-from realtime import reconcile
+from realtime import consumers, reconcile
 from realtime.clock import clock
 from realtime.database import in_database
 from realtime.hub import Hub
@@ -62,6 +64,43 @@ async def test_a_newcomer_who_has_read_a_lost_change_does_not_hide_it_from_the_o
             await phone.send(type="sync", since=0)
             told = await laptop.heard_type("session.state")
     assert (told["cause"], told["session"]) == ("started", session.id)
+
+
+async def test_healing_does_not_repeat_what_was_heard(ada: Person) -> None:
+    session = await ada.has_running()
+    async with device(ada.account) as laptop:
+        with messages_lost():
+            await ada.does(services.edit, session.id, {"title": "Lost"})
+        await ada.does(services.finish, session.id)
+        await laptop.heard_type("session.ended")
+        await until(lambda: room_of(ada).revision == 4)
+        await rounds(3)
+    assert len([f for f in laptop.frames if f["type"] == "session.ended"]) == 1
+
+
+async def test_a_slow_reader_does_not_make_the_others_hear_an_end_twice(
+    ada: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its read is from before the end; the others have heard of the end by then."""
+    session = await ada.has_running()
+    read = consumers._read
+
+    def slowly(*arguments: Any) -> Any:
+        before = read(*arguments)
+        services.finish(session.id, by=ada.actor)
+        heard.wait(10)
+        return before
+
+    heard = threading.Event()
+    async with device(ada.account) as laptop, raw(ada.account.base) as phone:
+        monkeypatch.setattr(consumers, "_read", slowly)
+        answer = asyncio.ensure_future(phone.authenticate(ada.account.access))
+        await laptop.heard_type("session.ended")
+        heard.set()
+        assert (await answer)["active"]["id"] == session.id
+        assert (await phone.next("session.ended"))["session"] == session.id
+        await rounds(3)
+    assert len([f for f in laptop.frames if f["type"] == "session.ended"]) == 1
 
 
 async def test_what_was_heard_is_not_told_again(

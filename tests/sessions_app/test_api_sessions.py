@@ -391,3 +391,12 @@ def test_every_change_is_announced_once(ada: Person, announced: Listen) -> None:
         ada.put(url(session), {"title": "Rest"}, If_Match='"1"')
         ada.delete(url(session))
     assert [change.cause for change in heard] == ["created", "edited", "deleted"]
+
+
+@pytest.mark.parametrize("edits", [{}, {"title": "Write"}, {"duration": 25, "sound": ""}])
+def test_an_edit_that_changes_nothing_is_no_change(ada: Person, edits: dict[str, Any]) -> None:
+    session = ada.has_session("Write", 25)
+    revision = ada.revision
+    answer = ada.put(f"/sessions/{session.id}/", edits)
+    assert (answer.status_code, answer.json()["timer"]["version"]) == (200, 1)
+    assert ada.revision == revision

@@ -225,3 +225,8 @@ def test_however_deep_a_body_nests_a_key_is_no_accident(ada: Person) -> None:
             headers={"Idempotency-Key": f"k{depth}"},
         )
         assert answer.status_code in {201, 400}, depth
+
+
+def test_nothing_is_done_for_somebody_who_has_gone(db: None) -> None:
+    with pytest.raises(NotFound):
+        once(2**31, "key", "a request", lambda: pytest.fail("it was done"))

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.files.base import ContentFile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageChops, ImageOps, ImageStat, PngImagePlugin
@@ -18,6 +19,7 @@ from PIL import Image, ImageChops, ImageOps, ImageStat, PngImagePlugin
 from sessions_app import images, services
 from sessions_app.exceptions import ImageInvalid
 from sessions_app.images import from_data_url
+from sessions_app.ledger import Turn
 from tests.sessions_app.conftest import Listen
 from tests.sessions_app.world import Person, data_url, picture
 
@@ -359,3 +361,15 @@ def test_a_service_takes_a_ready_file(ada: Person) -> None:
     )
     assert session.image is not None
     assert session.image.startswith("/media/sessions/")
+
+
+def test_no_file_is_left_behind_by_what_failed(
+    ada: Person, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise RuntimeError
+
+    monkeypatch.setattr(Turn, "record", fail)
+    with pytest.raises(RuntimeError):
+        services.create(by=ada.actor, title="W", duration=5, image=ContentFile(b"picture"))
+    assert stored(settings) == []

@@ -12,6 +12,7 @@ from django.db import OperationalError, connection, connections, transaction
 from hypothesis import given
 from hypothesis import strategies as st
 
+from accounts.models import User
 from sessions_app import services, sweep, timekeeper
 from sessions_app.clock import database_now
 from sessions_app.countdown import Countdown
@@ -500,3 +501,40 @@ def test_one_session_that_cannot_be_ended_does_not_keep_the_others_from_ending(
     monkeypatch.setattr(timekeeper, "ASIDE_S", 0.0)
     keeper._round()
     assert row(bad.id).status == "completed"
+
+
+def test_a_log_that_is_wrong_keeps_only_its_own_session_from_ending(
+    ada: Person, eve: Person
+) -> None:
+    """The database refuses the end; that is no reason to think that the database is away."""
+    bad, good = ada.has_running(), eve.has_running()
+    SessionEvent.objects.create(
+        user_id=ada.user_id,
+        revision=99,
+        session_id=bad.id,
+        version=bad.timer.version + 1,
+        kind="edited",
+        at=database_now(),
+    )
+    time_passes(25 * 60)
+    timekeeper.Timekeeper()._round()
+    assert (row(bad.id).status, row(good.id).status) == ("running", "completed")
+
+
+def test_a_session_ends_although_its_users_time_zone_is_no_more(ada: Person) -> None:
+    session = ada.has_running()
+    User.objects.filter(pk=ada.user_id).update(time_zone="Mars/Olympus_Mons")
+    time_passes(25 * 60)
+    timekeeper.Timekeeper()._round()
+    assert row(session.id).status == "completed"
+
+
+def test_a_reminder_that_was_taken_off_the_list_is_not_sent(ada: Person, announced: Listen) -> None:
+    ada.has_running()
+    ada.patch("/users/me/", {"reminders": [60]})
+    with announced() as reminded:
+        time_passes(20 * 60 + 1)
+        sweep.send_reminders()
+        time_passes(3 * 60 + 59)
+        sweep.send_reminders()
+    assert [reminder.offset_s for reminder in reminded] == [60]
