@@ -1,6 +1,7 @@
 """`./space check`: all that CI runs, each step with its time, and a summary at the end."""
 
 import secrets
+import shutil
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -51,6 +52,7 @@ def steps(checkout: Checkout) -> list[Step]:
         Step("migrations", manage("makemigrations", "--check", "--dry-run")),
         Step("schemas", manage("export_schemas", "--check")),
         Step("deployment", manage("check", "--deploy", "--fail-level", "WARNING"), production()),
+        *logic_of_the_page(checkout),
         Step("tests", [*pytest, *for_the_whole_suite()], needs_servers=False),
         Step(
             "tests with psycopg2",
@@ -59,6 +61,16 @@ def steps(checkout: Checkout) -> list[Step]:
             needs_servers=False,
         ),
     ]
+
+
+def logic_of_the_page(checkout: Checkout) -> list[Step]:
+    """The tests of the page's own modules, where Node is there: nothing else needs it."""
+    tests = sorted(map(str, (checkout.root / "tests" / "client").glob("*.test.mjs")))
+    node = shutil.which("node")
+    if node is None:
+        say("Without Node the logic of the page is not tested (tests/client).")
+        return []
+    return [Step("page", [node, "--test", *tests])]
 
 
 def production() -> dict[str, str]:
