@@ -3,21 +3,26 @@
 from collections.abc import Iterable, Mapping
 from typing import IO, Any
 
-from rest_framework.exceptions import ParseError
+from django.http import Http404
+from rest_framework.exceptions import NotAcceptable, ParseError
 from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.parsers import JSONParser
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 
 
-class AlwaysJson(DefaultContentNegotiation):
-    """`Accept` is not looked at: a 406 would help nobody, there is nothing else to have."""
+class AnswerAnyway(DefaultContentNegotiation):
+    """What a client accepts where we have it, else what we have: a 406 would help nobody."""
 
     def select_renderer(
         self, request: Request, renderers: Iterable[BaseRenderer], format_suffix: str | None = None
     ) -> tuple[BaseRenderer, str]:
-        first = next(iter(renderers))
-        return first, first.media_type
+        ours = list(renderers)
+        try:
+            chosen: tuple[BaseRenderer, str] = super().select_renderer(request, ours, format_suffix)
+            return chosen
+        except (NotAcceptable, Http404):  # the second is for an unknown `?format=`
+            return ours[0], ours[0].media_type
 
 
 class Json(JSONParser):

@@ -187,7 +187,7 @@ REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["config.json.Json"],
     "DEFAULT_THROTTLE_CLASSES": ["accounts.limits.RequestsPerUser"],
-    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "config.json.AlwaysJson",
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "config.json.AnswerAnyway",
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "config.errors.handle",
     "UNAUTHENTICATED_USER": None,

@@ -19,7 +19,11 @@ urlpatterns = [
     path("", page.page),
     path("users/", include("accounts.api.urls")),
     path("", include("sessions_app.api.urls")),
-    path("schema/", SpectacularAPIView.as_view(), name="schema"),
+    path(
+        "schema/",
+        SpectacularAPIView.as_view(),
+        name="schema",
+    ),
     path("docs/", SpectacularSwaggerView.as_view(url_name="schema")),
     path("media/<path:name>", page.media),
 ]

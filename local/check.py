@@ -12,6 +12,8 @@ from local.environment import settings_for_tests
 from local.foreground import run_in_foreground
 from local.pytest_arguments import for_the_whole_suite
 
+WITH_PSYCOPG2 = ["tests/sessions_app", "tests/accounts", "tests/config"]
+
 
 @dataclass(frozen=True)
 class Step:
@@ -56,7 +58,7 @@ def steps(checkout: Checkout) -> list[Step]:
         Step("tests", [*pytest, *for_the_whole_suite()], needs_servers=False),
         Step(
             "tests with psycopg2",
-            [*pytest, *for_the_whole_suite(), "tests/sessions_app", "tests/accounts"],
+            [*pytest, *for_the_whole_suite(), *WITH_PSYCOPG2],
             {"DB_DRIVER": "psycopg2"},
             needs_servers=False,
         ),
