@@ -251,6 +251,7 @@ LOGGING = {
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["stderr"], "level": env.str("LOG_LEVEL", "INFO")},
     "loggers": {
+        "django.security.DisallowedHost": {"level": "CRITICAL"},  # anybody can write any Host
         "django.request": {"level": "ERROR"},  # a 404 is the client's affair
         "daphne": {"level": "WARNING"},
         "uvicorn": {"level": "WARNING"},  # two lines for each socket that opens

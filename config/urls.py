@@ -2,6 +2,7 @@
 
 from django.urls import include, path, register_converter
 from django.urls.converters import IntConverter
+from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
 from config import errors, page
@@ -19,12 +20,10 @@ urlpatterns = [
     path("", page.page),
     path("users/", include("accounts.api.urls")),
     path("", include("sessions_app.api.urls")),
-    path(
-        "schema/",
-        SpectacularAPIView.as_view(),
-        name="schema",
-    ),
+    path("schema/", SpectacularAPIView.as_view(), name="schema"),
     path("docs/", SpectacularSwaggerView.as_view(url_name="schema")),
+    path("docs", RedirectView.as_view(url="/docs/")),  # what people type
+    path("schema", RedirectView.as_view(url="/schema/")),
     path("media/<path:name>", page.media),
 ]
 

@@ -18,7 +18,15 @@ from local.run import run, stopped_by_signals
 
 ROOT = Path(__file__).resolve().parent.parent
 PASSED_ON = ("test", "manage")  # their arguments are for another program
+LAST_PORT = 65_535
 NOT_RUNNING = "Space is not running in this checkout: start it with ./space run"
+
+
+def _port(text: str) -> int:
+    """A number that a port can have. (argparse says which argument was wrong.)"""
+    if not text.isdecimal() or int(text) > LAST_PORT:
+        raise argparse.ArgumentTypeError(f"{text} is no port: 0 to {LAST_PORT}")
+    return int(text)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -104,7 +112,7 @@ def _parser() -> argparse.ArgumentParser:
     about = "install, start PostgreSQL, Valkey, the server and a timekeeper; stop with Ctrl-C"
     run_ = commands.add_parser("run", help=about, description=about)
     run_.add_argument("--host", default="127.0.0.1", help="0.0.0.0 for phones in your network")
-    run_.add_argument("--port", type=int, default=8000, help="0 for any free one")
+    run_.add_argument("--port", type=_port, default=8000, help="0 for any free one")
 
     about = "run the tests; arguments are pytest's (none: all of them, in parallel)"
     commands.add_parser("test", help=about, description=about).add_argument("rest", nargs="*")

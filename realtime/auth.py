@@ -60,13 +60,3 @@ def bearer_token(scope: Scope) -> str | None:
 async def forbidden(scope: Scope, send: Any) -> None:
     """Ends the handshake with 403: what ASGI servers answer to a close before the accept."""
     await send({"type": "websocket.close"})
-
-
-async def not_found(scope: Scope, send: Any) -> None:
-    """Ends the handshake with 404, or 403 where the server can send no other answer."""
-    if "websocket.http.response" not in (scope.get("extensions") or {}):
-        await forbidden(scope, send)
-        return
-    headers = [(b"content-type", b"application/json")]
-    await send({"type": "websocket.http.response.start", "status": 404, "headers": headers})
-    await send({"type": "websocket.http.response.body", "body": b'{"code": "not_found"}'})

@@ -173,6 +173,8 @@ class DeviceConsumer(AsyncConsumer):
             self.close(Close.FRAME_TOO_LARGE, "too_large")
             return
         try:
+            if not text:
+                raise BadFrame("A text frame with a JSON object is required.")
             frame = messages.decode(text)
         except BadFrame as bad:
             self._bad(bad)

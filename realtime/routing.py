@@ -7,13 +7,13 @@ from typing import Any
 from channels.routing import URLRouter
 from django.urls import path, re_path
 
-from realtime.auth import AllowedOrigins, Scope, not_found
+from realtime.auth import AllowedOrigins, Scope, forbidden
 from realtime.consumers import DeviceConsumer
 
 
 async def nowhere(scope: Scope, receive: Any, send: Any) -> None:
     """Without this route an unknown path is an exception, and a traceback in the log."""
-    await not_found(scope, send)
+    await forbidden(scope, send)
 
 
 websocket_application = AllowedOrigins(

@@ -23,6 +23,9 @@ from realtime.outbox import Outbox
 SECOND = 1_000  # ms
 QUANTUM = 10  # ms: how late a tick may leave, and how many sessions share a wake-up
 SLOTS = SECOND // QUANTUM
+# ms; what is later than that is given up for the next second. More than none: of a session that is
+# alone in the wheel the next slot ends one whole second after the last.
+LATE_AT_MOST = 100
 
 
 class Watcher(Protocol):
@@ -41,6 +44,10 @@ class Watched:
     ends_at_ms: int
     watchers: Collection[Watcher]
     told_ms: int = 0  # what remained at the last tick: after an overrun a slot may come twice
+
+    def remaining(self, now: float) -> int:
+        """The whole second that was reached last, as what remained then."""
+        return -int(-(self.ends_at_ms - now) // SECOND) * SECOND
 
 
 class Ticker:
@@ -88,7 +95,7 @@ class Ticker:
         if not self._sessions:
             return
         now = self._now_ms()
-        if not now - SECOND <= self._turned_to_ms <= now + SECOND:
+        if not now - SECOND - LATE_AT_MOST <= self._turned_to_ms <= now + SECOND:
             # An overrun: those seconds are gone. Or the clock was measured anew, and set back.
             self._turned_to_ms = int(now // QUANTUM) * QUANTUM
         first = self._turned_to_ms // QUANTUM
@@ -120,8 +127,7 @@ def _slot(ends_at_ms: int) -> int:
 
 def _tick(watched: Watched, now: float) -> None:
     """Sends the second that has just come, down to 1: the end is told when it is committed."""
-    left = watched.ends_at_ms - now
-    remaining = -int(-left // SECOND) * SECOND  # rounded up: the boundary that was just passed
+    remaining = watched.remaining(now)
     if remaining < SECOND or remaining == watched.told_ms:
         return
     watched.told_ms = remaining

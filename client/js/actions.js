@@ -55,8 +55,9 @@ export class Actions {
     const sure = await question({
       title: "Cancel this session?",
       text: `“${session.title}” will stop here and leave nothing in your sky.`,
-      yes: "Cancel it",
+      yes: "Cancel the session",
       no: "Keep going",
+      destroys: true,
     });
     const now = this.#store.session(session.id); // it went on while the question stood
     if (sure && now) await this.command(now, "cancel");
@@ -76,6 +77,7 @@ export class Actions {
       text: `“${session.title}”, its tasks and what it left in the sky will be gone.`,
       yes: "Delete",
       no: "Keep it",
+      destroys: true,
     });
     if (!sure) return;
     await attempt(async () => {

@@ -194,7 +194,7 @@ async def test_an_unknown_path_is_refused_in_the_handshake_and_the_log_stays_cle
     with pytest.raises(InvalidStatus) as refusal:
         async with raw(base, path):
             pass
-    assert refusal.value.response.status_code == 404
+    assert refusal.value.response.status_code == 403
     assert tracebacks(caplog) == []
 
 

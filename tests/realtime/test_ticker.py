@@ -297,6 +297,21 @@ def test_however_the_process_stumbles_no_second_is_told_twice_or_long_after(
     assert all(0 <= late <= 1_000 for late in screen.lateness(ends_at))
 
 
+def test_a_timer_that_goes_off_a_little_early_loses_no_second(
+    ticker: Ticker, time: FakeTime, screen: Screen
+) -> None:
+    """Loops round their timers; and the slot ends between one look at the clock and the next."""
+    ticker.follow(SESSION, 2, in_ms(30_003), [screen])
+    time.run(1_100)
+    looks = [ticker._next_ms + 0.02, ticker._next_ms - 0.05]
+    ticker._now_ms = lambda: looks.pop() if looks else time.now
+    time.now = ticker._next_ms + 0.02
+    ticker._turn()
+    assert looks == []
+    time.run(1_000)
+    assert screen.remaining == whole_seconds(30, 27)
+
+
 def test_a_short_overrun_makes_a_tick_late_and_loses_none(
     ticker: Ticker, time: FakeTime, screen: Screen
 ) -> None:

@@ -2,21 +2,22 @@
 
 import { h, newId } from "../dom.js";
 
-/** True where the user said yes. Escape means no. */
-export function question({ title, text, yes, no = "Not now" }) {
+/** True where the user said yes. Escape means no; `destroys`: yes takes something away. */
+export function question({ title, text, yes, no = "Not now", destroys = false }) {
   const id = newId("question");
-  const agree = h("button", { value: "yes", class: "primary" }, yes);
+  const agree = h("button", { value: "yes", class: destroys ? "danger" : "primary" }, yes);
+  const decline = h("button", { value: "no", class: "quiet" }, no);
   const form = h(
     "form",
     { method: "dialog" },
     h("h2", { id }, title),
     h("p", {}, text),
-    h("div", { class: "row end" }, h("button", { value: "no", class: "quiet" }, no), agree),
+    h("div", { class: "row end" }, decline, agree),
   );
   const dialog = h("dialog", { "aria-labelledby": id }, form);
   document.body.append(dialog);
   dialog.showModal();
-  agree.focus();
+  (destroys ? decline : agree).focus(); // so that Enter destroys nothing
   return new Promise((resolve) => {
     dialog.addEventListener("close", () => {
       dialog.remove();
