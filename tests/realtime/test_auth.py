@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from realtime.auth import AllowedOrigins, bearer_token, is_allowed, not_found, origin_of
+from realtime.auth import AllowedOrigins, bearer_token, is_allowed, origin_of
 
 
 def scope(*headers: tuple[str, str], scheme: str = "ws", **more: Any) -> dict[str, Any]:
@@ -147,26 +147,3 @@ def test_a_token_in_the_handshake_is_a_bearer(header: str, token: str | None) ->
 
 def test_without_the_header_there_is_no_token() -> None:
     assert bearer_token(scope()) is None
-
-
-@pytest.mark.parametrize(
-    ("extensions", "types"),
-    [
-        (
-            {"websocket.http.response": {}},
-            ["websocket.http.response.start", "websocket.http.response.body"],
-        ),
-        ({}, ["websocket.close"]),
-        (None, ["websocket.close"]),
-    ],
-)
-async def test_an_unknown_path_is_404_where_the_server_can_say_so(
-    extensions: Any, types: list[str]
-) -> None:
-    sent = []
-
-    async def send(message: dict[str, Any]) -> None:
-        sent.append(message["type"])
-
-    await not_found(scope(extensions=extensions), send)
-    assert sent == types
