@@ -62,6 +62,12 @@ class Server:
         self.part.process.wait(patience_s)
         return time.monotonic() - began
 
+    def start_again(self) -> None:
+        """On the same port, once what was there is gone."""
+        self.seconds_to_exit()
+        self.part.start()
+        self.part.wait_until_ready(READY_S)
+
     def _signal(self, number: signal.Signals) -> None:
         assert self.part.pid is not None
         os.kill(self.part.pid, number)

@@ -1,0 +1,74 @@
+"""axe-core, from npm: only for these tests, so it is fetched once into `.space/`, not kept here."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+from playwright.async_api import Page
+
+VERSION = "4.14.1"
+HOME = Path(__file__).resolve().parents[2] / ".space" / "npm"
+SCRIPT = HOME / f"axe-core-{VERSION}" / "node_modules" / "axe-core" / "axe.min.js"
+INSTALL_WITHIN_S = 50
+# A heading of the first level is advice, not WCAG: the app has none yet.
+RUN = """async () => {
+  const { violations } = await axe.run(document, {
+    resultTypes: ["violations"], rules: { "page-has-heading-one": { enabled: false } } });
+  return violations.flatMap(({ id, help, nodes }) =>
+    nodes.map((node) => `${id}: ${help}: ${node.html} (${node.any[0]?.message ?? ""})`));
+}"""
+
+
+def script() -> Path:
+    """The file, installed if it is not there. Skips the test where that cannot be done."""
+    HOME.mkdir(parents=True, exist_ok=True)
+    with (HOME / "lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # one worker installs, the others wait for it
+        if not SCRIPT.exists():
+            _install()
+    return SCRIPT
+
+
+async def violations(page: Page) -> list[str]:
+    """What axe has against the page as it is now. The page was opened with `script()` in it."""
+    found: list[str] = await page.evaluate(RUN)
+    return found
+
+
+def _install() -> None:
+    npm = shutil.which("npm")
+    if npm is None:
+        _without("npm is not here, and axe-core comes from it.")
+    folder = SCRIPT.parents[2]
+    folder.mkdir(exist_ok=True)
+    command: list[str | Path] = [
+        npm,
+        "install",
+        "--prefix",
+        folder,
+        "--no-save",
+        "--no-audit",
+        "--no-fund",
+    ]
+    command += ["--ignore-scripts", f"axe-core@{VERSION}"]
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=INSTALL_WITHIN_S, check=False
+        )
+    except subprocess.TimeoutExpired:
+        _without(f"npm did not bring axe-core within {INSTALL_WITHIN_S} s.")
+    if done.returncode != 0 or not SCRIPT.exists():
+        _without(f"npm could not bring axe-core: {done.stderr.strip()}")
+
+
+def _without(reason: str) -> NoReturn:
+    """In CI a check that was not made is a failure."""
+    if os.environ.get("CI"):
+        pytest.fail(reason)
+    pytest.skip(reason)

@@ -1,0 +1,120 @@
+"""The page fits where it is shown: small and large, by day and by night, enlarged and at rest."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from PIL import Image, ImageStat
+from playwright.async_api import expect
+
+from tests.browser.conftest import Desk
+from tests.browser.page import Window
+from tests.journeys.world import Server
+from tests.realtime.world import Person
+
+WIDTHS = [320, 360, 768, 1200]
+BY_NIGHT, BY_DAY = range(90), range(165, 256)  # mean brightness of the whole window
+
+# What of the page cannot be used with a finger: off the screen, behind something, or cut off.
+OUT_OF_REACH = """() => {
+  const all = document.querySelectorAll("button, input, select, textarea, a[href], summary");
+  const problem = (element) => {
+    element.scrollIntoView({ block: "center", behavior: "instant" });
+    const box = element.getBoundingClientRect();
+    const [x, y] = [box.left + box.width / 2, box.top + box.height / 2];
+    if (box.left < -1 || box.right > innerWidth + 1) return "is off the screen";
+    const there = document.elementFromPoint(x, y);
+    if (!there || !(element.contains(there) || there.contains(element))) return "is covered";
+    if (element.localName === "button" && element.scrollWidth > element.clientWidth + 1)
+      return "is cut off";
+    return null;
+  };
+  const shown = [...all].filter((element) => element.checkVisibility({
+    visibilityProperty: true, opacityProperty: true }));
+  return shown.map((element) => [element, problem(element)]).filter(([, what]) => what)
+    .map(([element, what]) => `${element.outerHTML.slice(0, 140)} ${what}`);
+}"""
+
+
+async def is_usable(window: Window, when: str) -> None:
+    assert not await window.scrolls_sideways(), f"{when}: the page scrolls sideways"
+    assert await window.page.evaluate(OUT_OF_REACH) == [], when
+
+
+async def brightness(window: Window) -> float:
+    """0 for a black window, 255 for a white one."""
+    png = await window.page.screenshot()
+    return ImageStat.Stat(Image.open(io.BytesIO(png)).convert("L")).mean[0]
+
+
+async def is_usable_at_every_width(window: Window, state: str) -> None:
+    for width in WIDTHS:
+        await window.page.set_viewport_size({"width": width, "height": 720})
+        await is_usable(window, f"{state} at {width} px")
+
+
+async def test_at_every_width_all_is_in_reach_and_nothing_scrolls_sideways(
+    desk: Desk, one: Server, ada: Person
+) -> None:
+    await is_usable_at_every_width(await desk.window(one.base), "welcome")
+    long = "Donaudampfschifffahrtsgesellschaftskapitänsmützenabzeichenverordnung und mehr"
+    await ada.has_session(long)
+    window = await desk.window(one.base, ada)
+    await window.lists(long)
+    await is_usable_at_every_width(window, "ready")
+    await window.press_in_row("Start", long)
+    await window.counts(long)
+    await is_usable_at_every_width(window, "running")
+    await window.press("Finish")
+    await window.counts_nothing()
+    await is_usable_at_every_width(window, "ended")
+
+
+@pytest.mark.parametrize("zoom", ["page", "text"])
+async def test_enlarged_to_200_percent_it_can_be_used(
+    zoom: str, desk: Desk, one: Server, ada: Person
+) -> None:
+    await ada.has_session("Read")
+    await ada.has_running("Write")
+    # A browser that enlarges a page of 1280 px shows it as one of 640 px.
+    size = {"width": 640, "height": 400} if zoom == "page" else {"width": 1280, "height": 800}
+    window = await desk.window(one.base, ada, viewport=size)
+    if zoom == "text":
+        await window.page.evaluate("document.documentElement.style.fontSize = '200%'")
+    await window.counts("Write")
+    await is_usable(window, f"{zoom} at 200 %")
+    await window.press("Pause")
+    await window.stands_still()
+
+
+@pytest.mark.parametrize(("scheme", "expected"), [("light", BY_DAY), ("dark", BY_NIGHT)])
+async def test_it_is_light_by_day_and_dark_by_night(
+    scheme: str, expected: range, desk: Desk, one: Server, ada: Person
+) -> None:
+    window = await desk.window(one.base, ada, color_scheme=scheme)
+    assert round(await brightness(window)) in expected
+
+
+async def test_with_reduced_motion_nothing_moves_by_itself(
+    desk: Desk, one: Server, ada: Person
+) -> None:
+    window = await desk.window(one.base, ada, reduced_motion="reduce")
+    await window.new_session("Write", 25, start=True)
+    await window.counts("Write")
+    assert await _moving(window) == []
+    await window.press("Cancel")
+    await expect(window.dialog).to_be_visible()
+    assert await _moving(window) == []
+    await window.page.keyboard.press("Escape")
+    await window.press("Finish")
+    await expect(window.body("Write").first).to_be_visible()
+    assert await _moving(window) == []
+
+
+async def _moving(window: Window) -> list[str]:
+    script = """() => document.getAnimations()
+      .filter((animation) => animation.playState === "running")
+      .map((animation) => animation.animationName ?? animation.transitionProperty ?? "?")"""
+    moving: list[str] = await window.page.evaluate(script)
+    return moving

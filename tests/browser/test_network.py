@@ -1,0 +1,103 @@
+"""The network comes and goes, and so do servers."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from playwright.async_api import expect
+
+from realtime.database import in_database
+from sessions_app.models import SessionEvent
+from tests.browser.cable import cable
+from tests.browser.conftest import Desk
+from tests.browser.page import Window
+from tests.journeys.world import Server, servers, stored
+from tests.realtime.world import Person
+
+
+async def test_without_network_it_counts_on_and_afterwards_shows_what_it_missed(
+    desk: Desk, one: Server, ada: Person, phone: Window
+) -> None:
+    async with cable(one.base) as network:
+        laptop = await desk.window(network.base, ada)
+        await laptop.new_session("Write", 25, start=True)
+        await phone.counts("Write")
+        network.pull()
+        await laptop.context.set_offline(True)
+        before = await laptop.seconds()
+        await expect(laptop.digits).not_to_have_text(await laptop.digits.inner_text())
+        assert await laptop.seconds() < before
+        await phone.press("+5 min")
+        await phone.press("Pause")
+        await phone.stands_still()
+        network.plug()
+        await laptop.context.set_offline(False)
+        await laptop.stands_still()
+        await laptop.is_connected()
+        await expect(laptop.digits).to_have_text(await phone.digits.inner_text())
+
+
+async def test_a_command_whose_answer_was_lost_is_repeated_and_happens_once(
+    desk: Desk, one: Server, ada: Person
+) -> None:
+    session = await ada.has_running("Write")
+    async with cable(one.base) as network:
+        laptop = await desk.window(network.base, ada)
+        await laptop.counts("Write")
+        network.mute()
+        await laptop.press("Pause")
+        await stored(session.id, "paused")
+        network.cut()
+        await laptop.stands_still()
+        await laptop.is_connected()
+    pauses = SessionEvent.objects.filter(session_id=session.id, kind="paused")
+    assert await in_database(pauses.count) == 1
+
+
+async def test_what_is_pressed_while_the_server_is_away_is_refused_aloud(
+    desk: Desk, one: Server, ada: Person
+) -> None:
+    await ada.has_running("Write")
+    async with cable(one.base) as network:
+        laptop = await desk.window(network.base, ada)
+        await laptop.counts("Write")
+        await laptop.context.set_offline(True)
+        network.pull()
+        network.cut()
+        await laptop.is_coming_back()
+        await laptop.press("Pause")
+        await expect(laptop.page.get_by_role("alert")).to_contain_text("cannot be reached")
+        await laptop.counts("Write")
+
+
+async def test_a_killed_server_is_waited_for_and_its_window_comes_back_by_itself(
+    desk: Desk, ada: Person, phone: Window, tmp_path: Path
+) -> None:
+    with servers(tmp_path, "uvicorn") as [victim]:
+        laptop = await desk.window(victim.base, ada)
+        await laptop.new_session("Write", 25, start=True)
+        await phone.counts("Write")
+        victim.kill()
+        await laptop.is_coming_back()
+        await phone.press("Pause")
+        await phone.stands_still()
+        await laptop.counts("Write")  # it cannot know
+        await asyncio.to_thread(victim.start_again)
+        await laptop.is_connected()
+        await laptop.stands_still()
+        await expect(laptop.digits).to_have_text(await phone.digits.inner_text())
+
+
+async def test_a_window_that_is_opened_while_the_network_is_away_says_so_and_fills_later(
+    desk: Desk, one: Server, ada: Person
+) -> None:
+    await ada.has_session("Write")
+    async with cable(one.base) as network:
+        laptop = await desk.window(network.base, ada)
+        await laptop.lists("Write")
+        await laptop.page.route("**/sessions/", lambda route: route.abort())
+        await laptop.page.reload()
+        await expect(laptop.row("Write")).to_have_count(0)
+        await laptop.page.unroute("**/sessions/")
+        await laptop.lists("Write")
