@@ -9,7 +9,7 @@ from pathlib import Path
 from local import pytest_arguments, venv
 from local.check import check
 from local.checkout import Checkout
-from local.console import complain, say
+from local.console import complain, say, step
 from local.environment import SHARED
 from local.foreground import become, run_in_foreground
 from local.instance import running, the_only_one
@@ -17,9 +17,19 @@ from local.problem import Problem
 from local.run import run, stopped_by_signals
 
 ROOT = Path(__file__).resolve().parent.parent
-PASSED_ON = ("test", "manage")  # their arguments are for another program
+PASSED_ON = ("test", "manage", "demo")  # their arguments are for another program
 LAST_PORT = 65_535
 NOT_RUNNING = "Space is not running in this checkout: start it with ./space run"
+
+DEMO_ARGUMENTS = """\
+arguments:
+  --user NAME        the name of the account (demo)
+  --password TEXT    its password (made at random)
+  --months N         how far back it goes (12)
+  --seed N           another number, another year (1)
+  --time-zone NAME   where it is lived, as in Europe/Berlin (this machine's)
+  --no-running       leave no session running
+  --again            delete the account first, if demo has made it"""
 
 
 def _port(text: str) -> int:
@@ -55,6 +65,8 @@ def _run(checkout: Checkout, options: argparse.Namespace, here: Path) -> int:
                 return check(checkout, with_tests=options.tests)
         case "env":
             return env(checkout)
+        case "demo":
+            return manage(checkout, ["demo", *options.rest], migrated=True)
         case _:
             return manage(checkout, options.rest)
 
@@ -81,7 +93,8 @@ def env(checkout: Checkout) -> int:
     return 0
 
 
-def manage(checkout: Checkout, arguments: Sequence[str]) -> int:
+def manage(checkout: Checkout, arguments: Sequence[str], *, migrated: bool = False) -> int:
+    """`migrated`: servers that are started for it have their tables."""
     with stopped_by_signals():
         checkout.venv.ensure(venv.RUN, os.environ)
         command = checkout.manage_command(*arguments)
@@ -95,7 +108,11 @@ def manage(checkout: Checkout, arguments: Sequence[str]) -> int:
             the_only_one(checkout.space, str(checkout.root)),
             checkout.lasting_servers() as servers,
         ):
-            return run_in_foreground(command, environment | servers.addresses)
+            environment |= servers.addresses
+            if migrated:
+                with step("Migrating the database"):
+                    checkout.manage(["migrate", "--noinput", "--verbosity", "0"], environment)
+            return run_in_foreground(command, environment)
 
 
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:
@@ -122,6 +139,11 @@ def _parser() -> argparse.ArgumentParser:
     check_.add_argument(
         "--no-tests", dest="tests", action="store_false", help="CI has run `./space test` before"
     )
+
+    about = "fill an account with a believable year, and print how to come in"
+    demo = commands.add_parser("demo", help=about, description=about, epilog=DEMO_ARGUMENTS)
+    demo.formatter_class = argparse.RawDescriptionHelpFormatter
+    demo.add_argument("rest", nargs="*", help="see below")
 
     about = "print the addresses and secrets of the Space that is running, for another process"
     commands.add_parser("env", help=about, description=about)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import logging
+from datetime import datetime
 from typing import Any, TypedDict
 
 from django.core.files.base import ContentFile
 
+from accounts.models import User
 from sessions_app.countdown import Status
 from sessions_app.events import SessionState
 from sessions_app.exceptions import Started, TaskBudgetExceeded
 from sessions_app.files import discard_on_commit, stored
-from sessions_app.ledger import Actor, Turn, turn
+from sessions_app.ledger import Actor, turn
 from sessions_app.models import Session, Task
 
 log = logging.getLogger(__name__)
@@ -38,7 +40,9 @@ def create(
 ) -> SessionState:
     """A new ready session. `duration` in minutes."""
     with stored(image) as picture, turn(by) as t:
-        session = _new_session(t, title=title, duration=duration, sound=sound, reminders=reminders)
+        session = new_session(
+            t.user, t.now, title=title, duration=duration, sound=sound, reminders=reminders
+        )
         session.image = picture
         return t.record(session, "created")
 
@@ -68,8 +72,9 @@ def repeat(session_id: int, *, by: Actor, seen: int | None = None) -> SessionSta
     """A new ready session like this one, with copies of its tasks, none of them done."""
     with stored(_copy_of_picture(session_id, by)) as picture, turn(by) as t:
         pattern = t.open(session_id, seen)
-        session = _new_session(
-            t,
+        session = new_session(
+            t.user,
+            t.now,
             title=pattern.title,
             duration=pattern.duration,
             sound=pattern.sound,
@@ -91,11 +96,12 @@ def delete(session_id: int, *, by: Actor, seen: int | None = None) -> None:
         t.record_deletion(session)
 
 
-def _new_session(t: Turn, **values: Any) -> Session:
+def new_session(user: User, now: datetime, **values: Any) -> Session:
+    """A ready session of this user's, made at `now` and not saved yet."""
     return Session(
-        user=t.user,
-        created_at=t.now,
-        updated_at=t.now,
+        user=user,
+        created_at=now,
+        updated_at=now,
         planned_ms=values["duration"] * 60_000,
         **values,
     )

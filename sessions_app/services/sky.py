@@ -11,11 +11,11 @@ from sessions_app import spaces
 from sessions_app.models import Session, Space
 
 
-def new_space(session: Session, *, taken: list[tuple[int, int]]) -> Space:
-    """The star or planet of a session that has just ended, not saved yet."""
+def new_space(session: Session, *, taken: list[tuple[int, int]], seed: int | None = None) -> Space:
+    """The star or planet of a session that has just ended, not saved yet. `seed`: or by chance."""
     assert session.ended_at is not None
     assert session.focused_ms is not None
-    seed = secrets.randbits(31)
+    seed = secrets.randbits(31) if seed is None else seed
     body = spaces.body(
         timedelta(milliseconds=session.focused_ms),
         seed=seed,

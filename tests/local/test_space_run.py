@@ -95,6 +95,22 @@ def test_given_servers_are_used_instead(place):
     assert shown == "postgres://a@db/space redis://cache/0\n"
 
 
-@pytest.mark.parametrize("command", [[], ["run"], ["test"], ["check"], ["env"], ["manage"]])
+def test_demo_starts_servers_for_itself_if_none_are_running_and_migrates_them(place):
+    done = place.space("demo", "--months", "3", "--user=lin")
+    assert "Migrating the database" in done.stdout
+    assert "demo was told: --months 3 --user=lin" in done.stdout
+    assert place.processes() == []
+
+
+def test_demo_uses_the_servers_that_are_running(place):
+    place.start()
+    done = place.space("demo")
+    assert done.stdout.startswith("demo was told:")
+    assert place.state()["address"] in done.stdout
+
+
+@pytest.mark.parametrize(
+    "command", [[], ["run"], ["test"], ["check"], ["env"], ["manage"], ["demo"]]
+)
 def test_each_command_has_help(place, command):
     assert "usage: ./space" in place.space(*command, "--help").stdout

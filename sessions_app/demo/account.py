@@ -1,0 +1,61 @@
+"""The account that demo writes into, and how it knows its own again.
+
+Membership in a group tells: nobody can join or leave one over the API, whatever they call
+themselves, so only what demo has made is ever deleted by it.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django.contrib.auth.models import Group
+from django.db import connection
+
+from accounts import logins, profiles
+from accounts.models import Login, User
+from accounts.names import fold
+from sessions_app.demo.plan import Plan
+from sessions_app.demo.write import Written
+
+MADE_BY_DEMO = "made by demo"
+DEVICES = {"Laptop": timedelta(0), "Phone": timedelta(days=9)}  # when each came, after sign-up
+
+
+def find(name: str) -> User | None:
+    """Whoever has this name, in any spelling."""
+    return User.objects.filter(username_key=fold(name)).first()
+
+
+def is_ours(user: User) -> bool:
+    return user.groups.filter(name=MADE_BY_DEMO).exists()
+
+
+def make(name: str, email: str, password: str, plan: Plan, zone: str) -> Written:
+    """Signs up and writes the plan. Within the caller's transaction.
+
+    Raises accounts' InvalidInput, as any sign-up.
+    """
+    _be_patient()
+    user = logins.sign_up(name, email, password, device="Laptop").user
+    user = profiles.change_profile(user, {"time_zone": zone})
+    logins.log_in(user, device="Phone")
+    _lived_since(user, plan)
+    group, _ = Group.objects.get_or_create(name=MADE_BY_DEMO)
+    user.groups.add(group)
+    written = Written(plan, user)
+    written.save()
+    return written
+
+
+def _be_patient() -> None:
+    """Here the program thinks between two statements, on a slow machine for more than 2 s."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT set_config('idle_in_transaction_session_timeout', '60s', true)")
+
+
+def _lived_since(user: User, plan: Plan) -> None:
+    """The account is as old as what is in it."""
+    User.objects.filter(pk=user.pk).update(date_joined=plan.since)
+    for device, later in DEVICES.items():
+        came = min(plan.since + later, plan.until)
+        Login.objects.filter(user=user, device=device).update(first_seen=came, last_seen=plan.until)
