@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from random import Random
 
@@ -34,12 +34,12 @@ def project_for(dice: Random, day: Day, part: Part) -> Project:
     return dice.choices(PROJECTS, [weight(project) for project in PROJECTS])[0]
 
 
-def draft(dice: Random, day: Day, project: Project, *, title: str = "") -> PlannedSession:
+def draft(dice: Random, day: Day, project: Project) -> PlannedSession:
     """A session of this project; nothing has happened to it yet."""
     minutes = dice.choice(project.minutes) if project.minutes else duration(dice)
     count = dice.choices(list(HOW_MANY_TASKS), list(HOW_MANY_TASKS.values()))[0]
     return PlannedSession(
-        title=numbered(title or dice.choice(project.titles), project, day.progress),
+        title=numbered(dice.choice(project.titles), project, day.progress),
         minutes=minutes,
         tasks=_tasks(dice, day, project, minutes, count),
         reminders=dice.choices(list(REMINDERS), list(REMINDERS.values()))[0],
@@ -51,6 +51,21 @@ def another_title(dice: Random, day: Day, project: Project, title: str) -> str:
     """A title of this project's, but not this one: an edit that changes nothing is none."""
     titles = [numbered(text, project, day.progress) for text in project.titles]
     return dice.choice([each for each in titles if each != title])
+
+
+def draft_for_later(dice: Random, day: Day, project: Project) -> PlannedSession:
+    """One that can wait: its first title, and two tasks."""
+    session = draft(dice, day, project)
+    return replace(
+        session,
+        title=numbered(project.titles[0], project, day.progress),
+        tasks=_tasks(dice, day, project, session.minutes, 2),
+    )
+
+
+def draft_again(dice: Random, pattern: PlannedSession) -> PlannedSession:
+    """The same once more, as it was called in the end."""
+    return replace(pattern, title=pattern.last_title, sky_seed=dice.getrandbits(31), steps=())
 
 
 def draft_for_now(dice: Random, day: Day) -> PlannedSession:

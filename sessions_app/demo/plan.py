@@ -9,15 +9,25 @@ from datetime import UTC, date, datetime, time, timedelta
 from random import Random
 from zoneinfo import ZoneInfo
 
-from sessions_app.demo.draft import Day, another_title, draft, draft_for_now, project_for
-from sessions_app.demo.habits import Part, dice_of, has_exams, sessions_of
+from sessions_app.demo.draft import (
+    Day,
+    another_title,
+    draft,
+    draft_again,
+    draft_for_later,
+    draft_for_now,
+    project_for,
+)
+from sessions_app.demo.habits import dice_of, has_exams, sessions_of
 from sessions_app.demo.story import PlannedSession, Step, Story
-from sessions_app.demo.texts import FOR_LATER, THESIS
+from sessions_app.demo.texts import FOR_LATER, THESIS, Project
 
 MOST_MONTHS = 36
 BREAKS = ((2, 6), (5, 15), (15, 50))  # minutes between two sessions
 UP_AT = 7 * 60  # minutes after midnight; earlier than that, nothing was finished today
 HAS_RUN = timedelta(minutes=8, seconds=20)  # the session that is running at the end
+DROPPED, RENAMED, REPEATED = 0.025, 0.04, 0.2  # how often
+LATELY = 25  # sessions
 BEFORE_IT = timedelta(minutes=15)  # in which only ready ones were made, for later
 
 
@@ -52,6 +62,7 @@ class _Life:
         self._past = until - HAS_RUN - BEFORE_IT  # by then all others were over
         self._free_from = self._moment(self._first, UP_AT)
         self._sessions: list[PlannedSession] = []
+        self._projects: list[Project] = []  # of each session
 
     def told(self, *, running: bool) -> Plan:
         since = self._free_from
@@ -63,7 +74,7 @@ class _Life:
         self._sessions += self._for_later(dice, today)
         if running:
             self._sessions.append(self._running(dice, today))
-        return Plan(since, self._until, sorted(self._sessions, key=lambda s: s.created_at))
+        return Plan(since, self._until, self._sessions)
 
     # -- a day like any other ----------------------------------------------------------------------
 
@@ -74,16 +85,51 @@ class _Life:
             for _ in range(count):
                 begin = max(begin, self._free_from)
                 if begin < self._moment(day.date, part.closes):
-                    self._add(dice, _any_session(dice, day, part, begin))
+                    project = project_for(dice, day, part)
+                    self._add(dice, project, self._any_session(dice, day, project, begin))
 
-    def _add(self, dice: Random, session: PlannedSession) -> None:
+    def _add(self, dice: Random, project: Project, session: PlannedSession) -> None:
         """Takes it, unless it would not be over yet; then there is a break."""
         low, high = dice.choice(BREAKS)
         if session.last_change < self._past:
             self._sessions.append(session)
+            self._projects.append(project)
             self._free_from = session.last_change + timedelta(
                 milliseconds=dice.randint(low * 60_000, high * 60_000)
             )
+
+    def _any_session(
+        self, dice: Random, day: Day, project: Project, begin: datetime
+    ) -> PlannedSession:
+        """Begun at about `begin`, and over when it is over."""
+        now = begin + timedelta(milliseconds=dice.randrange(60_000))
+        again = self._one_to_repeat(dice, project)
+        if again is not None:
+            session = draft_again(dice, self._sessions[again])
+            story = Story(session, now, project.device, dice)
+            story.repeat(again)
+        else:
+            session = draft(dice, day, project)
+            story = Story(session, now, project.device, dice)
+            story.prepare()
+        whim = dice.random()
+        if whim < DROPPED:
+            story.drop()
+            return story.told()
+        if whim > 1 - RENAMED:
+            story.rename(another_title(dice, day, project, session.title))
+        story.wait(2, 100)
+        story.start()
+        story.run()
+        return story.told()
+
+    def _one_to_repeat(self, dice: Random, project: Project) -> int | None:
+        """The place of one of this project's that was kept lately; mostly none is repeated."""
+        if dice.random() > REPEATED:
+            return None
+        lately = range(max(0, len(self._sessions) - LATELY), len(self._sessions))
+        own = [n for n in lately if self._projects[n] is project and self._sessions[n].is_kept]
+        return dice.choice(own) if own else None
 
     # -- today -------------------------------------------------------------------------------------
 
@@ -101,14 +147,13 @@ class _Life:
         story.prepare()
         story.start()
         story.run_out()
-        self._add(dice, story.told())
+        self._add(dice, THESIS, story.told())
 
     def _for_later(self, dice: Random, today: Day) -> Iterator[PlannedSession]:
         now = self._past
         for project in FOR_LATER:
             now += timedelta(milliseconds=dice.randint(60_000, 180_000))
-            session = draft(dice, today, project, title=project.titles[0])
-            story = Story(session, now, project.device, dice)
+            story = Story(draft_for_later(dice, today, project), now, project.device, dice)
             story.prepare()
             yield story.told()
 
@@ -131,21 +176,6 @@ class _Life:
         """The instant at which a clock on the wall shows this minute of the day."""
         at = time(minute // 60, minute % 60)
         return datetime.combine(day, at, self._zone).astimezone(UTC)
-
-
-def _any_session(dice: Random, day: Day, part: Part, begin: datetime) -> PlannedSession:
-    """Begun at about `begin`, and over when it is over."""
-    project = project_for(dice, day, part)
-    now = begin + timedelta(milliseconds=dice.randrange(60_000))
-    session = draft(dice, day, project)
-    story = Story(session, now, project.device, dice)
-    story.prepare()
-    if dice.random() < 0.04:
-        story.rename(another_title(dice, day, project, session.title))
-    story.wait(2, 100)
-    story.start()
-    story.run()
-    return story.told()
 
 
 def _months_before(day: date, months: int) -> date:

@@ -16,6 +16,8 @@ from sessions_app.countdown import Countdown, Status
 
 Action = Literal[
     "create",
+    "repeat",
+    "delete",
     "rename",
     "add_task",
     "do_task",
@@ -43,7 +45,10 @@ LATEST_MS = 150  # of an end, with a timekeeper at work
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """One change. `task` is a place in the session's list of tasks, `seconds` an extension."""
+    """One change. `task` is a place in the session's list of tasks, `seconds` an extension.
+
+    `pattern` is the place in the plan of the session that is repeated.
+    """
 
     at: datetime
     action: Action
@@ -51,6 +56,7 @@ class Step:
     task: int = 0
     seconds: int = 0
     title: str = ""
+    pattern: int = 0
 
     def rule(self, countdown: Countdown) -> Countdown:
         """The countdown after a step of the timer."""
@@ -85,6 +91,11 @@ class PlannedSession:
         return self.steps[-1].at
 
     @property
+    def last_title(self) -> str:
+        renamed = [step.title for step in self.steps if step.action == "rename"]
+        return renamed[-1] if renamed else self.title
+
+    @property
     def is_kept(self) -> bool:
         return any(step.action in KEPT for step in self.steps)
 
@@ -102,11 +113,20 @@ class Story:
         return replace(self._session, steps=tuple(self._steps))
 
     def prepare(self) -> None:
-        """Made, with its tasks; now and then the title is thought over."""
+        """Made, and its tasks one after the other."""
         self._step("create")
         for number in range(len(self._session.tasks)):
             self.wait(5, 25)
             self._step("add_task", task=number)
+
+    def repeat(self, pattern: int) -> None:
+        """Made with its tasks at once, like the one at that place in the plan."""
+        self._step("repeat", pattern=pattern)
+
+    def drop(self) -> None:
+        """Thought better of it."""
+        self.wait(20, 2_400)
+        self._step("delete")
 
     def rename(self, title: str) -> None:
         self.wait(3, 20)
@@ -253,6 +273,7 @@ class Story:
         task: int = 0,
         seconds: int = 0,
         title: str = "",
+        pattern: int = 0,
     ) -> Step:
         step = Step(
             at=self.now,
@@ -261,6 +282,7 @@ class Story:
             task=task,
             seconds=seconds,
             title=title,
+            pattern=pattern,
         )
         self._steps.append(step)
         return step

@@ -45,11 +45,15 @@ class Written:
         self.events: list[SessionEvent] = []
         self.since, self.until = plan.since, plan.until
         self._user = user
-        self._tasks: dict[tuple[int, int], Task] = {}  # by session and its place there
+        self._made: list[Session] = []
+        self._deleted: set[int] = set()
+        self._tasks: dict[tuple[int, int], Task] = {}  # by the session's place and its own there
         self._taken: dict[date, list[tuple[int, int]]] = defaultdict(list)
         self._numbers = _numbers_for(plan)
         for number, step in plan.steps():
             self._take(number, plan.sessions[number], step)
+        self.sessions = [session for session in self._made if session.pk not in self._deleted]
+        self.tasks = [t for t in self._tasks.values() if t.session_id not in self._deleted]
         for session in self.sessions:
             if session.ends_at is not None:  # the timekeeper has sent what came before
                 session.arm_reminder(plan.until)
@@ -63,19 +67,26 @@ class Written:
         User.objects.filter(pk=self._user.pk).update(revision=len(self.events))
 
     def _take(self, number: int, planned: PlannedSession, step: Step) -> None:
-        if step.action == "create":
-            self.sessions.append(self._new(planned, step))
-        session = self.sessions[number]
+        if step.action in {"create", "repeat"}:
+            self._made.append(self._new(planned, step))
+        session = self._made[number]
         kind: Cause
         data: dict[str, Any]
         match step.action:
             case "create":
                 kind, data = "created", {}
+            case "repeat":
+                for place in range(len(planned.tasks)):
+                    self._new_task(number, place, planned, step)
+                kind, data = "created", {"repeats": self._made[step.pattern].pk}
+            case "delete":
+                self._deleted.add(session.pk)
+                kind, data = "deleted", {}
             case "rename":
                 session.title = step.title
                 kind, data = "edited", {"fields": ["title"]}
             case "add_task":
-                task = self._new_task(number, planned, step)
+                task = self._new_task(number, step.task, planned, step)
                 kind, data = "tasks_edited", {"task": task.pk, "what": "added"}
             case "do_task":
                 task = self._tasks[number, step.task]
@@ -97,17 +108,16 @@ class Written:
         session.pk = next(self._numbers[Session])
         return session
 
-    def _new_task(self, number: int, planned: PlannedSession, step: Step) -> Task:
-        pattern = planned.tasks[step.task]
+    def _new_task(self, number: int, place: int, planned: PlannedSession, step: Step) -> Task:
+        pattern = planned.tasks[place]
         task = Task(
             pk=next(self._numbers[Task]),
-            session=self.sessions[number],
+            session=self._made[number],
             title=pattern.title,
             duration=pattern.minutes,
             created_at=step.at,
         )
-        self._tasks[number, step.task] = task
-        self.tasks.append(task)
+        self._tasks[number, place] = task
         return task
 
     def _told_of(self, session: Session, planned: PlannedSession, step: Step) -> dict[str, Any]:
@@ -145,7 +155,7 @@ def _numbers_for(plan: Plan) -> dict[type[models.Model], Iterator[int]]:
     actions = Counter(step.action for _, step in plan.steps())
     return {
         Session: _numbers(Session, len(plan.sessions)),
-        Task: _numbers(Task, actions["add_task"]),
+        Task: _numbers(Task, sum(len(session.tasks) for session in plan.sessions)),
         Space: _numbers(Space, sum(actions[action] for action in KEPT)),
     }
 

@@ -63,8 +63,9 @@ def test_a_seed_and_an_instant_give_one_plan():
 @given(plans)
 @some
 def test_nothing_is_later_than_the_end_nor_earlier_than_the_sign_up(made):
+    born = [session.created_at for session in made.sessions]
     moments = [step.at for _, step in made.steps()]
-    assert moments == sorted(moments)
+    assert (born, moments) == (sorted(born), sorted(moments))
     assert made.since < moments[0]
     assert moments[-1] <= made.until
     assert all(moment.microsecond % 1000 == 0 for moment in moments)
@@ -91,7 +92,8 @@ def test_every_session_has_a_story_that_the_rules_allow(made):
     statuses = Counter(ended(session).status for session in made.sessions)
     assert statuses[Status.RUNNING] <= 1
     assert statuses[Status.PAUSED] == 0
-    assert statuses[Status.READY] == 3
+    dropped = sum(session.steps[-1].action == "delete" for session in made.sessions)
+    assert statuses[Status.READY] == 3 + dropped
 
 
 @given(plans)
@@ -103,6 +105,19 @@ def test_texts_and_tasks_fit(made):
         assert all(0 < len(text) <= 100 for text in texts)
         assert all(task.minutes >= 5 for task in session.tasks)
         assert sum(task.minutes for task in session.tasks) <= session.minutes
+
+
+def test_what_is_repeated_was_there_before():
+    repeated = [
+        (number, session, session.steps[0].pattern)
+        for number, session in enumerate(a_year().sessions)
+        if session.steps[0].action == "repeat"
+    ]
+    assert len(repeated) > 20
+    for number, session, pattern in repeated:
+        again = a_year().sessions[pattern]
+        assert pattern < number
+        assert (session.title, session.tasks) == (again.last_title, again.tasks)
 
 
 def test_every_text_can_be_numbered():
@@ -132,7 +147,7 @@ def test_months_and_days_differ_as_they_do():
         working = sum(count for day, count in days.items() if day.weekday() < 5)
         assert working / 5 > 1.5 * (days.total() - working) / 2
         assert sum(count for day, count in days.items() if is_holiday(seed, day)) < 15
-        months = Counter()
+        months: Counter[tuple[int, int]] = Counter()
         for day, count in days.items():
             months[day.year, day.month] += count
         whole = sorted(months[key] for key in months if key != (2025, 11))
@@ -164,6 +179,8 @@ def test_the_running_one_is_in_the_middle_with_tasks_and_reminders():
     left = ended(running).remaining_at(UNTIL)
     assert left == timedelta(minutes=41, seconds=40)
     assert running.reminders
+    ready = [s for s in a_year().sessions[-4:] if ended(s).status is Status.READY]
+    assert [len(session.tasks) for session in ready] == [2, 2, 2]
     assert len(running.tasks) == 3
     assert a_year().sessions[-1] == running
     quiet = plan(1, until=UNTIL, zone=BERLIN, months=12, running=False)
