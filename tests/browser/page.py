@@ -5,13 +5,11 @@ What the page calls things stands here and nowhere else in the tests.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
-from playwright.async_api import BrowserContext, ConsoleMessage, Locator, Page, expect
+from playwright.async_api import ConsoleMessage, Error, Locator, Page, expect
 
 PASSWORD = "a long walk at dusk"
 LOGIN_KEY = "space.login"  # in localStorage: client/js/tokens.js
@@ -33,12 +31,6 @@ COMING_BACK = re.compile(r"^(Coming back|Connecting)")
 expect.set_options(timeout=PATIENCE_MS)
 
 
-def login_state(base: str, login: dict[str, Any]) -> dict[str, Any]:
-    """The storage of a browser in which somebody is logged in at `base`."""
-    item = {"name": LOGIN_KEY, "value": json.dumps(login)}
-    return {"cookies": [], "origins": [{"origin": base, "localStorage": [item]}]}
-
-
 @dataclass
 class Window:
     """One window of a browser. `complaints` is what the console was told that should not be."""
@@ -49,11 +41,14 @@ class Window:
     def __post_init__(self) -> None:
         self.page.set_default_timeout(PATIENCE_MS)
         self.page.on("console", self._hear)
-        self.page.on("pageerror", lambda error: self.complaints.append(f"{error}"))
+        self.page.on("pageerror", self._catch)
 
-    @property
-    def context(self) -> BrowserContext:
-        return self.page.context
+    def stop_listening(self) -> None:
+        self.page.remove_listener("console", self._hear)
+        self.page.remove_listener("pageerror", self._catch)
+
+    def _catch(self, error: Error) -> None:
+        self.complaints.append(f"{error}")
 
     def _hear(self, message: ConsoleMessage) -> None:
         if message.type in {"error", "warning"} and not OF_THE_NETWORK.match(message.text):

@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 from playwright.async_api import expect
 
 from tests.browser import axe
-from tests.browser.conftest import Desk
+from tests.browser.desk import Desk, Scheme
 from tests.browser.page import Window
 from tests.journeys.world import Server
 from tests.realtime.world import Person
 
 SIZES = [{"width": 360, "height": 780}, {"width": 1200, "height": 800}]
-
-
-@pytest.fixture(scope="session")
-def script() -> Path:
-    return axe.script()
 
 
 async def is_accessible(window: Window, state: str) -> None:
@@ -29,12 +22,11 @@ async def is_accessible(window: Window, state: str) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-async def test_axe_finds_nothing(
-    scheme: str, script: Path, desk: Desk, one: Server, ada: Person
-) -> None:
-    stranger = await desk.window(one.base, color_scheme=scheme, scripts=[script])
+async def test_axe_finds_nothing(scheme: Scheme, desk: Desk, one: Server, ada: Person) -> None:
+    axe.script()  # or there is nothing to find
+    stranger = await desk.window(one.base, scheme=scheme)
     await is_accessible(stranger, "welcome")
-    window = await desk.window(one.base, ada, color_scheme=scheme, scripts=[script])
+    window = await desk.window(one.base, ada, scheme=scheme)
     await window.has_loaded()
     await is_accessible(window, "nothing yet")
     await window.new_session("Read", 25)

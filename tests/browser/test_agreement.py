@@ -9,7 +9,7 @@ from playwright.async_api import expect
 
 from realtime.database import in_database
 from sessions_app.models import Session
-from tests.browser.conftest import Desk
+from tests.browser.desk import Desk
 from tests.browser.page import Window
 from tests.browser.painted import counts_down, painted
 from tests.journeys.world import Server
@@ -29,8 +29,8 @@ HIDDEN = """() => {
 async def test_two_windows_and_the_server_agree_to_a_tenth_of_a_second(
     desk: Desk, one: Server, other: Server, ada: Person
 ) -> None:
-    laptop = await desk.window(one.base, ada, reduced_motion="no-preference")
-    phone = await desk.window(other.base, ada, reduced_motion="no-preference")
+    laptop = await desk.window(one.base, ada, moving=True)
+    phone = await desk.window(other.base, ada, moving=True)
     await laptop.new_session("Write", 25, start=True)
     await phone.counts("Write")
     ends_at = (await in_database(Session.objects.get, user=ada.id)).ends_at

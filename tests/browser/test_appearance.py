@@ -8,7 +8,7 @@ import pytest
 from PIL import Image, ImageStat
 from playwright.async_api import expect
 
-from tests.browser.conftest import Desk
+from tests.browser.desk import Desk, Scheme
 from tests.browser.page import Window
 from tests.journeys.world import Server
 from tests.realtime.world import Person
@@ -78,8 +78,8 @@ async def test_enlarged_to_200_percent_it_can_be_used(
     await ada.has_session("Read")
     await ada.has_running("Write")
     # A browser that enlarges a page of 1280 px shows it as one of 640 px.
-    size = {"width": 640, "height": 400} if zoom == "page" else {"width": 1280, "height": 800}
-    window = await desk.window(one.base, ada, viewport=size)
+    size = (640, 400) if zoom == "page" else (1280, 800)
+    window = await desk.window(one.base, ada, size=size)
     if zoom == "text":
         await window.page.evaluate("document.documentElement.style.fontSize = '200%'")
     await window.counts("Write")
@@ -90,16 +90,16 @@ async def test_enlarged_to_200_percent_it_can_be_used(
 
 @pytest.mark.parametrize(("scheme", "expected"), [("light", BY_DAY), ("dark", BY_NIGHT)])
 async def test_it_is_light_by_day_and_dark_by_night(
-    scheme: str, expected: range, desk: Desk, one: Server, ada: Person
+    scheme: Scheme, expected: range, desk: Desk, one: Server, ada: Person
 ) -> None:
-    window = await desk.window(one.base, ada, color_scheme=scheme)
+    window = await desk.window(one.base, ada, scheme=scheme)
     assert round(await brightness(window)) in expected
 
 
 async def test_with_reduced_motion_nothing_moves_by_itself(
     desk: Desk, one: Server, ada: Person
 ) -> None:
-    window = await desk.window(one.base, ada, reduced_motion="reduce")
+    window = await desk.window(one.base, ada)
     await window.new_session("Write", 25, start=True)
     await window.counts("Write")
     assert await _moving(window) == []

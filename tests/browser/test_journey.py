@@ -11,7 +11,7 @@ from playwright.async_api import expect
 from local.part import Part
 from realtime.database import in_database
 from sessions_app.models import Session
-from tests.browser.conftest import Desk
+from tests.browser.desk import Desk
 from tests.browser.page import Window
 from tests.journeys.world import Server, servers, stored, timekeeper
 from tests.realtime.world import Person

@@ -10,7 +10,7 @@ from playwright.async_api import expect
 from realtime.database import in_database
 from sessions_app.models import SessionEvent
 from tests.browser.cable import cable
-from tests.browser.conftest import Desk
+from tests.browser.desk import Desk
 from tests.browser.page import Window
 from tests.journeys.world import Server, servers, stored
 from tests.realtime.world import Person
@@ -24,7 +24,7 @@ async def test_without_network_it_counts_on_and_afterwards_shows_what_it_missed(
         await laptop.new_session("Write", 25, start=True)
         await phone.counts("Write")
         network.pull()
-        await laptop.context.set_offline(True)
+        await laptop.page.context.set_offline(True)
         before = await laptop.seconds()
         await expect(laptop.digits).not_to_have_text(await laptop.digits.inner_text())
         assert await laptop.seconds() < before
@@ -32,7 +32,7 @@ async def test_without_network_it_counts_on_and_afterwards_shows_what_it_missed(
         await phone.press("Pause")
         await phone.stands_still()
         network.plug()
-        await laptop.context.set_offline(False)
+        await laptop.page.context.set_offline(False)
         await laptop.stands_still()
         await laptop.is_connected()
         await expect(laptop.digits).to_have_text(await phone.digits.inner_text())
@@ -62,7 +62,7 @@ async def test_what_is_pressed_while_the_server_is_away_is_refused_aloud(
     async with cable(one.base) as network:
         laptop = await desk.window(network.base, ada)
         await laptop.counts("Write")
-        await laptop.context.set_offline(True)
+        await laptop.page.context.set_offline(True)
         network.pull()
         network.cut()
         await laptop.is_coming_back()
