@@ -23,6 +23,7 @@ class Cable:
         self._to = urlsplit(to)
         self._plugged = asyncio.Event()
         self._plugged.set()
+        self._refuses = False
         self._times_pulled = self._times_muted = 0
         self._near: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -32,7 +33,13 @@ class Cable:
         self._plugged.clear()
         self._times_pulled += 1
 
+    def refuse(self) -> None:
+        """The connections break, and no new one is had, until it is plugged in again."""
+        self._refuses = True
+        self.cut()
+
     def plug(self) -> None:
+        self._refuses = False
         self._plugged.set()
 
     def mute(self) -> None:
@@ -45,6 +52,9 @@ class Cable:
             writer.transport.abort()
 
     def _accept(self, near: asyncio.StreamReader, answer: asyncio.StreamWriter) -> None:
+        if self._refuses:
+            answer.transport.abort()
+            return
         task = asyncio.create_task(self._connect(near, answer))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

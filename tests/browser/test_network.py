@@ -62,13 +62,13 @@ async def test_what_is_pressed_while_the_server_is_away_is_refused_aloud(
     async with cable(one.base) as network:
         laptop = await desk.window(network.base, ada)
         await laptop.counts("Write")
-        await laptop.page.context.set_offline(True)
-        network.pull()
-        network.cut()
+        network.refuse()
         await laptop.is_coming_back()
         await laptop.press("Pause")
         await expect(laptop.page.get_by_role("alert")).to_contain_text("cannot be reached")
         await laptop.counts("Write")
+        network.plug()
+        await laptop.is_connected()
 
 
 async def test_a_killed_server_is_waited_for_and_its_window_comes_back_by_itself(
