@@ -13,6 +13,9 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 # with 4413; the library refuses what is larger with its own 1009, without reading it.
 LARGEST_FRAME_READ = 64 * 1024
 BACKLOG = 4096
+# Longer than proxies keep an idle connection (60 s): the side that closes first must be the proxy,
+# or it sends a request into a connection that we have just closed.
+KEEP_ALIVE_S = 75
 
 
 class CannotListen(Exception):
@@ -52,6 +55,7 @@ def run_uvicorn(host: str, port: int, trusted_proxies: str) -> None:
             ws_per_message_deflate=False,  # 36 KB a socket for frames that are small anyhow
             lifespan="off",
             backlog=BACKLOG,
+            timeout_keep_alive=KEEP_ALIVE_S,
             log_config=None,  # ours, from the settings
             access_log=False,
             server_header=False,

@@ -219,7 +219,7 @@ STATIC_URL = f"/static/{content_hash(BASE_DIR / 'client')}/"
 STATIC_ROOT = (
     env.str("STATIC_ROOT", "") or None
 )  # for collectstatic; without it, straight from client/
-WHITENOISE_USE_FINDERS = True
+WHITENOISE_USE_FINDERS = STATIC_ROOT is None
 WHITENOISE_AUTOREFRESH = False
 MEDIA_URL = "/media/"
 MEDIA_ROOT = env.path("MEDIA_ROOT", str(BASE_DIR / "media"))()

@@ -10,6 +10,8 @@ from local import pytest_arguments, venv
 from local.check import check
 from local.checkout import Checkout
 from local.console import complain, say, step
+from local.container.check import check_container
+from local.container.needs import CANNOT_RUN_HERE, unmet
 from local.environment import SHARED
 from local.foreground import become, run_in_foreground
 from local.instance import running, the_only_one
@@ -61,6 +63,8 @@ def _run(checkout: Checkout, options: argparse.Namespace, here: Path) -> int:
             return test(checkout, options.rest, here)
         case "check":
             with stopped_by_signals():
+                if options.what == "container":
+                    return container(checkout)
                 checkout.venv.ensure(venv.DEVELOP, os.environ)
                 return check(checkout, with_tests=options.tests)
         case "env":
@@ -77,6 +81,13 @@ def test(checkout: Checkout, arguments: Sequence[str], here: Path) -> int:
     arguments = pytest_arguments.complete(arguments, here, checkout.root)
     python = str(checkout.venv.python)
     become([python, "-m", "pytest", *arguments], checkout.environment_for_tests())
+
+
+def container(checkout: Checkout) -> int:
+    if unmet():
+        return CANNOT_RUN_HERE
+    checkout.venv.ensure(venv.CONTAINER, os.environ)
+    return check_container(checkout)
 
 
 def env(checkout: Checkout) -> int:
@@ -136,6 +147,12 @@ def _parser() -> argparse.ArgumentParser:
 
     about = "all that CI runs: format, lint, types, imports, migrations, schemas, settings, tests"
     check_ = commands.add_parser("check", help=about, description=about)
+    check_.add_argument(
+        "what",
+        nargs="?",
+        choices=["container"],
+        help="the Dockerfile and docker-compose.yml instead (exit code 3: not on this machine)",
+    )
     check_.add_argument(
         "--no-tests", dest="tests", action="store_false", help="CI has run `./space test` before"
     )

@@ -19,6 +19,7 @@ LOCAL = "requirements-local.txt"
 RUN = ("requirements.txt", LOCAL)
 TEST = ("requirements-test.txt", LOCAL)
 DEVELOP = ("requirements-dev.txt", LOCAL)
+CONTAINER = (*DEVELOP, "requirements-container.txt")
 
 
 class Venv:
