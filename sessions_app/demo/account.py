@@ -6,10 +6,12 @@ themselves, so only what demo has made is ever deleted by it.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 
 from django.contrib.auth.models import Group
-from django.db import connection
+from django.db import connection, transaction
 
 from accounts import logins, profiles
 from accounts.models import Login, User
@@ -30,12 +32,24 @@ def is_ours(user: User) -> bool:
     return user.groups.filter(name=MADE_BY_DEMO).exists()
 
 
+@contextmanager
+def unhurried() -> Iterator[None]:
+    """A transaction that may think between two statements, and delete years in one.
+
+    Only rows of one account are held in it: nobody else waits.
+    """
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            for limit in ("idle_in_transaction_session_timeout", "statement_timeout"):
+                cursor.execute("SELECT set_config(%s, '60s', true)", [limit])
+        yield
+
+
 def make(name: str, email: str, password: str, plan: Plan, zone: str) -> Written:
-    """Signs up and writes the plan. Within the caller's transaction.
+    """Signs up and writes the plan. Within `unhurried()`.
 
     Raises accounts' InvalidInput, as any sign-up.
     """
-    _be_patient()
     user = logins.sign_up(name, email, password, device="Laptop").user
     user = profiles.change_profile(user, {"time_zone": zone})
     logins.log_in(user, device="Phone")
@@ -45,12 +59,6 @@ def make(name: str, email: str, password: str, plan: Plan, zone: str) -> Written
     written = Written(plan, user)
     written.save()
     return written
-
-
-def _be_patient() -> None:
-    """Here the program thinks between two statements, on a slow machine for more than 2 s."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT set_config('idle_in_transaction_session_timeout', '60s', true)")
 
 
 def _lived_since(user: User, plan: Plan) -> None:

@@ -7,7 +7,7 @@ from datetime import date
 from random import Random
 
 from sessions_app.demo.habits import Part, duration
-from sessions_app.demo.story import PlannedSession, PlannedTask
+from sessions_app.demo.steps import PlannedSession, PlannedTask
 from sessions_app.demo.texts import PROJECTS, THESIS, Project, numbered
 
 HOW_MANY_TASKS = {0: 34, 1: 20, 2: 24, 3: 15, 4: 7}  # how common

@@ -14,13 +14,13 @@ from sessions_app.demo.draft import (
     another_title,
     draft,
     draft_again,
-    draft_for_later,
-    draft_for_now,
     project_for,
 )
 from sessions_app.demo.habits import dice_of, has_exams, sessions_of
-from sessions_app.demo.story import PlannedSession, Step, Story
-from sessions_app.demo.texts import FOR_LATER, THESIS, Project
+from sessions_app.demo.steps import PlannedSession, Step
+from sessions_app.demo.story import Story
+from sessions_app.demo.texts import Project
+from sessions_app.demo.today import finished, for_later, running
 
 MOST_MONTHS = 36
 BREAKS = ((2, 6), (5, 15), (15, 50))  # minutes between two sessions
@@ -47,9 +47,11 @@ class Plan:
         )
 
 
-def plan(seed: int, *, until: datetime, zone: ZoneInfo, months: int, running: bool = True) -> Plan:
+def plan(
+    seed: int, *, until: datetime, zone: ZoneInfo, months: int, still_running: bool = True
+) -> Plan:
     """The plan of `months` before `until` (whole milliseconds), lived in `zone`."""
-    return _Life(seed, until, zone, months).told(running=running)
+    return _Life(seed, until, zone, months).told(still_running=still_running)
 
 
 class _Life:
@@ -64,16 +66,16 @@ class _Life:
         self._sessions: list[PlannedSession] = []
         self._projects: list[Project] = []  # of each session
 
-    def told(self, *, running: bool) -> Plan:
+    def told(self, *, still_running: bool) -> Plan:
         since = self._free_from
         for number in range((self._today - self._first).days + 1):
             self._live(self._day(self._first + timedelta(number)))
         dice, today = dice_of(self._seed, "now"), self._day(self._today)
-        if not self._has_finished_one_today():
-            self._finish_one(dice, today)
-        self._sessions += self._for_later(dice, today)
-        if running:
-            self._sessions.append(self._running(dice, today))
+        self._sessions += self._finished_today(dice, today)
+        self._sessions += for_later(dice, today, self._past)
+        if still_running:
+            starts = self._until - HAS_RUN
+            self._sessions.append(running(dice, today, starts=starts, has_run=HAS_RUN))
         return Plan(since, self._until, self._sessions)
 
     # -- a day like any other ----------------------------------------------------------------------
@@ -131,40 +133,14 @@ class _Life:
         own = [n for n in lately if self._projects[n] is project and self._sessions[n].is_kept]
         return dice.choice(own) if own else None
 
-    # -- today -------------------------------------------------------------------------------------
-
-    def _has_finished_one_today(self) -> bool:
+    def _finished_today(self, dice: Random, today: Day) -> Iterator[PlannedSession]:
+        """One, if there is none yet and the day is old enough for it."""
         morning = self._moment(self._today, UP_AT)
-        return any(s.created_at >= morning and s.is_kept for s in self._sessions)
-
-    def _finish_one(self, dice: Random, today: Day) -> None:
-        """One that has run out lately, if the day is old enough for that."""
-        session = draft(dice, today, THESIS)
-        begin = self._past - timedelta(minutes=session.minutes + 6)
-        if begin < max(self._free_from, self._moment(self._today, UP_AT)):
+        if any(s.is_kept for s in self._sessions if s.created_at >= morning):
             return
-        story = Story(session, begin, THESIS.device, dice)
-        story.prepare()
-        story.start()
-        story.run_out()
-        self._add(dice, THESIS, story.told())
-
-    def _for_later(self, dice: Random, today: Day) -> Iterator[PlannedSession]:
-        now = self._past
-        for project in FOR_LATER:
-            now += timedelta(milliseconds=dice.randint(60_000, 180_000))
-            story = Story(draft_for_later(dice, today, project), now, project.device, dice)
-            story.prepare()
-            yield story.told()
-
-    def _running(self, dice: Random, today: Day) -> PlannedSession:
-        begin = self._until - HAS_RUN
-        session = draft_for_now(dice, today)
-        story = Story(session, begin - timedelta(seconds=95), THESIS.device, dice)
-        story.prepare()
-        story.start_at(begin)
-        story.run_for(HAS_RUN, done=1)
-        return story.told()
+        session = finished(dice, today, before=self._past)
+        if session.created_at >= max(morning, self._free_from):
+            yield session
 
     # -- days and instants -------------------------------------------------------------------------
 

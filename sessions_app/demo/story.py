@@ -6,98 +6,16 @@ what the rules permit. All instants are whole milliseconds, as the database's cl
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from random import Random
-from typing import Literal
 
 from sessions_app.countdown import Countdown, Status
+from sessions_app.demo.chances import course
+from sessions_app.demo.steps import Action, PlannedSession, Step
 
-Action = Literal[
-    "create",
-    "repeat",
-    "delete",
-    "rename",
-    "add_task",
-    "do_task",
-    "start",
-    "pause",
-    "resume",
-    "extend",
-    "finish",
-    "cancel",
-    "complete",
-]
-Moment = tuple[int, Action, int]  # what happens after so many milliseconds of focus; a number
-RULES: Mapping[Action, Callable[[Countdown, datetime], Countdown]] = {
-    "start": Countdown.start,
-    "pause": Countdown.pause,
-    "resume": Countdown.resume,
-    "finish": Countdown.finish,
-    "cancel": Countdown.cancel,
-    "complete": Countdown.complete,
-}
-KEPT: frozenset[Action] = frozenset({"complete", "finish"})  # give a star or a planet
 TIMEKEEPER = ""  # the device of an end that no device has asked for
 LATEST_MS = 150  # of an end, with a timekeeper at work
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
-    """One change. `task` is a place in the session's list of tasks, `seconds` an extension.
-
-    `pattern` is the place in the plan of the session that is repeated.
-    """
-
-    at: datetime
-    action: Action
-    device: str
-    task: int = 0
-    seconds: int = 0
-    title: str = ""
-    pattern: int = 0
-
-    def rule(self, countdown: Countdown) -> Countdown:
-        """The countdown after a step of the timer."""
-        if self.action == "extend":
-            return countdown.extend(timedelta(seconds=self.seconds), self.at)
-        return RULES[self.action](countdown, self.at)
-
-
-@dataclass(frozen=True, slots=True)
-class PlannedTask:
-    title: str
-    minutes: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlannedSession:
-    """A session and all that happens to it. `sky_seed` gives its star or planet."""
-
-    title: str
-    minutes: int
-    tasks: tuple[PlannedTask, ...]
-    reminders: tuple[int, ...] | None
-    sky_seed: int
-    steps: tuple[Step, ...] = ()
-
-    @property
-    def created_at(self) -> datetime:
-        return self.steps[0].at
-
-    @property
-    def last_change(self) -> datetime:
-        return self.steps[-1].at
-
-    @property
-    def last_title(self) -> str:
-        renamed = [step.title for step in self.steps if step.action == "rename"]
-        return renamed[-1] if renamed else self.title
-
-    @property
-    def is_kept(self) -> bool:
-        return any(step.action in KEPT for step in self.steps)
 
 
 class Story:
@@ -141,17 +59,10 @@ class Story:
 
     def run(self) -> None:
         """From the start to the end, whichever it is, with what happens on the way."""
-        ends = self._ends()
-        moments = sorted(
-            [*self._pauses(ends), *self._tasks_done(ends), *self._extension(ends), ends],
-            key=lambda moment: moment[0],
-        )
-        for focused, action, number in moments:
+        for focused, action, number in course(self._dice, self._session):
             if self._countdown.is_active:
                 self._run_until(focused)
                 self._happens(action, number)
-        if self._countdown.is_active:
-            self._complete()
         self._tidy_up()
 
     def run_out(self) -> None:
@@ -173,45 +84,6 @@ class Story:
         self.now += timedelta(
             milliseconds=self._dice.randint(int(least_s * 1e3), int(most_s * 1e3))
         )
-
-    # -- what may happen: in order or not ----------------------------------
-
-    def _ends(self) -> Moment:
-        how, among = self._dice.random(), self._dice.uniform
-        if how < 0.06:
-            return int(self._planned_ms * among(0.05, 0.5)), "cancel", 0
-        if how < 0.20:
-            return int(self._planned_ms * among(0.5, 0.97)), "finish", 0
-        return self._planned_ms * 2, "complete", 0  # beyond any deadline: it runs out by itself
-
-    def _pauses(self, ends: Moment) -> list[Moment]:
-        count = self._dice.choices((0, 1, 2), (75, 20, 5))[0]
-        last = min(ends[0], self._planned_ms) - 30_000
-        return [
-            (self._dice.randint(60_000, last), "pause", 0) for _ in range(count) if last > 60_000
-        ]
-
-    def _extension(self, ends: Moment) -> list[Moment]:
-        if ends[1] != "complete" or self._dice.random() > 0.14:
-            return []
-        left = self._dice.randint(4_000, 150_000)
-        return [(self._planned_ms - left, "extend", self._dice.choice((300, 300, 300, 600)))]
-
-    def _tasks_done(self, ends: Moment) -> list[Moment]:
-        """Those that take their time, more or less; some are left over."""
-        moments: list[Moment] = []
-        spent = 0.0
-        for number, task in enumerate(self._session.tasks):
-            spent += task.minutes * 60_000 * self._dice.uniform(0.7, 1.25)
-            if spent < min(ends[0], self._planned_ms) and self._dice.random() < 0.9:
-                moments.append((int(spent), "do_task", number))
-        return moments
-
-    # -- how it happens ----------------------------------------------------------------------------
-
-    @property
-    def _planned_ms(self) -> int:
-        return self._session.minutes * 60_000
 
     def _run_until(self, focused_ms: int) -> None:
         """Goes on until so much is focused; what runs out before, ends."""

@@ -17,7 +17,7 @@ from django.db import connection, models
 
 from accounts.models import User
 from sessions_app.demo.plan import Plan
-from sessions_app.demo.story import KEPT, PlannedSession, Step
+from sessions_app.demo.steps import KEPT, PlannedSession, Step
 from sessions_app.events import Cause
 from sessions_app.models import Session, SessionEvent, Space, Task, in_ms
 from sessions_app.services.sessions import new_session

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from sessions_app.countdown import Countdown, Status
 from sessions_app.demo.habits import is_holiday
 from sessions_app.demo.plan import Plan, plan
-from sessions_app.demo.story import RULES, PlannedSession
+from sessions_app.demo.steps import RULES, PlannedSession
 from sessions_app.demo.texts import PROJECTS, numbered
 
 UNTIL = datetime(2026, 11, 22, 17, 30, 0, 123_000, tzinfo=UTC)
@@ -28,7 +28,7 @@ plans = st.builds(
         until=until,
         zone=ZoneInfo(zone),
         months=2,
-        running=running,
+        still_running=running,
     ),
     seed=st.integers(),
     until=st.integers(0, 15 * 365 * 86_400_000).map(
@@ -183,5 +183,5 @@ def test_the_running_one_is_in_the_middle_with_tasks_and_reminders():
     assert [len(session.tasks) for session in ready] == [2, 2, 2]
     assert len(running.tasks) == 3
     assert a_year().sessions[-1] == running
-    quiet = plan(1, until=UNTIL, zone=BERLIN, months=12, running=False)
+    quiet = plan(1, until=UNTIL, zone=BERLIN, months=12, still_running=False)
     assert quiet.sessions == a_year().sessions[:-1]

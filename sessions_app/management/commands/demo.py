@@ -11,7 +11,6 @@ from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
-from django.db import transaction
 
 from accounts import logins
 from accounts.exceptions import InvalidInput
@@ -64,10 +63,10 @@ class Command(BaseCommand):
             until=database_now(),
             zone=ZoneInfo(zone),
             months=options["months"],
-            running=options["running"],
+            still_running=options["running"],
         )
         try:
-            with transaction.atomic():
+            with account.unhurried():
                 self._make_room(name, again=options["again"])
                 written = account.make(name, _address_for(name), password, year, zone)
         except InvalidInput as error:
