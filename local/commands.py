@@ -17,6 +17,7 @@ from local.foreground import become, run_in_foreground
 from local.instance import running, the_only_one
 from local.problem import Problem
 from local.run import run, stopped_by_signals
+from local.screenshots import screenshots
 
 ROOT = Path(__file__).resolve().parent.parent
 PASSED_ON = ("test", "manage", "demo")  # their arguments are for another program
@@ -69,6 +70,8 @@ def _run(checkout: Checkout, options: argparse.Namespace, here: Path) -> int:
                 return check(checkout, with_tests=options.tests)
         case "env":
             return env(checkout)
+        case "screenshots":
+            return screenshots(checkout)
         case "demo":
             return manage(checkout, ["demo", *options.rest], migrated=True)
         case _:
@@ -164,6 +167,9 @@ def _parser() -> argparse.ArgumentParser:
 
     about = "print the addresses and secrets of the Space that is running, for another process"
     commands.add_parser("env", help=about, description=about)
+
+    about = "take the pictures in docs/images anew, of a Space of their own; needs Chromium"
+    commands.add_parser("screenshots", help=about, description=about)
 
     about = "run manage.py on the servers that are running, or on servers started for it"
     commands.add_parser("manage", help=about, description=about).add_argument("rest", nargs="*")

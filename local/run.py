@@ -5,6 +5,7 @@ import signal
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from types import FrameType
 
 from local import network, venv
@@ -45,7 +46,10 @@ def _run_on(
     instance.address, instance.environment = address, shared
     with step("Migrating the database"):
         checkout.manage(["migrate", "--noinput", "--verbosity", "0"], environment)
-    parts = [_server(checkout, environment, host, port), _timekeeper(checkout, environment)]
+    parts = [
+        server_part(checkout, environment, host, port, checkout.fresh_log("server")),
+        timekeeper_part(checkout, environment, checkout.fresh_log("timekeeper")),
+    ]
 
     def remember() -> None:
         running = (part for part in (*servers.parts, *parts) if part.pid)
@@ -79,14 +83,16 @@ def _claim(host: str, port: int) -> int:
     return port
 
 
-def _server(checkout: Checkout, environment: Mapping[str, str], host: str, port: int) -> Part:
+def server_part(
+    checkout: Checkout, environment: Mapping[str, str], host: str, port: int, log: Path
+) -> Part:
     def is_ready(_: Part) -> bool:
         return _answers_ready(network.reachable_host(host), port)
 
     return Part(
         "server",
         checkout.manage_command("serve", "--host", host, "--port", str(port)),
-        checkout.fresh_log("server"),
+        log,
         environment,
         is_ready,
         stops_by=((signal.SIGTERM, STOPS_WITHIN),),
@@ -94,11 +100,11 @@ def _server(checkout: Checkout, environment: Mapping[str, str], host: str, port:
     )
 
 
-def _timekeeper(checkout: Checkout, environment: Mapping[str, str]) -> Part:
+def timekeeper_part(checkout: Checkout, environment: Mapping[str, str], log: Path) -> Part:
     return Part(
         "timekeeper",
         checkout.manage_command("run_timekeeper"),
-        checkout.fresh_log("timekeeper"),
+        log,
         environment,
         is_ready=Part.is_alive,
         stops_by=((signal.SIGTERM, STOPS_WITHIN),),

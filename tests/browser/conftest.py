@@ -27,7 +27,7 @@ def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
     """The browser lives in one event loop, and so does all that talks to it."""
     mark = pytest.mark.asyncio(loop_scope="session")
     for item in items:
-        if item.path.is_relative_to(HERE):
+        if item.path.is_relative_to(HERE) and pytest_asyncio.is_async_test(item):
             item.add_marker(mark, append=False)
 
 

@@ -69,12 +69,12 @@ class Window:
         await heading.click()
         await self.is_connected()
 
-    async def sign_in(self, name: str) -> None:
+    async def sign_in(self, name: str, password: str = PASSWORD) -> None:
         button = self.page.get_by_role("button", name=SIGN_IN)
         if not await button.is_visible():
             await self.page.get_by_role("button", name=TO_SIGN_IN).click()
         await self.page.get_by_label(NAME).fill(name)
-        await self.page.get_by_label(PASSWORD_LABEL).fill(PASSWORD)
+        await self.page.get_by_label(PASSWORD_LABEL).fill(password)
         await button.click()
         await self.is_connected()
 
