@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
@@ -32,6 +33,10 @@ class SessionQuerySet(models.QuerySet["Session"]):
 
     def active(self) -> SessionQuerySet:
         return self.filter(status__in=ACTIVE)
+
+    def in_status(self, statuses: Collection[str] | None) -> SessionQuerySet:
+        """Those in one of `statuses`; all of them for None."""
+        return self if statuses is None else self.filter(status__in=statuses)
 
     def for_show(self) -> models.QuerySet[Any]:
         """With all that a state needs, and `read_at`, the database's clock, in two queries."""

@@ -8,6 +8,7 @@ from django.conf import settings
 from django.db.models import Model, QuerySet
 from rest_framework.request import Request
 
+from sessions_app.countdown import Status
 from sessions_app.exceptions import InvalidInput
 
 LARGEST_PAGE = 1_000
@@ -33,8 +34,22 @@ def page(
     return found, {"Link": f'<{_next(request, limit, found[-1].pk)}>; rel="next"'}
 
 
+def statuses(request: Request) -> list[str] | None:
+    """What `?status=ready,paused` asks for; None without it: all."""
+    given = request.query_params.get("status")
+    if given is None:
+        return None
+    known = [status.value for status in Status]
+    asked = given.split(",")
+    if unknown := [name for name in asked if name not in known]:
+        raise InvalidInput({"status": [f"{unknown[0][:20]!r} is not one of {', '.join(known)}."]})
+    return asked
+
+
 def _next(request: Request, limit: int, cursor: Any) -> str:
-    path = f"{request.path}?limit={limit}&cursor={cursor}"
+    asked = request.query_params.copy()  # a filter holds for the next page too
+    asked["limit"], asked["cursor"] = str(limit), str(cursor)
+    path = f"{request.path}?{asked.urlencode()}"
     return (
         f"{settings.PUBLIC_URL}{path}" if settings.PUBLIC_URL else request.build_absolute_uri(path)
     )

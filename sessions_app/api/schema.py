@@ -60,6 +60,9 @@ PAGE = [
     OpenApiParameter("limit", int, description="At most so many; the rest follows `Link`."),
     OpenApiParameter("cursor", int, description="From the `Link` header of the page before."),
 ]
+STATUS = OpenApiParameter(
+    "status", str, description="Only sessions in one of these, with commas: `ready,paused`."
+)
 CONDITIONS = [
     OpenApiParameter("If-Match", str, "header", description='The version seen, such as "7".'),
 ]

@@ -20,8 +20,8 @@ from sessions_app.api.answers import (
     validated,
 )
 from sessions_app.api.conditions import actor, version_seen
-from sessions_app.api.paging import page
-from sessions_app.api.schema import CONDITIONS, KEY, PAGE, REFUSED, Error, LoggedEvent, ref
+from sessions_app.api.paging import page, statuses
+from sessions_app.api.schema import CONDITIONS, KEY, PAGE, REFUSED, STATUS, Error, LoggedEvent, ref
 from sessions_app.api.serializers import ChangesQuery, SessionInput, VersionSeen
 from sessions_app.api.shown import shown, shown_changes
 from sessions_app.changes import Missed
@@ -36,12 +36,13 @@ class SessionsView(APIView):
     @extend_schema(
         operation_id="sessions_list",
         summary="The user's sessions, newest first",
-        parameters=PAGE,
+        parameters=[STATUS, *PAGE],
         responses={200: ref(SessionState, many=True)},
         tags=["Sessions"],
     )
     def get(self, request: Request) -> Response:
-        rows, headers = page(request, own_sessions(request).for_show(), newest_first=True)
+        sessions = own_sessions(request).in_status(statuses(request)).for_show()
+        rows, headers = page(request, sessions, newest_first=True)
         return Response([shown(request, s.state(s.read_at)) for s in rows], headers=headers)
 
     @extend_schema(

@@ -308,6 +308,35 @@ def test_what_is_new_does_not_shift_the_pages(ada: Person) -> None:
     assert titles == ["Session 4", "Session 3", "Session 2", "Session 1"]
 
 
+def test_a_list_of_sessions_can_be_of_some_statuses_only(ada: Person) -> None:
+    path = _many_sessions(ada)
+    for session in ada.get(path).json()[:2]:
+        ada.post(f"/sessions/{session['id']}/start/", {"replace": True})
+    by = {status: ada.get(f"{path}?status={status}").json() for status in ("ready", "running")}
+    assert [s["title"] for s in by["running"]] == ["Session 3"]
+    assert [s["title"] for s in by["ready"]] == ["Session 2", "Session 1", "Session 0"]
+    both = ada.get(f"{path}?status=running,finished").json()
+    assert [s["title"] for s in both] == ["Session 4", "Session 3"]
+
+
+def test_the_next_page_keeps_the_statuses(ada: Person) -> None:
+    path = _many_sessions(ada)
+    newest = ada.get(path).json()[0]["id"]
+    ada.post(f"/sessions/{newest}/start/", {})
+    pages = walked(ada, f"{path}?status=ready&limit=3")
+    assert [[s["title"] for s in page] for page in pages] == [
+        ["Session 3", "Session 2", "Session 1"],
+        ["Session 0"],
+    ]
+
+
+@pytest.mark.parametrize("status", ["", "over", "ready,", "READY", "ready%00", "ready ,paused"])
+def test_a_status_that_does_not_exist_is_malformed(ada: Person, status: str) -> None:
+    response = ada.get(f"/sessions/?status={status}")
+    assert (response.status_code, response.json()["code"]) == (400, "invalid")
+    assert list(response.json()["status"]), "it names the field"
+
+
 @pytest.mark.parametrize("path", ["/sessions/", "/spaces/"])
 @pytest.mark.parametrize(
     "query",
