@@ -86,6 +86,20 @@ export class Actions {
     });
   }
 
+  /** Nothing where it was saved; else the sentence that says why not. */
+  edit(session, changes) {
+    return saved(changes, async () => {
+      this.#store.adopt(await ask("PATCH", `/sessions/${session.id}/`, changes));
+    });
+  }
+
+  editTask(session, task, changes) {
+    return saved(changes, async () => {
+      await ask("PATCH", `/sessions/${session.id}/tasks/${task.id}/`, changes);
+      await this.#reload(session.id); // so that the old text does not come back for a moment
+    });
+  }
+
   addTask(session, task) {
     return this.#change(session, () => post(`/sessions/${session.id}/tasks/`, task));
   }
@@ -136,6 +150,17 @@ export class Actions {
 }
 
 const post = (path, body) => ask("POST", path, body, { key: uuid() });
+
+async function saved(changes, work) {
+  try {
+    await work();
+    return null;
+  } catch (error) {
+    if (error.status === undefined) throw error;
+    const [field] = Object.keys(changes);
+    return error.body[field]?.[0] ?? error.message;
+  }
+}
 
 /** True where it worked; else the user is told why it did not. */
 async function attempt(work) {

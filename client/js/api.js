@@ -30,7 +30,19 @@ export function onSignedOut(callback) {
  * Ask as the user who is signed in. A refused access token is renewed once.
  * `key` makes a repeat of the same POST harmless.
  */
-export async function ask(method, path, body, { key } = {}) {
+export async function ask(method, path, body, options) {
+  return result(await answerTo(method, path, body, options));
+}
+
+/** One page of a list, newest first, and the path of the next one or null. */
+export async function askPage(path) {
+  const answer = await answerTo("GET", path);
+  const next = /<([^>]+)>;\s*rel="next"/.exec(answer.headers.get("Link") ?? "")?.[1];
+  const url = next && new URL(next, location.href);
+  return { items: await result(answer), next: url ? url.pathname + url.search : null };
+}
+
+async function answerTo(method, path, body, { key } = {}) {
   const login = tokens.read();
   let answer = await send(method, path, body, { key, access: login?.access });
   if (answer.status === 401) {
@@ -38,7 +50,7 @@ export async function ask(method, path, body, { key } = {}) {
     if (!access) throw new ApiError(401, await json(answer));
     answer = await send(method, path, body, { key, access });
   }
-  return result(answer);
+  return answer;
 }
 
 /** Ask as nobody, or with just this token: sign-up, log-in, log-out. */

@@ -1,7 +1,7 @@
 /** One user at work: connects the socket, the lists, the clock and the screen. */
 
 import { Actions } from "./actions.js";
-import { ask } from "./api.js";
+import { ask, askPage } from "./api.js";
 import { Clock } from "./clock.js";
 import { Commands } from "./commands.js";
 import { deviceName } from "./device.js";
@@ -14,6 +14,8 @@ import { Store } from "./store.js";
 import { showClock, showStatus } from "./views/badge.js";
 import { insist, warn } from "./views/messages.js";
 
+const STANDING = "/sessions/?status=ready,running,paused";
+const ENDED = "/sessions/?status=completed,finished,cancelled&limit=40"; // a page; more when asked
 const LOAD_AGAIN_MS = 3_000;
 const OVERDUE_MS = 3_000; // after this the end should have arrived; ask for it
 
@@ -51,12 +53,14 @@ export class App {
     });
     this.#commands = new Commands(this.#socket, store);
     const actions = new Actions({ store, commands: this.#commands, socket: this.#socket });
-    this.#screen = new Screen({ store, clock, actions });
+    const lists = { more: () => this.#more(), again: () => this.#load() };
+    this.#screen = new Screen({ store, clock, actions, lists });
     setInterval(() => this.#everySecond(), 1_000);
   }
 
   enter(user) {
     this.#user = user;
+    this.#screen.enter(user);
     this.#socket.start();
   }
 
@@ -89,14 +93,26 @@ export class App {
     const first = !this.#store.loaded;
     this.#store.beginLoad();
     try {
-      const lists = await Promise.all([ask("GET", "/sessions/"), ask("GET", "/spaces/")]);
+      const lists = [ask("GET", STANDING), askPage(ENDED), ask("GET", "/spaces/")];
+      const [standing, ended, spaces] = await Promise.all(lists);
       if (user !== this.#user) return;
-      this.#store.load(...lists);
+      this.#store.load([...standing, ...ended.items], spaces, ended.next);
       if (first) this.#revealMissed();
     } catch (error) {
       if (user !== this.#user || error.status === 401) return;
-      if (first) warn(error);
+      if (first) this.#store.loadFailed();
       setTimeout(() => user === this.#user && this.#load(), LOAD_AGAIN_MS);
+    }
+  }
+
+  /** The next page of what has ended. */
+  async #more() {
+    const [user, path] = [this.#user, this.#store.older];
+    try {
+      const { items, next } = await askPage(path);
+      if (user === this.#user && this.#store.older === path) this.#store.append(items, next);
+    } catch (error) {
+      warn(error);
     }
   }
 

@@ -22,12 +22,22 @@ export function focused(ms) {
 }
 
 export function timeOfDay(instant) {
-  return new Date(instant).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+  return new Date(instant).toLocaleTimeString([], { hour: "numeric", minute: "2-digit" });
 }
 
-export function day(instant) {
-  return new Date(instant).toLocaleDateString([], { day: "numeric", month: "short" });
+/** "Today", "Yesterday", "14 Nov", "14 Nov 2025", as seen from `now`. */
+export function day(instant, now = Date.now()) {
+  const [date, today] = [new Date(instant), new Date(now)];
+  const yesterday = new Date(today.getFullYear(), today.getMonth(), today.getDate() - 1);
+  if (date.toDateString() === today.toDateString()) return "Today";
+  if (date.toDateString() === yesterday.toDateString()) return "Yesterday";
+  const year = date.getFullYear() === today.getFullYear() ? undefined : "numeric";
+  return date.toLocaleDateString([], { day: "numeric", month: "short", year });
 }
+
+/** [30, 10, 1] -> "30, 10 and 1". */
+export const listed = (items) =>
+  items.length < 2 ? `${items}` : `${items.slice(0, -1).join(", ")} and ${items.at(-1)}`;
 
 /** "2026-11" -> "November 2026". */
 export function monthName(month) {

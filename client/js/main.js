@@ -7,6 +7,7 @@ import * as tokens from "./tokens.js";
 import { seenBefore } from "./seen.js";
 import { Auth } from "./views/auth.js";
 import { insist } from "./views/messages.js";
+import { themeToggle } from "./views/theme_toggle.js";
 
 const element = (id) => document.getElementById(id);
 const app = new App({ signedOut: loginEnded });
@@ -48,6 +49,7 @@ function loginEnded() {
   insist("You have been signed out. Please sign in again.");
 }
 
+themeToggle(element("theme"));
 onSignedOut(loginEnded);
 tokens.onOtherWindow(show);
 element("sign-out").addEventListener("click", signOut);

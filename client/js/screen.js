@@ -1,11 +1,16 @@
 /** The views of a signed-in user: drawn from the store, once for all the changes of one moment. */
 
 import { Compose } from "./views/compose.js";
+import { Detail } from "./views/detail.js";
 import { Ended, sentence } from "./views/ended.js";
 import { announce, clearMessages } from "./views/messages.js";
 import { Sessions } from "./views/sessions.js";
-import { Sky } from "./views/sky.js";
+import { dust, Sky } from "./views/sky.js";
+import { svg } from "./dom.js";
+import { tasksView } from "./views/tasks.js";
 import { Timer } from "./views/timer.js";
+
+const element = (id) => document.getElementById(id);
 
 export class Screen {
   #store;
@@ -14,25 +19,38 @@ export class Screen {
   #compose;
   #sessions;
   #sky;
+  #tasks;
+  #detail;
+  #user = null;
   #waiting = false;
   #active = null; // id of the session that was active when last drawn
 
-  constructor({ store, clock, actions }) {
-    const place = (name, View) => new View(document.getElementById(name), { clock, actions });
+  constructor({ store, clock, actions, lists }) {
+    const place = (name, View) => new View(element(name), { clock, actions, lists, dismissed: () => this.#drawSoon() });
     this.#store = store;
     this.#timer = place("timer", Timer);
     this.#ended = place("ended", Ended);
     this.#compose = place("compose", Compose);
     this.#sky = place("sky", Sky);
     this.#sessions = place("sessions", Sessions);
+    this.#tasks = tasksView(actions, { heading: "Tasks" });
+    element("tasks").append(this.#tasks.element);
+    this.#detail = new Detail({ store, actions });
+    element("stage").prepend(backdrop());
     store.onChange(() => this.#drawSoon());
     this.#repaint();
+  }
+
+  enter(user) {
+    this.#user = user;
+    this.#compose.remindAsUsual(user.reminders);
   }
 
   /** What a session has become. */
   reveal(session) {
     const space = this.#store.spaceOf(session.id);
     this.#ended.show(session, space);
+    this.#placeCompose();
     announce(`${session.title}. ${sentence(session, space)}`);
   }
 
@@ -48,6 +66,7 @@ export class Screen {
 
   clear() {
     this.#ended.hide();
+    this.#detail.close();
     clearMessages();
   }
 
@@ -63,12 +82,21 @@ export class Screen {
   #draw() {
     const active = this.#store.active();
     if (active && active.id !== this.#active) this.#ended.hide();
-    if (!active !== !this.#active) this.#compose.open(!active);
     this.#active = active?.id ?? null;
-    this.#timer.update(active);
+    this.#placeCompose();
+    this.#timer.update(active, active ? (active.reminders ?? this.#user?.reminders ?? []) : []);
+    element("tasks").hidden = !active;
+    if (active) this.#tasks.update(active);
     this.#ended.update(this.#store);
     this.#sessions.update(this.#store);
-    this.#sky.update(this.#store.spaces());
+    this.#sky.update(this.#store.spaces(), this.#store);
+    this.#detail.update();
+  }
+
+  /** The form for a new session is on the stage while that is free, else folded above the list. */
+  #placeCompose() {
+    const place = this.#active === null ? element("ended").parentElement : this.#sessions.slot;
+    this.#compose.moveTo(place, this.#active === null && !this.#ended.isShown);
   }
 
   #repaint() {
@@ -76,3 +104,7 @@ export class Screen {
     requestAnimationFrame(() => this.#repaint());
   }
 }
+
+/** Far stars over the whole stage, behind everything. */
+const backdrop = () =>
+  svg("svg", { class: "backdrop", "aria-hidden": "true" }, dust("stage", 200, { percent: true }));

@@ -15,8 +15,11 @@ export class Store {
   epoch = null;
   revision = null;
   loaded = false;
+  failed = false; // the lists could not be loaded, and are not there yet
+  older = null; // the path of the next page of ended sessions
   #sessions = new Map();
   #spaces = new Map();
+  #spaceOf = new Map(); // the same by session
   #deleted = new Set();
   #loading = null; // ids of what changed since a load began: newer than the list that it brings
   #listeners = new Set();
@@ -42,7 +45,7 @@ export class Store {
   }
 
   spaceOf(sessionId) {
-    return this.spaces().find((space) => space.session === sessionId) ?? null;
+    return this.#spaceOf.get(sessionId) ?? null;
   }
 
   /** Take the state of a session; false where what is known is as new. */
@@ -61,12 +64,14 @@ export class Store {
     this.#sessions.delete(id);
     const space = this.spaceOf(id);
     if (space) this.#spaces.delete(space.id);
+    this.#spaceOf.delete(id);
     this.#changed();
   }
 
   addSpace(space) {
     if (this.#deleted.has(space.session)) return;
     this.#spaces.set(space.id, space);
+    this.#spaceOf.set(space.session, space);
     this.#loading?.add(`space ${space.id}`);
     this.#changed();
   }
@@ -97,8 +102,20 @@ export class Store {
     this.#loading = new Set();
   }
 
+  loadFailed() {
+    this.failed = true;
+    this.#changed();
+  }
+
+  /** The next page of a list that is known up to here. */
+  append(sessions, older) {
+    this.older = older;
+    sessions.forEach((session) => this.adopt(session));
+    this.#changed();
+  }
+
   /** Fresh lists: they replace what is known, but for what changed while they were on the way. */
-  load(sessions, spaces) {
+  load(sessions, spaces, older = null) {
     const newer = this.#loading ?? new Set();
     this.#loading = null;
     const listed = new Set(sessions.map((session) => session.id));
@@ -108,14 +125,16 @@ export class Store {
     const born = this.spaces().filter((space) => newer.has(`space ${space.id}`));
     const kept = [...spaces, ...born].filter((space) => !this.#deleted.has(space.session));
     this.#spaces = new Map(kept.map((space) => [space.id, space]));
+    this.#spaceOf = new Map(kept.map((space) => [space.session, space]));
     sessions.forEach((session) => this.adopt(session));
-    this.loaded = true;
+    [this.loaded, this.failed, this.older] = [true, false, older];
     this.#changed();
   }
 
   clear() {
-    [this.epoch, this.revision, this.loaded] = [null, null, false];
-    for (const kept of [this.#sessions, this.#spaces, this.#deleted]) kept.clear();
+    [this.epoch, this.revision, this.loaded, this.failed] = [null, null, false, false];
+    this.older = null;
+    for (const kept of [this.#sessions, this.#spaces, this.#spaceOf, this.#deleted]) kept.clear();
     this.#changed();
   }
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { digits, focused, minutes, secondsLeft } from "../../client/js/format.js";
+import { day, digits, focused, listed, minutes, secondsLeft } from "../../client/js/format.js";
 import { seeded, uuid } from "../../client/js/random.js";
 import { endedSince } from "../../client/js/seen.js";
 
@@ -72,4 +72,17 @@ test("only what came to its end by itself, and after the last visit, is news", (
   ];
   const since = Date.parse("2026-11-22T11:00:00Z");
   assert.deepEqual(endedSince(since, sessions).map(({ id }) => id), [4, 2]);
+});
+
+test("a day is near or has its date, and its year where that is another one", () => {
+  const now = new Date(2026, 10, 22, 9).getTime();
+  assert.equal(day(new Date(2026, 10, 22, 0, 1), now), "Today");
+  assert.equal(day(new Date(2026, 10, 21, 23, 59), now), "Yesterday");
+  assert.match(day(new Date(2026, 2, 3), now), /3/);
+  assert.doesNotMatch(day(new Date(2026, 2, 3), now), /2026/);
+  assert.match(day(new Date(2025, 2, 3), now), /2025/);
+});
+
+test("a list of numbers reads as people say it", () => {
+  assert.deepEqual([listed([5]), listed([5, 1]), listed([30, 10, 1])], ["5", "5 and 1", "30, 10 and 1"]);
 });

@@ -175,3 +175,29 @@ test("two watchers that lost different frames end up with the same", () => {
   [frames[2], frames[0], frames[3], frames[2]].forEach((each) => few.receive(each));
   assert.deepEqual(few.session(1), all.session(1));
 });
+
+test("an earlier page adds to what is known, and says whether there is more", () => {
+  const store = new Store();
+  store.beginLoad();
+  store.load([session(3, 1, "finished")], [], "/sessions/?cursor=3");
+  assert.equal(store.older, "/sessions/?cursor=3");
+  store.append([session(2, 1, "finished"), session(1, 1, "finished")], null);
+  assert.deepEqual([ids(store), store.older], [[3, 2, 1], null]);
+});
+
+test("an earlier page does not take back what is newer, or bring back what was deleted", () => {
+  const store = new Store();
+  store.load([session(3, 1, "finished")], [], "more");
+  store.adopt(session(2, 5, "finished"));
+  store.remove(1);
+  store.append([session(2, 4, "finished"), session(1, 1, "finished")], null);
+  assert.deepEqual([ids(store), store.session(2).timer.version], [[3, 2], 5]);
+});
+
+test("what a session became is found by the session, and is gone with it", () => {
+  const store = new Store();
+  store.load([session(3, 1, "finished")], [space(7, 3)]);
+  assert.equal(store.spaceOf(3).id, 7);
+  store.remove(3);
+  assert.equal(store.spaceOf(3), null);
+});

@@ -18,7 +18,7 @@ export class Auth {
   #signingUp = false;
   #busy = false;
   #fields = {
-    username: field("Name", { name: "username", required: true, maxlength: 150, autocapitalize: "off" }),
+    username: field("User name", { name: "username", required: true, maxlength: 150, autocapitalize: "off" }),
     email: field("E-mail", { name: "email", type: "email", autocomplete: "email", maxlength: 254 }),
     password: field("Password", { name: "password", type: "password", required: true }),
   };
@@ -105,12 +105,15 @@ function hero() {
   const drawn = EXAMPLES.map((space) =>
     svg("g", { transform: `translate(${space.x} ${space.y})` }, body(space)),
   );
-  const sky = svg("svg", { viewBox: "0 0 800 300", "aria-hidden": "true" }, dust("welcome"), ...drawn);
+  const place = { viewBox: "0 0 800 480", preserveAspectRatio: "xMidYMin slice" };
+  const sky = svg("svg", { ...place, "aria-hidden": "true" }, far(), ...drawn);
   return h(
     "div",
-    { class: "hero" },
-    h("div", { class: "sky" }, sky),
+    { class: "hero night" },
+    sky,
     h("p", { class: "promise" }, "Set a time and focus. Every device shows the same second."),
     h("p", { class: "muted" }, "Each session that you finish becomes a star or a planet in your sky."),
   );
 }
+
+const far = () => svg("g", {}, dust("welcome", 110), svg("g", { transform: "translate(0 230)" }, dust("low", 60)));

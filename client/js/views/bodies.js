@@ -3,6 +3,18 @@
 import { newId, svg } from "../dom.js";
 import { seeded } from "../random.js";
 
+/* The server's hue picks one of six kinds each: colours that go together in one sky. */
+const STARS = ["200 95%", "225 60%", "48 95%", "32 95%", "345 85%", "265 85%"];
+const PLANETS = [
+  ["#f9cda8", "#d9774a", "#5f2417", "#ffe6cd"],
+  ["#b4e0ff", "#3f86d8", "#10294f", "#e6f6ff"],
+  ["#fff0c4", "#d8a94e", "#5e3d10", "#fff8e2"],
+  ["#c6f2e0", "#3a9f88", "#0c403e", "#e5fff5"],
+  ["#e4d1ff", "#8762d6", "#2b1a5c", "#f4eaff"],
+  ["#ffd5df", "#d45c7c", "#571733", "#ffe9ef"],
+];
+const kind = (kinds, hue) => kinds[Math.floor((((hue % 360) + 360) % 360) / 60)];
+
 /** A drawing of `space` around the origin. */
 export function body(space, radius = space.radius) {
   const draw = space.type === "planet" ? planet : star;
@@ -11,19 +23,20 @@ export function body(space, radius = space.radius) {
 
 function star(radius, hue, random) {
   const glow = newId("glow");
+  const tint = kind(STARS, hue);
   const turn = Math.round(random() * 90);
   return svg(
     "g",
     { class: "star" },
     gradient(glow, [
-      [0, `hsl(${hue} 90% 92%)`, 0.9],
-      [0.25, `hsl(${hue} 85% 75%)`, 0.4],
-      [1, `hsl(${hue} 85% 65%)`, 0],
+      [0, `hsl(${tint} 92%)`, 0.9],
+      [0.25, `hsl(${tint} 75%)`, 0.4],
+      [1, `hsl(${tint} 65%)`, 0],
     ]),
     svg("circle", { r: radius * 2.2, fill: `url(#${glow})` }),
     svg("path", {
       d: sparkle(radius * 1.4, radius * 0.17),
-      fill: `hsl(${hue} 80% 94%)`,
+      fill: `hsl(${tint} 94%)`,
       transform: `rotate(${turn})`,
     }),
     svg("circle", { r: radius * 0.28, fill: "#fff" }),
@@ -31,32 +44,36 @@ function star(radius, hue, random) {
 }
 
 function planet(radius, hue, random) {
-  const [shade, clip] = [newId("shade"), newId("clip")];
-  const second = Math.round(hue + 20 + random() * 60) % 360;
+  const [shade, clip, halo] = ["shade", "clip", "halo"].map(newId);
+  const [lit, own, dark, pale] = kind(PLANETS, hue);
   const tilt = Math.round(random() * 50 - 25);
   const parts = [
     gradient(shade, [
-      [0, `hsl(${hue} 70% 78%)`, 1],
-      [0.55, `hsl(${hue} 58% 56%)`, 1],
-      [1, `hsl(${hue} 60% 24%)`, 1],
+      [0, lit, 1],
+      [0.5, own, 1],
+      [1, dark, 1],
     ], { cx: "34%", cy: "30%", r: "78%" }),
     svg("clipPath", { id: clip }, svg("circle", { r: radius })),
-    svg("circle", { r: radius * 1.5, fill: `hsl(${hue} 80% 60%)`, opacity: 0.1 }),
+    gradient(halo, [
+      [0.55, own, 0.4],
+      [1, own, 0],
+    ]),
+    svg("circle", { r: radius * 1.7, fill: `url(#${halo})` }),
     svg("circle", { r: radius, fill: `url(#${shade})` }),
-    svg("g", { "clip-path": `url(#${clip})` }, bands(radius, second, tilt, random)),
+    svg("g", { "clip-path": `url(#${clip})` }, bands(radius, pale, tilt, random)),
   ];
-  if (random() < 0.45) parts.push(ring(radius, second, tilt));
+  if (random() < 0.45) parts.push(ring(radius, pale, tilt));
   return svg("g", { class: "planet" }, parts);
 }
 
-function bands(radius, hue, tilt, random) {
+function bands(radius, color, tilt, random) {
   return [-0.45, 0.05, 0.5].map((place) =>
     svg("rect", {
       x: -radius,
       y: radius * (place + random() * 0.2 - 0.1),
       width: radius * 2,
       height: radius * (0.1 + random() * 0.16),
-      fill: `hsl(${hue} 70% 82%)`,
+      fill: color,
       opacity: 0.22,
       transform: `rotate(${tilt})`,
     }),
@@ -64,12 +81,12 @@ function bands(radius, hue, tilt, random) {
 }
 
 /** The front half of a ring: the other half is behind the planet. */
-function ring(radius, hue, tilt) {
+function ring(radius, color, tilt) {
   const [wide, flat] = [radius * 1.75, radius * 0.5];
   return svg("path", {
     d: `M ${-radius * 0.96} ${-flat * 0.55} A ${wide} ${flat} 0 1 0 ${radius * 0.96} ${-flat * 0.55}`,
     fill: "none",
-    stroke: `hsl(${hue} 60% 80%)`,
+    stroke: color,
     "stroke-width": Math.max(1, radius * 0.14),
     "stroke-linecap": "round",
     opacity: 0.75,
@@ -90,4 +107,14 @@ export function gradient(id, stops, place = {}) {
     svg("stop", { offset, "stop-color": color, "stop-opacity": opacity }),
   );
   return svg("radialGradient", { id, ...place }, drawn);
+}
+
+/** A small round window with the body in it. */
+export function porthole(space) {
+  return svg(
+    "svg",
+    { viewBox: "-16 -16 32 32", role: "img", "aria-label": space.type },
+    svg("circle", { r: 16, class: "porthole-night" }),
+    body(space, space.type === "planet" ? 8 : 10),
+  );
 }

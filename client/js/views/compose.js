@@ -2,8 +2,10 @@
 
 import { field, h, setText } from "../dom.js";
 import { minutes } from "../format.js";
+import { icon } from "../icons.js";
 
 const COMMON = [15, 25, 50, 90];
+const REMIND_MIN = [1, 5, 10];
 
 export class Compose {
   #actions;
@@ -30,11 +32,16 @@ export class Compose {
   #taskMinutes = field("Minutes", { type: "number", min: 1, max: 1440, value: 5 });
   #list = h("ul", { class: "tasks" });
   #sum = h("p", { class: "muted small", "aria-live": "polite" });
+  #reminders = h("div", { class: "chips", role: "group", "aria-label": "Remind me before the end" });
+  #defaults = null; // the user's reminders, in seconds
   #details;
+  #root;
+  #place = null;
 
   constructor(root, { actions }) {
     this.#actions = actions;
-    const add = h("button", { type: "button", class: "quiet" }, "Add");
+    this.#root = root;
+    const add = h("button", { type: "button", class: "quiet" }, icon("plus"), "Add");
     add.addEventListener("click", () => this.#addTask());
     this.#task.input.addEventListener("keydown", (event) => {
       if (event.key !== "Enter" || !this.#task.input.value.trim()) return;
@@ -45,25 +52,61 @@ export class Compose {
       "form",
       { class: "stack" },
       this.#title.element,
-      h("div", { class: "row length" }, this.#minutes.element, this.#chips()),
+      h("div", { class: "length" }, this.#minutes.element, this.#chips()),
       h("div", { class: "add-task" }, this.#task.element, this.#taskMinutes.element, add),
       this.#list,
       this.#sum,
+      this.#reminders,
       h(
         "div",
         { class: "row" },
-        h("button", { class: "primary wide", value: "start" }, "Start"),
+        h("button", { class: "primary wide", value: "start" }, icon("play"), "Start"),
         h("button", { class: "quiet", value: "later" }, "Save for later"),
       ),
     );
     form.addEventListener("submit", (event) => this.#submit(event));
-    this.#details = h("details", { class: "card", open: true }, h("summary", {}, "New session"), form);
+    const summary = h("summary", {}, "New session");
+    this.#details = h("details", { class: "compose", open: true }, summary, form);
     root.replaceChildren(this.#details);
   }
 
-  /** Open while nothing runs, out of the way while something does. */
-  open(wanted) {
-    this.#details.open = wanted;
+  /** Put the form there, open or folded. What is there already stays as the user has it. */
+  moveTo(place, open) {
+    const key = `${place.className} ${open}`;
+    if (key === this.#place) return;
+    this.#place = key;
+    const inside = this.#root.contains(document.activeElement) ? document.activeElement : null;
+    if (!place.contains(this.#root)) place.append(this.#root);
+    this.#details.open = open;
+    if (open) inside?.focus(); // moving an element takes the focus from it
+  }
+
+  /** The user's own offsets, in seconds: what a session has that says nothing else. */
+  remindAsUsual(offsets) {
+    if (String(offsets) === String(this.#defaults)) return;
+    this.#defaults = offsets;
+    this.#showReminders(offsets);
+  }
+
+  #showReminders(offsets) {
+    const known = new Set([...REMIND_MIN, ...offsets.map((offset) => Math.round(offset / 60))]);
+    const chip = (value) => {
+      const pressed = offsets.includes(value * 60);
+      const toggle = ({ currentTarget: it }) =>
+        it.setAttribute("aria-pressed", String(it.getAttribute("aria-pressed") !== "true"));
+      const props = { type: "button", class: "chip", value, "aria-pressed": String(pressed), onclick: toggle };
+      return h("button", { ...props, "aria-label": `${value} min before the end` }, `${value} min`);
+    };
+    const chips = [...known].sort((a, b) => a - b).map(chip);
+    this.#reminders.replaceChildren(h("span", { class: "legend" }, "Remind me before the end"), ...chips);
+  }
+
+  /** Null where they are the usual ones. */
+  #chosenReminders() {
+    const chosen = [...this.#reminders.querySelectorAll('[aria-pressed="true"]')]
+      .map((chip) => Number(chip.value) * 60)
+      .sort((a, b) => b - a);
+    return String(chosen) === String([...(this.#defaults ?? [])].sort((a, b) => b - a)) ? null : chosen;
   }
 
   #chips() {
@@ -92,14 +135,14 @@ export class Compose {
 
   #showTasks() {
     const row = (task) => {
-      const remove = h("button", { type: "button", class: "close" }, "×");
+      const remove = h("button", { type: "button", class: "plain icon" }, icon("cross"));
       remove.setAttribute("aria-label", `Remove the task ${task.title}`);
       remove.addEventListener("click", () => {
         this.#tasks = this.#tasks.filter((other) => other !== task);
         this.#showTasks();
       });
-      const time = h("span", { class: "muted small" }, minutes(task.duration));
-      return h("li", {}, h("span", { class: "task-title" }, task.title), time, remove);
+      const time = h("span", { class: "task-time" }, minutes(task.duration));
+      return h("li", {}, h("span", { class: "task-title wide" }, task.title), time, remove);
     };
     this.#list.replaceChildren(...this.#tasks.map(row));
     setText(this.#sum, this.#tasks.length ? `${minutes(this.#planned())} planned` : "");
@@ -112,7 +155,11 @@ export class Compose {
   async #submit(event) {
     event.preventDefault();
     if (this.#busy) return;
-    const draft = { title: this.#title.input.value.trim(), duration: Number(this.#minutes.input.value) };
+    const draft = {
+      title: this.#title.input.value.trim(),
+      duration: Number(this.#minutes.input.value),
+      reminders: this.#chosenReminders(),
+    };
     if (!draft.title) return void this.#title.fail("Give the session a name.");
     if (this.#planned() > draft.duration) {
       return void this.#minutes.fail(`The tasks need ${minutes(this.#planned())}.`);
@@ -130,5 +177,6 @@ export class Compose {
     this.#title.input.value = "";
     this.#tasks = [];
     this.#showTasks();
+    this.#showReminders(this.#defaults ?? []);
   }
 }

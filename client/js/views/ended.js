@@ -2,6 +2,7 @@
 
 import { h, svg } from "../dom.js";
 import { focused } from "../format.js";
+import { icon } from "../icons.js";
 import { body } from "./bodies.js";
 import { dust } from "./sky.js";
 
@@ -10,24 +11,33 @@ const LARGE = { star: 34, planet: 40 }; // radius in the drawing's own pixels
 export class Ended {
   #root;
   #actions;
+  #dismissed;
   #session = null;
 
-  constructor(root, { actions }) {
+  constructor(root, { actions, dismissed }) {
     this.#root = root;
     this.#actions = actions;
+    this.#dismissed = dismissed;
+  }
+
+  get isShown() {
+    return this.#session !== null;
   }
 
   /** Show the end of this session until it is dismissed or another one starts. */
   show(session, space) {
     this.#session = session;
     const done = h("button", { type: "button", class: "quiet" }, "Done");
-    const again = h("button", { type: "button", class: "primary" }, "Start again");
-    done.addEventListener("click", () => this.hide());
+    const again = h("button", { type: "button", class: "primary" }, icon("repeat"), "Start again");
+    done.addEventListener("click", () => {
+      this.hide();
+      this.#dismissed();
+    });
     again.addEventListener("click", () => this.#actions.startAgain(session));
     this.#root.replaceChildren(
       h(
         "div",
-        { class: "card ended" },
+        { class: "ended" },
         space && portrait(space),
         h("h2", {}, session.title),
         h("p", {}, sentence(session, space)),
@@ -46,7 +56,7 @@ export class Ended {
     if (!this.#session) return;
     const space = store.spaceOf(this.#session.id);
     if (!store.session(this.#session.id)) this.hide();
-    else if (space && !this.#root.querySelector("svg")) this.show(this.#session, space);
+    else if (space && !this.#root.querySelector(".portrait")) this.show(this.#session, space);
   }
 }
 
@@ -56,12 +66,12 @@ export function sentence(session, space) {
   return `${how}: ${time} of focus${space ? `, and a new ${space.type} in your sky` : ""}.`;
 }
 
-function portrait(space) {
+export function portrait(space) {
   const drawing = svg("g", { class: "born" }, body(space, LARGE[space.type]));
   return svg(
     "svg",
     { viewBox: "-150 -90 300 180", role: "img", "aria-label": `A ${space.type}`, class: "portrait" },
-    svg("g", { transform: "translate(-150 -90)" }, dust(space.seed ?? space.id, 60)),
+    svg("g", { transform: "translate(-400 -150)" }, dust(space.seed ?? space.id, 110)),
     drawing,
   );
 }

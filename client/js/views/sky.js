@@ -1,7 +1,9 @@
-/** The sky of one month: a body for each session, with its title on hover, focus or tap. */
+/** The sky of one month: a body for each session, which leads to it; its title on hover and focus. */
 
 import { h, setText, svg } from "../dom.js";
 import { minutes, monthName, monthOf } from "../format.js";
+import { icon } from "../icons.js";
+import { pathOf } from "./detail.js";
 import { seeded } from "../random.js";
 import { body } from "./bodies.js";
 
@@ -10,12 +12,13 @@ const EASY_TO_HIT = 20; // radius in the sky's own pixels
 
 export class Sky {
   #heading = h("h2", { id: "sky-heading" });
-  #earlier = h("button", { type: "button", class: "icon", "aria-label": "Earlier month" }, "‹");
-  #later = h("button", { type: "button", class: "icon", "aria-label": "Later month" }, "›");
+  #earlier = h("button", { type: "button", class: "plain icon", "aria-label": "Earlier month" }, icon("earlier"));
+  #later = h("button", { type: "button", class: "plain icon", "aria-label": "Later month" }, icon("later"));
   #drawing = svg("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "group" });
   #label = h("div", { class: "sky-label", hidden: true, "aria-hidden": "true" });
   #empty = h("p", { class: "sky-empty" });
   #spaces = [];
+  #loaded = false;
   #month = null; // null: this month
   #drawn = null;
   #shown = new Set();
@@ -31,8 +34,9 @@ export class Sky {
     this.#drawing.setAttribute("aria-labelledby", "sky-heading");
   }
 
-  update(spaces) {
-    const print = spaces.map((space) => `${space.id} ${space.title}`).join("|");
+  update(spaces, { loaded }) {
+    this.#loaded = loaded;
+    const print = [loaded, ...spaces.map((space) => `${space.id} ${space.title}`)].join("|");
     if (print === this.#drawn) return;
     this.#drawn = print;
     this.#spaces = spaces;
@@ -64,9 +68,10 @@ export class Sky {
     this.#earlier.disabled = month === months[0];
     this.#later.disabled = month === months.at(-1);
     this.#current = Math.min(this.#current, Math.max(0, here.length - 1));
-    this.#drawing.replaceChildren(dust(month), ...here.map((space, i) => this.#figure(space, i)));
+    this.#drawing.replaceChildren(...here.map((space, i) => this.#figure(space, i)));
     this.#label.hidden = true;
-    setText(this.#empty, here.length ? "" : "Nothing here yet. Focus, and a star will appear.");
+    const empty = this.#loaded ? "Nothing here yet. Focus, and a star will appear." : "";
+    setText(this.#empty, here.length ? "" : empty);
     this.#spaces.forEach((space) => this.#shown.add(space.id));
   }
 
@@ -77,12 +82,12 @@ export class Sky {
     const drawing = svg("g", { class: born ? "born" : "body" }, body(space));
     const hit = svg("circle", { r: Math.max(EASY_TO_HIT, space.radius), class: "hit" });
     const figure = svg(
-      "g",
+      "a",
       {
         class: "figure",
+        href: pathOf(space.session),
         transform: `translate(${space.x} ${space.y})`,
         tabindex: index === this.#current ? 0 : -1,
-        role: "img",
         "aria-label": `${text}, a ${space.type}`,
       },
       hit,
@@ -90,7 +95,7 @@ export class Sky {
     );
     const show = () => this.#name(space, text);
     const hide = () => (this.#label.hidden = true);
-    for (const name of ["pointerenter", "focus", "click"]) figure.addEventListener(name, show);
+    for (const name of ["pointerenter", "focus"]) figure.addEventListener(name, show);
     figure.addEventListener("blur", hide);
     // A finger leaves at once; its label stays until another place is tapped.
     figure.addEventListener("pointerleave", ({ pointerType }) => pointerType === "mouse" && hide());
@@ -129,17 +134,26 @@ function counted(spaces) {
     .join(", ");
 }
 
-/** Faint far stars that belong to nobody, the same all month. */
-export function dust(seed, count = 90) {
+/**
+ * Faint far stars that belong to nobody, always the same for a seed; some of them twinkle. They fill
+ * the sky's 800 x 300, or (`percent`) whatever drawing without a view box they are put into.
+ */
+export function dust(seed, count = 90, { percent = false } = {}) {
   const random = seeded(seed);
-  const dots = Array.from({ length: count }, () =>
+  const [width, height, unit] = percent ? [100, 100, "%"] : [WIDTH, HEIGHT, ""];
+  const star = (bright) =>
     svg("circle", {
-      cx: (random() * WIDTH).toFixed(1),
-      cy: (random() * HEIGHT).toFixed(1),
-      r: (0.4 + random() * 0.8).toFixed(2),
-      opacity: (0.15 + random() * 0.4).toFixed(2),
+      cx: (random() * width).toFixed(1) + unit,
+      cy: (random() * height).toFixed(1) + unit,
+      r: ((bright ? 0.7 : 0.35) + random() * 0.5).toFixed(2),
+      opacity: ((bright ? 0.5 : 0.15) + random() * 0.4).toFixed(2),
       fill: "#fff",
-    }),
+    });
+  const several = (n, bright) => Array.from({ length: n }, () => star(bright));
+  return svg(
+    "g",
+    { "aria-hidden": "true" },
+    svg("g", { class: "dust" }, several(count, false)),
+    svg("g", { class: "dust bright" }, several(Math.round(count / 6), true)),
   );
-  return svg("g", { "aria-hidden": "true" }, dots);
 }

@@ -1,23 +1,21 @@
-/** The tasks of a session: tick, add, delete. */
+/** The tasks of a session: tick, edit in place, add, delete. */
 
 import { field, h, setText, showList } from "../dom.js";
 import { minutes } from "../format.js";
+import { icon } from "../icons.js";
 import { isEnded } from "../store.js";
+import { editable } from "./editable.js";
 
 /** `{element, update(session)}`; `actions` change things. */
-export function tasksView(actions) {
+export function tasksView(actions, { heading } = {}) {
   const views = new Map();
   const list = h("ul", { class: "tasks" });
   const title = field("Task", { required: true, maxlength: 100, placeholder: "Add a task" });
   const length = field("Minutes", { type: "number", min: 1, max: 1440, required: true, value: 5 });
-  const left = h("p", { class: "muted small" });
-  const form = h(
-    "form",
-    { class: "add-task" },
-    title.element,
-    length.element,
-    h("button", { class: "quiet" }, "Add"),
-  );
+  const [left, done] = [h("span", {}), h("span", {})];
+  const budget = h("p", { class: "budget muted small" }, done, left);
+  const add = h("button", { class: "quiet" }, icon("plus"), "Add");
+  const form = h("form", { class: "add-task" }, title.element, length.element, add);
   let session = null;
   let busy = false;
 
@@ -36,31 +34,45 @@ export function tasksView(actions) {
     session = state;
     showList(list, state.tasks, views, make);
     const planned = state.tasks.reduce((sum, task) => sum + task.duration, 0);
+    setText(done, `${state.tasks.filter((task) => task.done).length} of ${state.tasks.length} done`);
     setText(left, `${minutes(planned)} of ${minutes(state.duration)} planned`);
-    left.hidden = state.tasks.length === 0;
+    budget.hidden = state.tasks.length === 0;
     form.hidden = isEnded(state) || planned >= state.duration;
   };
-  return { element: h("div", { class: "tasks-panel" }, list, left, form), update };
+  const element = h("div", { class: "tasks-panel" }, heading && h("h3", {}, heading), list, budget, form);
+  return { element, update };
 }
 
 function row(first, session, actions) {
   let task = first;
   const box = h("input", { type: "checkbox" });
-  const name = h("span", { class: "task-title" });
-  const time = h("span", { class: "muted small" });
-  const remove = h("button", { class: "close", type: "button" }, "×");
+  const title = editable(h("span", { class: "task-title" }), {
+    what: "title",
+    props: { maxlength: 100 },
+    save: (text) => actions.editTask(session(), task, { title: text }),
+  });
+  const time = editable(h("span", { class: "task-time" }), {
+    what: "minutes",
+    props: { type: "number", min: 1, max: 1440 },
+    save: (duration) => actions.editTask(session(), task, { duration }),
+  });
+  const remove = h("button", { class: "plain icon", type: "button" }, icon("cross"));
   box.addEventListener("change", async () => {
     const done = box.checked;
     if (!(await actions.tickTask(session(), task, done))) box.checked = !done;
   });
   remove.addEventListener("click", () => actions.removeTask(session(), task));
-  const element = h("li", {}, h("label", {}, box, name), time, remove);
+  const tick = h("label", { class: "tick" }, box);
+  const element = h("li", {}, tick, title.element, time.element, remove);
   const update = (state) => {
     task = state;
+    const locked = isEnded(session());
     box.checked = task.done;
-    setText(name, task.title);
-    setText(time, minutes(task.duration));
+    box.setAttribute("aria-label", task.title);
+    title.update(task.title, task.title, { locked });
+    time.update(task.duration, minutes(task.duration), { of: task.title, locked });
     remove.setAttribute("aria-label", `Delete the task ${task.title}`);
+    remove.hidden = locked;
     element.classList.toggle("done", task.done);
   };
   return { element, update };

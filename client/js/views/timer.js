@@ -1,9 +1,10 @@
-/** The running countdown: ring, digits, buttons, and the tasks of its session. */
+/** The running countdown: ring, digits, buttons. */
 
 import { h, setText } from "../dom.js";
-import { digits, secondsLeft, timeOfDay } from "../format.js";
+import { digits, listed, secondsLeft, timeOfDay } from "../format.js";
+import { icon } from "../icons.js";
+import { editable } from "./editable.js";
 import { Ring } from "./ring.js";
-import { tasksView } from "./tasks.js";
 
 const FIVE_MINUTES_S = 300;
 
@@ -12,49 +13,55 @@ export class Timer {
   #session = null;
   #shown = null; // the text of the digits, so that a frame without a change writes nothing
   #ring = new Ring();
-  #title = h("h2", { class: "timer-title" });
+  #title;
   #digits = h("div", { class: "digits", role: "timer", "aria-label": "Time left" });
   #label = h("div", { class: "timer-label" });
   #ends = h("div", { class: "timer-ends muted" });
-  #tasks;
+  #reminders = h("p", { class: "reminders muted small" });
   #toggle = h("button", { type: "button", class: "primary" });
   #card;
 
   constructor(root, { clock, actions }) {
     this.#clock = clock;
-    this.#tasks = tasksView(actions);
+    this.#title = editable(h("h2", { class: "timer-title" }), {
+      what: "title",
+      props: { maxlength: 100 },
+      save: (title) => actions.edit(this.#session, { title }),
+    });
     const run = (action, extra) => () => actions.command(this.#session, action, extra);
-    const button = (text, work, kind = "quiet") =>
-      h("button", { type: "button", class: kind, onclick: work }, text);
+    const button = (name, text, work, kind = "quiet") =>
+      h("button", { type: "button", class: kind, onclick: work }, icon(name), text);
     this.#toggle.addEventListener("click", () => run(this.#isPaused() ? "resume" : "pause")());
     const face = h("div", { class: "face" }, this.#label, this.#digits, this.#ends);
     this.#card = h(
       "div",
-      { class: "card timer", hidden: true },
-      this.#title,
+      { class: "timer", hidden: true },
+      this.#title.element,
       h("div", { class: "dial" }, this.#ring.element, face),
+      this.#reminders,
       h(
         "div",
         { class: "controls" },
         this.#toggle,
-        button("+5 min", run("extend", { seconds: FIVE_MINUTES_S })),
-        button("Finish", run("finish")),
-        button("Cancel", () => actions.cancel(this.#session), "quiet danger"),
+        button("plus", "5 min", run("extend", { seconds: FIVE_MINUTES_S })),
+        button("check", "Finish", run("finish")),
+        button("cross", "Cancel", () => actions.cancel(this.#session), "quiet danger"),
       ),
-      this.#tasks.element,
     );
+    this.#card.querySelector(".controls :nth-child(2)").setAttribute("aria-label", "+5 min");
     root.append(this.#card);
   }
 
-  /** Show this session, or nothing. */
-  update(session) {
+  /** Show this session, or nothing. `reminders`: seconds before the end. */
+  update(session, reminders = []) {
     this.#session = session;
     this.#card.hidden = !session;
     if (!session) return this.#rest();
-    setText(this.#title, session.title);
-    setText(this.#toggle, this.#isPaused() ? "Resume" : "Pause");
+    this.#title.update(session.title);
+    const paused = this.#isPaused();
+    this.#toggle.replaceChildren(icon(paused ? "play" : "pause"), paused ? "Resume" : "Pause");
     this.#card.dataset.status = session.timer.status;
-    this.#tasks.update(session);
+    this.#remind(reminders.map((offset) => offset * 1000));
     return this.paint();
   }
 
@@ -77,6 +84,15 @@ export class Timer {
     setText(this.#label, this.#isPaused() ? "Paused" : left > 0 ? "Focusing" : "Ending…");
     setText(this.#ends, this.#isPaused() ? "" : `until ${timeOfDay(this.#session.timer.ends_at)}`);
     document.title = `${this.#isPaused() ? "❚❚ " : ""}${text} · ${this.#session.title}`;
+  }
+
+  #remind(offsets) {
+    const planned = this.#session.timer.planned_ms;
+    this.#ring.remind(offsets, planned);
+    const coming = offsets.filter((offset) => offset < planned).sort((a, b) => b - a);
+    const text = listed(coming.map((offset) => Math.round(offset / 60_000)));
+    this.#reminders.replaceChildren(icon("bell"), h("span", {}, `Reminders ${text} min before the end`));
+    this.#reminders.hidden = coming.length === 0;
   }
 
   #isPaused() {
