@@ -4,11 +4,16 @@ The rest of the body is read and discarded, within a bound: a client that is sti
 a reset instead of the answer. Django then gets the request without a body, and refuses it by its
 length (`middleware.BodyLimit`), with all the headers that an answer has. A body that comes in
 chunks without a length is kept until its end, and then has one, as DRF wants.
+
+Large bodies that are allowed are taken few at a time, since each is kept several times over until
+its picture is written. The others wait unread, which holds their senders back.
 """
 
 from __future__ import annotations
 
+import asyncio
 import re
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -19,6 +24,8 @@ Send = Callable[[Any], Awaitable[None]]
 App = Callable[[Any, Receive, Send], Awaitable[None]]
 
 MOST_DISCARDED = 32 * 1024 * 1024  # bytes; whoever sends more sees a reset
+LARGE_AT_A_TIME = 3  # in a process
+LARGE_WITHIN_S = 60.0  # whoever sends more slowly keeps others from sending
 _MAY_CARRY_AN_IMAGE = re.compile(r"/sessions/(\d+/)?$")
 
 
@@ -27,8 +34,16 @@ class DiscardTooLarge:
 
     def __init__(self, app: App) -> None:
         self.app = app
+        self._large = asyncio.Semaphore(LARGE_AT_A_TIME)
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
+        if _may_be_large(scope):
+            async with self._large:
+                await self._answer(scope, _in_time(receive), send)
+        else:
+            await self._answer(scope, receive, send)
+
+    async def _answer(self, scope: Any, receive: Receive, send: Send) -> None:
         headers = dict(scope["headers"])
         limit = limit_of(scope["path"])
         length = headers.get(b"content-length", b"")
@@ -41,6 +56,37 @@ class DiscardTooLarge:
                 return  # the client is gone
             scope, receive = _with_body(scope, receive, body, length=len(body))
         await self.app(scope, receive, send)
+
+
+def _may_be_large(scope: Any) -> bool:
+    """Whether the body is allowed to be, and may be, larger than most are."""
+    if limit_of(scope["path"]) <= settings.BODY_LIMIT:
+        return False
+    headers = dict(scope["headers"])
+    length = headers.get(b"content-length", b"")
+    if length.isdigit():
+        return int(length) > settings.BODY_LIMIT
+    return b"transfer-encoding" in headers
+
+
+def _in_time(receive: Receive) -> Receive:
+    """The same, but a body that takes too long counts as broken off."""
+    deadline = time.monotonic() + LARGE_WITHIN_S
+    complete = False
+
+    async def receive_in_time() -> Any:
+        nonlocal complete
+        if complete:  # from now on it only tells that the client has gone
+            return await receive()
+        try:
+            async with asyncio.timeout(deadline - time.monotonic()):
+                message = await receive()
+        except TimeoutError:
+            return {"type": "http.disconnect"}
+        complete = not message.get("more_body")
+        return message
+
+    return receive_in_time
 
 
 def limit_of(path: str) -> int:
@@ -68,7 +114,7 @@ async def _discard(receive: Receive) -> None:
     while thrown_away <= MOST_DISCARDED:
         message = await receive()
         thrown_away += len(message.get("body", b""))
-        if not message.get("more_body"):
+        if not message.get("more_body"):  # its end, or the client has gone
             return
 
 

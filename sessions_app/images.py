@@ -7,6 +7,7 @@ import binascii
 import re
 import struct
 from io import BytesIO
+from threading import BoundedSemaphore
 
 from django.core.files.base import ContentFile
 from PIL import Image, UnidentifiedImageError
@@ -17,6 +18,8 @@ from sessions_app.exceptions import ImageInvalid
 LARGEST_BYTES = 6 * 1024 * 1024  # decoded
 LARGEST_PIXELS = 25_000_000  # checked in the header, before anything is decoded
 LONGEST_SIDE = 1_600  # what is kept
+# Decoding the largest takes 200 MiB: one after the other, or a few requests would take all memory.
+_one_at_a_time = BoundedSemaphore(1)
 _FORMATS = {"png": "PNG", "jpeg": "JPEG", "jpg": "JPEG", "webp": "WEBP"}
 _ORIENTATION = 0x0112
 _TURNS = {
@@ -42,7 +45,8 @@ def from_data_url(url: str) -> ContentFile[bytes]:
         raw = base64.b64decode(url[head.end() :], validate=True)
     except (binascii.Error, ValueError):
         raise _refused("The picture is not valid base64.") from None
-    return ContentFile(_rewritten(raw, _FORMATS[head[1]]), name="picture.webp")
+    with _one_at_a_time:
+        return ContentFile(_rewritten(raw, _FORMATS[head[1]]), name="picture.webp")
 
 
 def _rewritten(raw: bytes, declared: str) -> bytes:

@@ -46,7 +46,7 @@ def test_a_service_is_not_root_and_can_write_to_nothing_but_its_volumes(service)
 
 @every_service
 def test_a_service_has_limits(service):
-    assert re.fullmatch(r"\d+m", service["mem_limit"])
+    assert re.fullmatch(r"\d+[mg]", service["mem_limit"])
     assert service["pids_limit"] > 0
     assert service["logging"]["options"]["max-size"]
 
