@@ -144,4 +144,6 @@ async def device(
             yield opened
         finally:
             listening.cancel()
-            await asyncio.gather(listening, return_exceptions=True)
+            (ended,) = await asyncio.gather(listening, return_exceptions=True)
+            if isinstance(ended, AssertionError):  # what came was not what may come
+                raise ended

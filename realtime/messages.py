@@ -6,7 +6,6 @@ not exactly one of the client's messages is a bad frame, whatever else it may be
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -16,6 +15,7 @@ from sessions_app.changes import Change
 from sessions_app.events import (
     ENDS,
     Cause,
+    Instant,
     Reminded,
     SessionChanged,
     SessionState,
@@ -94,8 +94,8 @@ class Ready(Message, frozen=True, kw_only=True, tag="ready"):
 
     connection: str
     user: int
-    server_time: datetime
-    token_expires_at: datetime
+    server_time: Instant
+    token_expires_at: Instant
     heartbeat_s: int
     epoch: str
     revision: int
@@ -122,7 +122,7 @@ class SessionStateFrame(_OfChange, frozen=True, kw_only=True, tag="session.state
 class SessionEnded(_OfChange, frozen=True, kw_only=True, tag="session.ended"):
     """Once, after the end is committed. `late_ms`: how long after the deadline it was recorded."""
 
-    ended_at: datetime | None
+    ended_at: Instant | None
     late_ms: int | None
     space: SpaceState | None
 
@@ -149,7 +149,7 @@ class SessionTick(Message, frozen=True, kw_only=True, tag="session.tick"):
     session: int
     version: int
     remaining_ms: int
-    server_time: datetime
+    server_time: Instant
 
 
 class SessionReminder(Message, frozen=True, kw_only=True, tag="session.reminder"):
@@ -193,7 +193,7 @@ class Pong(Message, frozen=True, kw_only=True, tag="pong"):
 class Heartbeat(Message, frozen=True, kw_only=True, tag="heartbeat"):
     """Nothing else was sent for `heartbeat_s`."""
 
-    server_time: datetime
+    server_time: Instant
 
 
 class Closing(Message, frozen=True, kw_only=True, tag="closing"):

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
 from accounts.models import User
 from sessions_app.clock import database_now
-from sessions_app.events import Cause, SessionState, SpaceState, Value
+from sessions_app.events import Cause, Instant, SessionState, SpaceState, Value
 from sessions_app.exceptions import NotFound
 from sessions_app.models import Epoch, Session, SessionEvent, Space
 
@@ -21,7 +20,7 @@ class Change(Value, frozen=True, kw_only=True):
     session: int
     version: int
     kind: Cause
-    at: datetime
+    at: Instant
     device: str
     data: dict[str, Any]
     state: SessionState | None = None

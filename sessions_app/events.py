@@ -7,7 +7,7 @@ the socket sends them, and both documents (OpenAPI, AsyncAPI) are made from them
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import msgspec
 from django.dispatch import Signal
@@ -25,6 +25,7 @@ Cause = Literal[
     "cancelled",
     "deleted",
 ]
+Instant = Annotated[datetime, msgspec.Meta(tz=True)]  # in both documents: `date-time`
 ENDS = frozenset({"completed", "finished", "cancelled"})
 
 
@@ -47,12 +48,12 @@ class TimerState(Value, frozen=True, kw_only=True):
     status: Literal["ready", "running", "paused", "completed", "finished", "cancelled"]
     version: int
     remaining_ms: int
-    ends_at: datetime | None
-    started_at: datetime | None
-    ended_at: datetime | None
+    ends_at: Instant | None
+    started_at: Instant | None
+    ended_at: Instant | None
     focused_ms: int
     planned_ms: int
-    server_time: datetime
+    server_time: Instant
 
 
 class TaskState(Value, frozen=True, kw_only=True):
@@ -62,7 +63,7 @@ class TaskState(Value, frozen=True, kw_only=True):
     title: str
     duration: int
     session: int
-    created_at: datetime
+    created_at: Instant
     done: bool
 
 
@@ -74,7 +75,7 @@ class SessionState(Value, frozen=True, kw_only=True):
     duration: int
     image: str | None
     sound: str
-    created_at: datetime
+    created_at: Instant
     user: int
     reminders: list[int] | None
     tasks: list[TaskState]
@@ -90,7 +91,7 @@ class SpaceState(Value, frozen=True, kw_only=True):
     x: int
     y: int
     image: str
-    created_at: datetime
+    created_at: Instant
     title: str
     focused_minutes: int
     radius: int
@@ -107,7 +108,7 @@ class SessionChanged(Value, frozen=True, kw_only=True):
     session: int
     version: int
     cause: Cause
-    at: datetime
+    at: Instant
     device: str
     state: SessionState | None
     task: TaskState | None = None  # what was added or edited

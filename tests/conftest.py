@@ -8,7 +8,10 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import settings as hypothesis_settings
 
+from tests import contract
 from tests.journeys.world import Server, servers
+
+contract.watch()
 
 # A slow moment of the machine is not a failure; in CI the same examples are tried each time.
 hypothesis_settings.register_profile("space", deadline=None)

@@ -25,14 +25,17 @@ class LoggedEvent(Value, frozen=True, kw_only=True):
 
 
 class Error(Value, frozen=True, kw_only=True):
-    """Every error has this shape; conflicts also carry `session`, `version` and `state`."""
+    """Every error has this shape; conflicts also carry `session`, `version` and `state`.
+
+    Errors of fields also stand under the fields' names, as lists of sentences (`version` is one).
+    """
 
     error: str
     code: str
     detail: str
     request_id: str
     session: int | None = None
-    version: int | None = None
+    version: int | list[str] | None = None
     state: SessionState | None = None
 
 

@@ -293,13 +293,13 @@ async def test_many_at_once_leave_as_many_as_are_allowed(ada: Person, settings: 
 
 
 async def test_when_nothing_else_is_said_the_heart_beats(ada: Person, settings: Any) -> None:
-    settings.HEARTBEAT_S = 0.05
+    settings.HEARTBEAT_S = 1
     async with device(ada.account) as laptop:
         first = await laptop.heard_type("heartbeat")
         second = await laptop.heard(
             lambda f: f["type"] == "heartbeat" and f["server_time"] > first["server_time"]
         )
-    assert second["arrived"] - first["arrived"] >= 0.04
+    assert second["arrived"] - first["arrived"] >= 0.9
 
 
 # -- what one may say ----------------------------------------------------------------------------
@@ -793,7 +793,7 @@ async def test_a_client_that_does_not_read_costs_its_neighbours_nothing_and_is_c
         await stalled.authenticate(ada.account.access)
         stalled.socket.transport.pause_reading()
         await until(lambda: len(room_of(ada).sockets) == 2)
-        news = json.dumps({"type": "session.reminder", "text": "x" * 10_000})
+        news = json.dumps({"type": "error", "id": None, "code": "long", "message": "x" * 10_000})
         for number in range(LONGEST_QUEUE + 100):
             for consumer in tuple(room_of(ada).sockets):
                 consumer.told(news, None)
