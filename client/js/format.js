@@ -3,6 +3,15 @@
 /** Seconds to show: rounded up, so that the number changes exactly on the server's tick. */
 export const secondsLeft = (ms) => Math.max(0, Math.ceil(ms / 1000));
 
+const RING_STEPS = 4_000; // a quarter of a pixel, on a ring of the usual size
+const FRAME_MS = 16;
+
+/** Until the digits change, or (where it moves between) the ring has gone on by a step. In ms. */
+export function nextPaintIn(left, planned, still = false) {
+  const second = left % 1000 || 1000;
+  return still ? second : Math.min(second, Math.max(FRAME_MS, planned / RING_STEPS));
+}
+
 /** 1500 -> "25:00", 3725 -> "1:02:05". */
 export function digits(seconds) {
   const two = (n) => String(n).padStart(2, "0");

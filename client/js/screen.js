@@ -22,6 +22,7 @@ export class Screen {
   #tasks;
   #detail;
   #user = null;
+  #next = null;
   #waiting = false;
   #active = null; // id of the session that was active when last drawn
 
@@ -36,9 +37,8 @@ export class Screen {
     this.#tasks = tasksView(actions, { heading: "Tasks" });
     element("tasks").append(this.#tasks.element);
     this.#detail = new Detail({ store, actions });
-    element("stage").prepend(backdrop());
+    element("stage").prepend(...backdrop());
     store.onChange(() => this.#drawSoon());
-    this.#repaint();
   }
 
   enter(user) {
@@ -52,11 +52,6 @@ export class Screen {
     this.#ended.show(session, space);
     this.#placeCompose();
     announce(`${session.title}. ${sentence(session, space)}`);
-  }
-
-  /** The countdown as of now; also without a change, and for the title of a hidden page. */
-  paint() {
-    this.#timer.paint();
   }
 
   /** Milliseconds since the active session should have ended; negative while it has time left. */
@@ -91,6 +86,7 @@ export class Screen {
     this.#sessions.update(this.#store);
     this.#sky.update(this.#store.spaces(), this.#store);
     this.#detail.update();
+    this.paint();
   }
 
   /** The form for a new session is on the stage while that is free, else folded above the list. */
@@ -99,12 +95,21 @@ export class Screen {
     this.#compose.moveTo(place, this.#active === null && !this.#ended.isShown);
   }
 
-  #repaint() {
-    this.paint();
-    requestAnimationFrame(() => this.#repaint());
+  /** Paint, and again when there is something new to see: between two seconds nothing may change. */
+  paint() {
+    clearTimeout(this.#next);
+    this.#timer.paint();
+    const wait = this.#timer.nextIn();
+    if (wait !== null) this.#next = setTimeout(() => this.paint(), wait);
   }
 }
 
-/** Far stars over the whole stage, behind everything. */
-const backdrop = () =>
-  svg("svg", { class: "backdrop", "aria-hidden": "true" }, dust("stage", 200, { percent: true }));
+/** Far stars over the whole stage, behind everything. Those that twinkle are a drawing of their own,
+ * which the browser can fade without painting it again. */
+function backdrop() {
+  const layer = (name, ...of) => svg("svg", { class: name, "aria-hidden": "true" }, dust(...of));
+  return [
+    layer("backdrop", "far", 200, { percent: true }),
+    layer("backdrop twinkling", "near", 36, { percent: true, bright: true }),
+  ];
+}

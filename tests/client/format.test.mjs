@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { day, digits, focused, listed, minutes, secondsLeft } from "../../client/js/format.js";
+import { day, digits, focused, listed, minutes, nextPaintIn, secondsLeft } from "../../client/js/format.js";
 import { seeded, uuid } from "../../client/js/random.js";
 import { endedSince } from "../../client/js/seen.js";
 
@@ -85,4 +85,12 @@ test("a day is near or has its date, and its year where that is another one", ()
 
 test("a list of numbers reads as people say it", () => {
   assert.deepEqual([listed([5]), listed([5, 1]), listed([30, 10, 1])], ["5", "5 and 1", "30, 10 and 1"]);
+});
+
+test("the next paint is at the change of the second, or sooner where the ring has moved visibly", () => {
+  assert.equal(nextPaintIn(59_400, 25 * 60_000), 375);
+  assert.equal(nextPaintIn(59_100, 25 * 60_000), 100);
+  assert.equal(nextPaintIn(60_000, 24 * 3_600_000), 1000);
+  assert.equal(nextPaintIn(30_500, 60_000), 16);
+  assert.equal(nextPaintIn(30_500, 60_000, true), 500);
 });

@@ -36,6 +36,10 @@ export class Ring {
     this.#head,
   );
 
+  get isStill() {
+    return this.#still.matches;
+  }
+
   /** With reduced motion it moves once a second; never by less than one could see. */
   paint(leftMs, plannedMs) {
     const left = this.#still.matches ? Math.ceil(leftMs / 1000) * 1000 : leftMs;

@@ -135,13 +135,13 @@ function counted(spaces) {
 }
 
 /**
- * Faint far stars that belong to nobody, always the same for a seed; some of them twinkle. They fill
- * the sky's 800 x 300, or (`percent`) whatever drawing without a view box they are put into.
+ * Faint far stars that belong to nobody, always the same for a seed. They fill the sky's 800 x 300,
+ * or (`percent`) whatever drawing without a view box they are put into.
  */
-export function dust(seed, count = 90, { percent = false } = {}) {
+export function dust(seed, count = 90, { percent = false, bright = false } = {}) {
   const random = seeded(seed);
   const [width, height, unit] = percent ? [100, 100, "%"] : [WIDTH, HEIGHT, ""];
-  const star = (bright) =>
+  const star = () =>
     svg("circle", {
       cx: (random() * width).toFixed(1) + unit,
       cy: (random() * height).toFixed(1) + unit,
@@ -149,11 +149,5 @@ export function dust(seed, count = 90, { percent = false } = {}) {
       opacity: ((bright ? 0.5 : 0.15) + random() * 0.4).toFixed(2),
       fill: "#fff",
     });
-  const several = (n, bright) => Array.from({ length: n }, () => star(bright));
-  return svg(
-    "g",
-    { "aria-hidden": "true" },
-    svg("g", { class: "dust" }, several(count, false)),
-    svg("g", { class: "dust bright" }, several(Math.round(count / 6), true)),
-  );
+  return svg("g", { "aria-hidden": "true" }, Array.from({ length: count }, star));
 }

@@ -1,7 +1,7 @@
 /** The running countdown: ring, digits, buttons. */
 
 import { h, setText } from "../dom.js";
-import { digits, listed, secondsLeft, timeOfDay } from "../format.js";
+import { digits, listed, nextPaintIn, secondsLeft, timeOfDay } from "../format.js";
 import { icon } from "../icons.js";
 import { editable } from "./editable.js";
 import { Ring } from "./ring.js";
@@ -84,6 +84,13 @@ export class Timer {
     setText(this.#label, this.#isPaused() ? "Paused" : left > 0 ? "Focusing" : "Ending…");
     setText(this.#ends, this.#isPaused() ? "" : `until ${timeOfDay(this.#session.timer.ends_at)}`);
     document.title = `${this.#isPaused() ? "❚❚ " : ""}${text} · ${this.#session.title}`;
+  }
+
+  /** Milliseconds until there is something new to paint; null while nothing moves. */
+  nextIn() {
+    if (!this.#session || this.#isPaused()) return null;
+    const left = this.left();
+    return left > 0 ? nextPaintIn(left, this.#session.timer.planned_ms, this.#ring.isStill) : null;
   }
 
   #remind(offsets) {
