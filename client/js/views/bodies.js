@@ -115,6 +115,6 @@ export function porthole(space) {
     "svg",
     { viewBox: "-16 -16 32 32", role: "img", "aria-label": space.type },
     svg("circle", { r: 16, class: "porthole-night" }),
-    body(space, space.type === "planet" ? 8 : 10),
+    body(space, space.type === "planet" ? 8 : 7),
   );
 }

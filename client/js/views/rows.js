@@ -21,7 +21,7 @@ export function readyRow(first, actions) {
     props: { type: "number", min: 1, max: 1440 },
     save: (duration) => actions.edit(session, { duration }),
   });
-  const start = button("quiet slim", "play", "Start", () => actions.start(session));
+  const start = button("quiet slim", "play", word("Start"), () => actions.start(session));
   const remove = button("plain icon danger", "trash", "", () => actions.remove(session));
   const tasks = tasksView(actions);
   const panel = h("div", { id: newId("tasks"), class: "unfolded", hidden: true }, tasks.element);
@@ -78,6 +78,8 @@ export function endedRow(first, actions, store) {
 function button(kind, glyph, text, onclick) {
   return h("button", { type: "button", class: kind, onclick }, icon(glyph), text);
 }
+
+const word = (text) => h("span", { class: "word" }, text);
 
 function about({ tasks, timer }) {
   const when = `${day(timer.ended_at)}, ${timeOfDay(timer.ended_at)}`;
