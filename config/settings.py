@@ -1,4 +1,4 @@
-"""Settings, all of them from the environment (see `.env.example` for the list).
+"""Settings. What comes from the environment is declared in `variables.py`.
 
 `SPACE_ENV` says where we are: `development` relaxes what a laptop cannot have; anything else is
 production, where a secret has no default and a missing one stops the start.
@@ -8,48 +8,30 @@ import sys
 from datetime import timedelta
 from pathlib import Path
 
-import environ
 from django.core.exceptions import ImproperlyConfigured
 
 from config.static_hash import content_hash
+from config.variables import BASE_DIR, given
 
-BASE_DIR = Path(__file__).resolve().parent.parent
-env = environ.Env()
-if (BASE_DIR / ".env").is_file():
-    environ.Env.read_env(BASE_DIR / ".env")
-
-DEVELOPMENT = env.str("SPACE_ENV", "production") == "development"
+DEVELOPMENT = given.SPACE_ENV == "development"
 DEBUG = False  # a traceback page shows settings; errors are JSON and the log has the traceback
-
-
-def secret(name: str) -> str:
-    """A secret of at least 32 bytes. There is no default: a known key signs anybody in."""
-    value: str = env.str(name, "")
-    if len(value.encode()) < 32:
-        raise ImproperlyConfigured(f"{name} must be set, to at least 32 bytes of randomness")
-    return value
-
-
-SECRET_KEY = secret("SECRET_KEY")
-TOKEN_SIGNING_KEY = secret("TOKEN_SIGNING_KEY")  # its own, so that either can be changed alone
+SECRET_KEY = given.SECRET_KEY
+TOKEN_SIGNING_KEY = given.TOKEN_SIGNING_KEY  # its own, so that either can be changed alone
 
 # -- where we are reached ------------------------------------------------------------------------
 # PUBLIC_URL is what absolute URLs start with. Empty (development): REST uses the request's host.
-PUBLIC_URL = env.str("PUBLIC_URL", "").rstrip("/")
-ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["*"] if DEVELOPMENT else [])
+PUBLIC_URL = given.PUBLIC_URL.rstrip("/")
+ALLOWED_HOSTS = given.ALLOWED_HOSTS
 # The published web client runs on http://localhost:5173.
-CORS_ALLOWED_ORIGINS = env.list(
-    "CORS_ALLOWED_ORIGINS",
-    default=["http://localhost:5173", "http://127.0.0.1:5173"] if DEVELOPMENT else [],
-)
+CORS_ALLOWED_ORIGINS = given.CORS_ALLOWED_ORIGINS
 CORS_EXPOSE_HEADERS = ["Link", "ETag", "Retry-After", "X-Request-Id"]
 CORS_ALLOW_HEADERS = [
     *("accept", "authorization", "content-type", "idempotency-key", "if-match", "x-request-id")
 ]
 # Browser origins that may open a socket, besides the page's own: exact, scheme and port included.
-WEBSOCKET_ORIGINS = env.list("WEBSOCKET_ORIGINS", default=CORS_ALLOWED_ORIGINS)
-TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", 0)  # how many proxies of ours append X-Forwarded-For
-FORWARDED_ALLOW_IPS = env.str("FORWARDED_ALLOW_IPS", "")  # their addresses
+WEBSOCKET_ORIGINS = given.WEBSOCKET_ORIGINS
+TRUSTED_PROXIES = given.TRUSTED_PROXIES
+FORWARDED_ALLOW_IPS = given.FORWARDED_ALLOW_IPS
 
 # -- what is installed ---------------------------------------------------------------------------
 INSTALLED_APPS = [
@@ -84,15 +66,15 @@ TEMPLATES = [{"BACKEND": "django.template.backends.django.DjangoTemplates", "APP
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # -- PostgreSQL holds the truth ------------------------------------------------------------------
-DB_DRIVER = env.str("DB_DRIVER", "psycopg")
+DB_DRIVER = given.DB_DRIVER
 if DB_DRIVER == "psycopg2":
     sys.modules["psycopg"] = None  # type: ignore[assignment]  # Django prefers psycopg 3 wherever it can be imported
 elif DB_DRIVER != "psycopg":
     raise ImproperlyConfigured("DB_DRIVER is psycopg or psycopg2")
 
-DATABASES = {"default": env.db_url("DATABASE_URL")}
+DATABASES = {"default": given.DATABASE_URL}
 _LIMITS = {
-    "statement_timeout": env.int("DB_STATEMENT_TIMEOUT_MS", 5_000),
+    "statement_timeout": given.DB_STATEMENT_TIMEOUT_MS,
     "lock_timeout": 2_000,
     # A worker that freezes inside its transaction would hold its rows for ever.
     "idle_in_transaction_session_timeout": 2_000,
@@ -113,19 +95,19 @@ DATABASES["default"] |= {
 if DB_DRIVER == "psycopg":
     DATABASES["default"]["OPTIONS"]["pool"] = {
         "min_size": 1,
-        "max_size": env.int("DB_POOL_SIZE", 20),
+        "max_size": given.DB_POOL_SIZE,
         "timeout": 2,  # seconds a request waits for a connection before it is told 503
         "reconnect_timeout": 1,  # else attempts wait ever longer (see `sessions_app.reconnect`)
     }
 
 # -- Redis carries state changes -----------------------------------------------------------------
-REDIS_URL = env.str("REDIS_URL")
+REDIS_URL = given.REDIS_URL
 _TCP_KEEPALIVE = {4: 5, 5: 2, 6: 3} if sys.platform == "linux" else {}  # idle, interval, count
 CHANNEL_LAYERS = {
     "default": {
         "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
         "CONFIG": {
-            "prefix": env.str("CHANNEL_PREFIX", "space"),
+            "prefix": given.CHANNEL_PREFIX,
             "hosts": [
                 {
                     "address": REDIS_URL,
@@ -143,7 +125,7 @@ CACHES = {
     "default": {
         "BACKEND": "django.core.cache.backends.redis.RedisCache",
         "LOCATION": REDIS_URL,
-        "KEY_PREFIX": env.str("CHANNEL_PREFIX", "space"),
+        "KEY_PREFIX": given.CHANNEL_PREFIX,
         "OPTIONS": {"socket_connect_timeout": 1, "socket_timeout": 1},
     }
 }
@@ -160,8 +142,8 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
     {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
 ]
-ACCESS_TOKEN_LIFETIME = timedelta(minutes=env.int("ACCESS_TOKEN_MINUTES", 24 * 60))
-REFRESH_TOKEN_LIFETIME = timedelta(days=env.int("REFRESH_TOKEN_DAYS", 60))
+ACCESS_TOKEN_LIFETIME = timedelta(minutes=given.ACCESS_TOKEN_MINUTES)
+REFRESH_TOKEN_LIFETIME = timedelta(days=given.REFRESH_TOKEN_DAYS)
 SIMPLE_JWT = {
     "ALGORITHM": "HS256",
     "SIGNING_KEY": TOKEN_SIGNING_KEY,
@@ -171,13 +153,13 @@ SIMPLE_JWT = {
     "AUTH_HEADER_TYPES": ("Bearer",),
     "UPDATE_LAST_LOGIN": False,
 }
-LIMIT_SIGNUPS_PER_MINUTE = env.int("LIMIT_SIGNUPS_PER_MINUTE", 120)  # per address
-LIMIT_FAILED_LOGINS_PER_MINUTE = env.int("LIMIT_FAILED_LOGINS_PER_MINUTE", 10)  # per name
-LIMIT_REQUESTS_PER_MINUTE = env.int("LIMIT_REQUESTS_PER_MINUTE", 1_200)  # per user
+LIMIT_SIGNUPS_PER_MINUTE = given.LIMIT_SIGNUPS_PER_MINUTE  # per address
+LIMIT_FAILED_LOGINS_PER_MINUTE = given.LIMIT_FAILED_LOGINS_PER_MINUTE  # per name
+LIMIT_REQUESTS_PER_MINUTE = given.LIMIT_REQUESTS_PER_MINUTE  # per user
 
 # -- the product ---------------------------------------------------------------------------------
-STAR_UP_TO_MINUTES = env.int("STAR_UP_TO_MINUTES", 30)  # focused minutes; above it is a planet
-SOCKETS_PER_USER = env.int("SOCKETS_PER_USER", 10)
+STAR_UP_TO_MINUTES = given.STAR_UP_TO_MINUTES  # focused minutes; above it is a planet
+SOCKETS_PER_USER = given.SOCKETS_PER_USER
 HEARTBEAT_S = 15
 
 # -- REST ----------------------------------------------------------------------------------------
@@ -216,13 +198,11 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = BODY_LIMIT_WITH_IMAGE  # `config/bodies.py` is the
 # can be cached for ever.
 STATICFILES_DIRS = [BASE_DIR / "client"]
 STATIC_URL = f"/static/{content_hash(BASE_DIR / 'client')}/"
-STATIC_ROOT = (
-    env.str("STATIC_ROOT", "") or None
-)  # for collectstatic; without it, straight from client/
+STATIC_ROOT = given.STATIC_ROOT or None  # for collectstatic; without it, straight from client/
 WHITENOISE_USE_FINDERS = STATIC_ROOT is None
 WHITENOISE_AUTOREFRESH = False
 MEDIA_URL = "/media/"
-MEDIA_ROOT = env.path("MEDIA_ROOT", str(BASE_DIR / "media"))()
+MEDIA_ROOT = str(Path(given.MEDIA_ROOT or BASE_DIR / "media").absolute())
 
 # -- time, security, logs ------------------------------------------------------------------------
 USE_TZ = True
@@ -230,11 +210,11 @@ TIME_ZONE = "UTC"
 LANGUAGE_CODE = "en"
 USE_I18N = False
 
-_HTTPS = env.bool("HTTPS", not DEVELOPMENT)
+_HTTPS = given.HTTPS
 if _HTTPS:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES else None
-    SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", True)
-    SECURE_HSTS_SECONDS = env.int("SECURE_HSTS_SECONDS", 31_536_000)
+    SECURE_SSL_REDIRECT = given.SECURE_SSL_REDIRECT
+    SECURE_HSTS_SECONDS = given.SECURE_HSTS_SECONDS
     SECURE_HSTS_INCLUDE_SUBDOMAINS = True
     SECURE_HSTS_PRELOAD = True
 SILENCED_SYSTEM_CHECKS = [
@@ -249,7 +229,7 @@ LOGGING = {
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "%(asctime)s %(levelname)-7s %(name)s: %(message)s"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"handlers": ["stderr"], "level": env.str("LOG_LEVEL", "INFO")},
+    "root": {"handlers": ["stderr"], "level": given.LOG_LEVEL},
     "loggers": {
         "django.security.DisallowedHost": {"level": "CRITICAL"},  # anybody can write any Host
         "django.request": {"level": "ERROR"},  # a 404 is the client's affair

@@ -53,6 +53,7 @@ def steps(checkout: Checkout) -> list[Step]:
         Step("imports", [lint_imports]),
         Step("migrations", manage("makemigrations", "--check", "--dry-run")),
         Step("schemas", manage("export_schemas", "--check")),
+        Step("settings", manage("export_settings", "--check")),
         Step("deployment", manage("check", "--deploy", "--fail-level", "WARNING"), production()),
         *logic_of_the_page(checkout),
         Step("tests", [*pytest, *for_the_whole_suite()], needs_servers=False),

@@ -1,0 +1,228 @@
+"""Every variable of the environment that Space reads: its name, its default, and what it means.
+
+`settings.py` takes them from here, and nothing else reads the environment. `.env.example` and the
+table in docs/operations.md are made from here: `./space manage export_settings`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Generic, TypeVar, overload
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+
+T = TypeVar("T")
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+env = environ.Env()
+if (BASE_DIR / ".env").is_file():
+    environ.Env.read_env(BASE_DIR / ".env")  # the environment wins over it
+
+NONE: Any = object()  # the default of what must be set
+
+
+class Variable(Generic[T]):
+    """One variable. It is read when it is asked for; a wrong value stops the start.
+
+    `development` is the default where SPACE_ENV says so, `shown` the default in words, `example` a
+    value for `.env.example`.
+    """
+
+    def __init__(
+        self,
+        read: Callable[..., T],
+        default: T,
+        meaning: str,
+        *,
+        development: T = NONE,
+        shown: str = "",
+        example: str = "",
+    ) -> None:
+        self.read, self.default, self.meaning = read, default, meaning
+        self.development, self.shown, self.example = development, shown, example
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    @overload
+    def __get__(self, instance: None, owner: type) -> Variable[T]: ...
+    @overload
+    def __get__(self, instance: object, owner: type) -> T: ...
+    def __get__(self, instance: object | None, owner: type) -> Variable[T] | T:
+        if instance is None:
+            return self
+        relaxed = self.development is not NONE and env.str("SPACE_ENV", "") == "development"
+        default = self.development if relaxed else self.default
+        return self.read(self.name) if default is NONE else self.read(self.name, default=default)
+
+
+class Section(str):
+    """What the variables after it are about."""
+
+    __slots__ = ()
+
+
+def secret(name: str) -> str:
+    """A secret of at least 32 bytes. There is no default: a known key signs anybody in."""
+    value: str = env.str(name, "")
+    if len(value.encode()) < 32:
+        raise ImproperlyConfigured(f"{name} must be set, to at least 32 bytes of randomness")
+    return value
+
+
+def _as_the_api(name: str) -> list[str]:
+    origins: list[str] = env.list(name, default=given.CORS_ALLOWED_ORIGINS)
+    return origins
+
+
+class Environment:
+    """All of them, in the order in which they are shown."""
+
+    where_we_are = Section("Where we are")
+    SPACE_ENV = Variable(
+        env.str,
+        "production",
+        "`development` serves any host, lets the page of http://localhost:5173 in and needs no"
+        " HTTPS. Anything else is production.",
+        shown="`production` (`./space`: `development`)",
+    )
+
+    required = Section("Required")
+    SECRET_KEY = Variable(
+        secret,
+        NONE,
+        "A secret of at least 32 bytes. There is no default: a known key signs anybody in."
+        ' `python3 -c "import secrets; print(secrets.token_urlsafe(48))"` makes one.',
+        shown="none (`./space`: made once, in `.space/`)",
+    )
+    TOKEN_SIGNING_KEY = Variable(
+        secret,
+        NONE,
+        "The same, another one: what tokens are signed with. Changing it logs everybody out.",
+        shown="none (`./space`: made once, in `.space/`)",
+    )
+    DATABASE_URL: Variable[dict[str, Any]] = Variable(
+        env.db_url,
+        NONE,
+        "PostgreSQL. `?sslmode=require` at its end asks for TLS.",
+        shown="none (`./space`: its own)",
+        example="postgres://space:password@127.0.0.1:5432/space",
+    )
+    REDIS_URL: Variable[str] = Variable(
+        env.str,
+        NONE,
+        "Redis or Valkey.",
+        shown="none (`./space`: its own)",
+        example="redis://:password@127.0.0.1:6379/0",
+    )
+
+    reached = Section("How we are reached")
+    PUBLIC_URL = Variable(
+        env.str,
+        "",
+        "What absolute URLs (of pictures) start with, and an origin whose pages may open sockets."
+        " Needed in production. Empty: the host of the request, and on the socket paths only.",
+        example="https://space.example",
+    )
+    ALLOWED_HOSTS: Variable[list[str]] = Variable(
+        env.list,
+        [],
+        "Host names that are served, with commas. Needed in production.",
+        development=["*"],
+        example="space.example",
+    )
+    CORS_ALLOWED_ORIGINS: Variable[list[str]] = Variable(
+        env.list,
+        [],
+        "Pages of other origins that may use the API, with commas, scheme and port included.",
+        development=["http://localhost:5173", "http://127.0.0.1:5173"],
+        example="https://app.example",
+    )
+    WEBSOCKET_ORIGINS: Variable[list[str]] = Variable(
+        _as_the_api,
+        NONE,
+        "The same for the socket.",
+        shown="as `CORS_ALLOWED_ORIGINS`",
+        example="https://app.example",
+    )
+    TRUSTED_PROXIES = Variable(
+        env.int,
+        0,
+        "How many proxies of ours append to `X-Forwarded-For`. 0: the header is not believed. Above"
+        " 0 `X-Forwarded-Proto` is believed too, so nobody may reach the server past the proxy.",
+    )
+    FORWARDED_ALLOW_IPS = Variable(
+        env.str,
+        "",
+        "Addresses or networks of those proxies, with commas: for uvicorn, which takes the client's"
+        " address and the scheme from their headers. Empty: from nobody's.",
+    )
+
+    https = Section("HTTPS")
+    HTTPS = Variable(env.bool, True, "Redirect to HTTPS and send HSTS.", development=False)
+    SECURE_SSL_REDIRECT = Variable(env.bool, True, "The redirect alone (only with `HTTPS`).")
+    SECURE_HSTS_SECONDS = Variable(
+        env.int,
+        31_536_000,
+        "How many seconds browsers remember to use HTTPS only (only with `HTTPS`).",
+    )
+
+    postgresql = Section("PostgreSQL")
+    DB_DRIVER = Variable(env.str, "psycopg", "`psycopg` (with a pool) or `psycopg2` (without one).")
+    DB_POOL_SIZE = Variable(env.int, 20, "Connections of one process at most (`psycopg` only).")
+    DB_STATEMENT_TIMEOUT_MS = Variable(
+        env.int, 5_000, "Milliseconds after which the database gives up a statement."
+    )
+
+    redis = Section("Redis")
+    CHANNEL_PREFIX = Variable(
+        env.str,
+        "space",
+        "What names of channels and cache keys start with. Another one for each Space on one Redis:"
+        " channels are shared between its numbered databases.",
+    )
+
+    accounts = Section("Accounts")
+    ACCESS_TOKEN_MINUTES = Variable(env.int, 24 * 60, "How long an access token is good.")
+    REFRESH_TOKEN_DAYS = Variable(env.int, 60, "How long a login lasts that is not used.")
+    LIMIT_SIGNUPS_PER_MINUTE = Variable(env.int, 120, "Sign-ups from one address.")
+    LIMIT_FAILED_LOGINS_PER_MINUTE = Variable(env.int, 10, "Failed log-ins under one name.")
+    LIMIT_REQUESTS_PER_MINUTE = Variable(env.int, 1_200, "Requests of one user.")
+
+    product = Section("The product")
+    STAR_UP_TO_MINUTES = Variable(
+        env.int, 30, "Focused minutes up to which a session becomes a star; above, a planet."
+    )
+    SOCKETS_PER_USER = Variable(env.int, 10, "Open sockets of one user in one process.")
+
+    files = Section("Files and logs")
+    MEDIA_ROOT = Variable(
+        env.str,
+        "",
+        "Where pictures of sessions are stored: one folder for all servers.",
+        shown="`media/` in the checkout",
+        example="/var/lib/space/media",
+    )
+    STATIC_ROOT = Variable(
+        env.str,
+        "",
+        "Where `collectstatic` puts the files of the page, and servers take them from. Empty: they"
+        " are served from `client/`.",
+    )
+    LOG_LEVEL = Variable(env.str, "INFO", "`DEBUG`, `INFO`, `WARNING` or `ERROR`.")
+
+
+given = Environment()
+
+
+def sections() -> dict[str, list[Variable[Any]]]:
+    """All variables by their section, in order."""
+    found: dict[str, list[Variable[Any]]] = {}
+    for value in vars(Environment).values():
+        if isinstance(value, Section):
+            found[value] = []
+        elif isinstance(value, Variable):
+            found[list(found)[-1]].append(value)
+    return found

@@ -1,0 +1,85 @@
+"""Each variable is declared once: settings, `.env.example` and the documents follow."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+
+from config.management.commands.export_settings import documents
+from config.variables import given, sections
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.mark.parametrize("name", [".env.example", "docs/operations.md"])
+def test_what_the_repository_says_of_a_variable_is_what_the_code_says(name: str) -> None:
+    assert (ROOT / name).read_text() == documents(ROOT)[name]
+
+
+def test_nothing_reads_the_environment_past_the_declaration() -> None:
+    apps = [
+        p
+        for app in ("config", "accounts", "sessions_app", "realtime")
+        for p in (ROOT / app).rglob("*.py")
+    ]
+    readers = {
+        str(path.relative_to(ROOT))
+        for path in apps
+        if re.search(r"os\.environ\b(?!\.setdefault)|getenv|environ\.Env", path.read_text())
+    }
+    assert readers == {"config/variables.py"}
+
+
+def test_every_variable_is_used_by_the_settings() -> None:
+    used = set(re.findall(r"given\.(\w+)", (ROOT / "config" / "settings.py").read_text()))
+    assert used == {variable.name for group in sections().values() for variable in group}
+
+
+def test_every_variable_says_what_it_means() -> None:
+    for variable in (v for group in sections().values() for v in group):
+        assert variable.meaning.endswith(".")
+
+
+def test_a_default_may_be_another_in_development(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("ALLOWED_HOSTS", raising=False)
+    monkeypatch.setenv("SPACE_ENV", "development")
+    assert given.ALLOWED_HOSTS == ["*"]
+    monkeypatch.setenv("SPACE_ENV", "production")
+    assert given.ALLOWED_HOSTS == []
+
+
+def test_the_socket_lets_in_the_pages_that_the_api_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("WEBSOCKET_ORIGINS", raising=False)
+    monkeypatch.setenv("CORS_ALLOWED_ORIGINS", "https://app.example")
+    assert given.WEBSOCKET_ORIGINS == ["https://app.example"]
+
+
+@pytest.mark.parametrize("value", [None, "", "short", "x" * 31])
+def test_a_secret_has_no_default_and_is_long(
+    monkeypatch: pytest.MonkeyPatch, value: str | None
+) -> None:
+    monkeypatch.delenv("SECRET_KEY", raising=False)
+    if value is not None:
+        monkeypatch.setenv("SECRET_KEY", value)
+    with pytest.raises(ImproperlyConfigured):
+        _ = given.SECRET_KEY
+
+
+@pytest.mark.parametrize(
+    ("more", "complaint"),
+    [({"SECRET_KEY": "short"}, "SECRET_KEY"), ({"DB_POOL_SIZE": "many"}, "many")],
+)
+def test_a_wrong_value_stops_the_start(more: dict[str, Any], complaint: str) -> None:
+    command = [sys.executable, ROOT / "manage.py", "check"]
+    run = subprocess.run(
+        command, env=os.environ | more, capture_output=True, text=True, check=False
+    )
+    assert run.returncode != 0
+    assert complaint in run.stderr
