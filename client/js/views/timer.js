@@ -30,7 +30,7 @@ export class Timer {
     });
     const run = (action, extra) => () => actions.command(this.#session, action, extra);
     const button = (name, text, work, kind = "quiet") =>
-      h("button", { type: "button", class: kind, onclick: work }, icon(name), text);
+      h("button", { type: "button", class: kind, onclick: work }, name && icon(name), text);
     this.#toggle.addEventListener("click", () => run(this.#isPaused() ? "resume" : "pause")());
     const face = h("div", { class: "face" }, this.#label, this.#digits, this.#ends);
     this.#card = h(
@@ -43,12 +43,11 @@ export class Timer {
         "div",
         { class: "controls" },
         this.#toggle,
-        button("plus", "5 min", run("extend", { seconds: FIVE_MINUTES_S })),
+        button(null, "+5 min", run("extend", { seconds: FIVE_MINUTES_S })),
         button("check", "Finish", run("finish")),
         button("cross", "Cancel", () => actions.cancel(this.#session), "quiet danger"),
       ),
     );
-    this.#card.querySelector(".controls :nth-child(2)").setAttribute("aria-label", "+5 min");
     root.append(this.#card);
   }
 
