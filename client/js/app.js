@@ -6,12 +6,14 @@ import { Clock } from "./clock.js";
 import { Commands } from "./commands.js";
 import { deviceName } from "./device.js";
 import { Frames } from "./frames.js";
+import { Link } from "./link.js";
 import { Pings } from "./pings.js";
 import { Screen } from "./screen.js";
 import { endedSince, lastSeen, remember } from "./seen.js";
 import { Socket } from "./socket.js";
 import { Store } from "./store.js";
-import { showClock, showStatus } from "./views/badge.js";
+import { Trace } from "./trace.js";
+import { Badge } from "./views/badge.js";
 import { insist, warn } from "./views/messages.js";
 
 const STANDING = "/sessions/?status=ready,running,paused";
@@ -22,6 +24,9 @@ const OVERDUE_MS = 3_000; // after this the end should have arrived; ask for it
 export class App {
   #store = new Store();
   #clock = new Clock();
+  #link = new Link();
+  #trace = new Trace(() => this.#clock.local());
+  #badge;
   #socket;
   #pings;
   #commands;
@@ -44,6 +49,7 @@ export class App {
       heard: () => this.#heard(),
     });
     this.#socket = new Socket({
+      trace: this.#trace,
       hello: () => ({ device: deviceName(), ...this.#position() }),
       on: {
         frame: (frame) => frames.receive(frame),
@@ -55,6 +61,8 @@ export class App {
     const actions = new Actions({ store, commands: this.#commands, socket: this.#socket });
     const lists = { more: () => this.#more(), again: () => this.#load() };
     this.#screen = new Screen({ store, clock, actions, lists });
+    const [link, trace, socket] = [this.#link, this.#trace, this.#socket];
+    this.#badge = new Badge({ link, trace, socket, store, clock });
     setInterval(() => this.#everySecond(), 1_000);
   }
 
@@ -68,6 +76,8 @@ export class App {
     this.#socket.stop();
     this.#pings.stop();
     this.#user = null;
+    this.#link.reset();
+    this.#trace.clear();
     this.#store.clear();
     this.#screen.clear();
   }
@@ -79,7 +89,7 @@ export class App {
   }
 
   #status(status, text) {
-    showStatus(status);
+    this.#badge.update(this.#link.take(status, this.#clock.local(), text));
     if (status === "stopped") insist(text);
     if (status === "connected") return;
     this.#pings.stop();
@@ -124,7 +134,7 @@ export class App {
 
   #heard() {
     if (this.#user && this.#store.loaded) remember(this.#user.id, this.#clock.now());
-    showClock(this.#clock);
+    this.#badge.update();
     this.#screen.paint();
   }
 

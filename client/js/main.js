@@ -5,8 +5,9 @@ import { App } from "./app.js";
 import { deviceName } from "./device.js";
 import * as tokens from "./tokens.js";
 import { seenBefore } from "./seen.js";
+import { accountDialog } from "./views/account/dialog.js";
 import { Auth } from "./views/auth.js";
-import { insist } from "./views/messages.js";
+import { clearMessages, insist, say } from "./views/messages.js";
 import { themeToggle } from "./views/theme_toggle.js";
 
 const element = (id) => document.getElementById(id);
@@ -15,14 +16,21 @@ const auth = new Auth(element("welcome"), signIn, { known: seenBefore() });
 let user = null;
 
 function show(login) {
+  if (login) called(login.user);
   if (login?.user.id === user?.id) return;
+  for (const dialog of document.querySelectorAll("dialog[open]")) dialog.close();
   if (user) app.leave();
   user = login?.user ?? null;
   element("welcome").hidden = Boolean(user);
   for (const id of ["app", "account", "badge"]) element(id).hidden = !user;
   if (!user) return auth.reset();
-  element("name").textContent = user.username;
   return app.enter(user);
+}
+
+/** The name in the head, which may change while the user stays the same. */
+function called({ username }) {
+  element("name").textContent = username;
+  element("open-account").setAttribute("aria-label", `Account of ${username}`);
 }
 
 async function signIn(path, values) {
@@ -41,6 +49,19 @@ async function signOut() {
   await askOpenly("POST", "/users/logout/", { refresh }, access).catch(() => {}); // it expires
 }
 
+/** The account is gone, and with it every login. */
+function deleted({ username }) {
+  tokens.clear();
+  show(null);
+  clearMessages(); // its socket may have closed first, and been told that the login has ended
+  say(`The account of ${username} has been deleted.`);
+}
+
+function openAccount() {
+  const changed = (now) => tokens.saveUser(now).then(() => called(now));
+  accountDialog(element("open-account"), { changed, signOut, deleted });
+}
+
 /** The server does not accept this login any more. */
 function loginEnded() {
   if (!user) return;
@@ -52,6 +73,7 @@ function loginEnded() {
 themeToggle(element("theme"));
 onSignedOut(loginEnded);
 tokens.onOtherWindow(show);
+element("open-account").addEventListener("click", openAccount);
 element("sign-out").addEventListener("click", signOut);
 const login = tokens.read();
 show(login);

@@ -17,6 +17,7 @@ const SLOWLY = 5; // attempts that count as made when the server asks to slow do
 export class Socket {
   #on;
   #hello;
+  #trace;
   #ws = null;
   #token = null;
   #attempt = 0;
@@ -28,15 +29,18 @@ export class Socket {
   #quietFor = CONNECT_WITHIN_MS;
 
   /** `on`: frame(frame), status(name, text), signedOut(). `hello()`: the rest of authenticate. */
-  constructor({ on, hello }) {
+  constructor({ on, hello, trace }) {
     this.#on = on;
     this.#hello = hello;
+    this.#trace = trace;
     addEventListener("online", () => this.#atOnce());
     addEventListener("pageshow", () => this.#atOnce());
     document.addEventListener("visibilitychange", () => document.hidden || this.#atOnce());
   }
 
   connected = false;
+  connection = null; // what the server calls it
+  nextAttempt = null; // on the monotonic clock, while waiting for it
 
   start() {
     this.#running = true;
@@ -50,10 +54,15 @@ export class Socket {
     this.#drop();
   }
 
+  /** The user does not want to wait; also after a stop. */
+  tryNow() {
+    if (!this.connected) this.start();
+  }
+
   /** True where the frame went out (which is not yet: arrived). */
   send(frame) {
     if (!this.connected || this.#ws?.readyState !== WebSocket.OPEN) return false;
-    this.#ws.send(JSON.stringify(frame));
+    this.#write(frame);
     return true;
   }
 
@@ -65,6 +74,7 @@ export class Socket {
 
   #connect() {
     clearTimeout(this.#return);
+    this.nextAttempt = null;
     this.#drop();
     this.#on.status("connecting");
     const ws = new WebSocket(`${location.protocol.replace("http", "ws")}//${location.host}/ws/`);
@@ -72,16 +82,25 @@ export class Socket {
     this.#token = tokens.read()?.access;
     this.#quietFor = CONNECT_WITHIN_MS;
     this.#heard();
-    ws.onopen = () =>
-      ws.send(JSON.stringify({ type: "authenticate", token: this.#token, ...this.#hello() }));
+    ws.onopen = () => {
+      this.#trace.happened("opened");
+      this.#write({ type: "authenticate", token: this.#token, ...this.#hello() });
+    };
     ws.onmessage = (event) => this.#receive(JSON.parse(event.data));
     ws.onclose = (event) => this.#closed(event.code);
   }
 
+  #write(frame) {
+    this.#ws.send(JSON.stringify(frame));
+    this.#trace.sent(frame);
+  }
+
   #receive(frame) {
+    this.#trace.received(frame);
     if (frame.type === "ready") {
       [this.connected, this.#attempt, this.#renewed] = [true, 0, null];
       this.#quietFor = 2 * frame.heartbeat_s * 1000;
+      this.connection = frame.connection;
       this.#on.status("connected");
     } else if (frame.type === "closing") {
       this.#notBefore = performance.now() + (frame.after_ms ?? 0);
@@ -98,6 +117,7 @@ export class Socket {
 
   #closed(code) {
     this.#drop();
+    this.#trace.happened("closed", { code });
     if (!this.#running) return;
     const what = verdict(code);
     if (what === "stop") {
@@ -118,7 +138,7 @@ export class Socket {
     } catch {
       return this.#comeBack(); // the network's fault, not the login's
     }
-    if (!this.#running) return undefined;
+    if (!this.#running || this.#ws) return undefined;
     return this.#renewed ? this.#comeBack() : this.#on.signedOut();
   }
 
@@ -127,6 +147,8 @@ export class Socket {
     this.#attempt = Math.max(this.#attempt, atLeast);
     const wait = Math.max(delay(this.#attempt), this.#notBefore - performance.now());
     this.#attempt += 1;
+    this.nextAttempt = performance.now() + wait;
+    this.#trace.happened("coming back", { in_ms: Math.round(wait) });
     clearTimeout(this.#return);
     this.#return = setTimeout(() => this.#connect(), wait);
   }

@@ -18,6 +18,14 @@ export function clear() {
   localStorage.removeItem(KEY);
 }
 
+/** The user is called something else now; the tokens stay as they are. */
+export function saveUser(user) {
+  return exclusively(async () => {
+    const login = read();
+    if (login) save({ ...login, user });
+  });
+}
+
 /** Call back when another window signs in or out. */
 export function onOtherWindow(callback) {
   addEventListener("storage", (event) => {

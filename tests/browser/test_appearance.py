@@ -16,9 +16,11 @@ from tests.realtime.world import Person
 WIDTHS = [320, 360, 768, 1200]
 BY_NIGHT, BY_DAY = range(90), range(165, 256)  # mean brightness of the whole window
 
-# What of the page cannot be used with a finger: off the screen, behind something, or cut off.
+# What of the page, or of the dialog over it, cannot be used with a finger: off the screen, behind
+# something, or cut off.
 OUT_OF_REACH = """() => {
-  const all = document.querySelectorAll("button, input, select, textarea, a[href], summary");
+  const over = [...document.querySelectorAll("dialog:modal")].at(-1) ?? document;
+  const all = over.querySelectorAll("button, input, select, textarea, a[href], summary");
   const problem = (element) => {
     element.scrollIntoView({ block: "center", behavior: "instant" });
     const box = element.getBoundingClientRect();

@@ -1,6 +1,8 @@
-/** The small badge: is this page listening to the server, and how far are their clocks apart? */
+/** The badge in the head: is this page listening to the server? It opens the details. */
 
 import { setText } from "../dom.js";
+import { connectionDialog } from "./connection/dialog.js";
+import { announce } from "./messages.js";
 
 const TEXT = {
   connecting: "Connecting…",
@@ -8,18 +10,33 @@ const TEXT = {
   "coming back": "Coming back…",
   stopped: "Not connected",
 };
+const ALOUD = {
+  connected: "Connected.",
+  "coming back": "The connection is away and coming back. The countdown goes on.",
+  stopped: "Not connected.",
+};
 
-const badge = document.getElementById("badge");
+export class Badge {
+  #parts;
+  #button = document.getElementById("badge");
+  #text = this.#button.querySelector(".text");
 
-export function showStatus(status) {
-  badge.dataset.status = status;
-  setText(badge.querySelector(".text"), TEXT[status]);
-  if (status !== "connected") badge.title = "Without a connection the countdown goes on here.";
+  /** `parts`: link, clock, and what else the dialog shows. */
+  constructor(parts) {
+    this.#parts = parts;
+    this.#button.addEventListener("click", () => connectionDialog(this.#button, this.#parts));
+  }
+
+  /** `changed`: the status did, so it is read out; the round trip is only for the eyes. */
+  update(changed = false) {
+    const { link, clock } = this.#parts;
+    this.#button.dataset.status = link.status ?? "connecting";
+    const trip = link.status === "connected" ? clock.roundTrip : null;
+    const status = TEXT[link.status] ?? TEXT.connecting;
+    setText(this.#text, trip === null ? status : `${status} · ${milliseconds(trip)}`);
+    if (changed) announce(ALOUD[link.status] ?? "");
+  }
 }
 
-export function showClock(clock) {
-  if (clock.roundTrip === null) return;
-  const [offset, trip] = [clock.offset.toFixed(1), clock.roundTrip.toFixed(1)];
-  const sign = clock.offset < 0 ? "−" : "+";
-  badge.title = `Server clock ${sign}${offset.replace("-", "")} ms · round trip ${trip} ms`;
-}
+/** Whole, and never less than one: client times are whole milliseconds. */
+const milliseconds = (trip) => `${Math.max(1, Math.round(trip))} ms`;
