@@ -4,6 +4,7 @@ import { ask, askOpenly, onSignedOut } from "./api.js";
 import { App } from "./app.js";
 import { deviceName } from "./device.js";
 import * as tokens from "./tokens.js";
+import { icon } from "./icons.js";
 import { seenBefore } from "./seen.js";
 import { accountDialog } from "./views/account/dialog.js";
 import { Auth } from "./views/auth.js";
@@ -73,6 +74,7 @@ function loginEnded() {
 themeToggle(element("theme"));
 onSignedOut(loginEnded);
 tokens.onOtherWindow(show);
+element("open-account").prepend(icon("person"));
 element("open-account").addEventListener("click", openAccount);
 element("sign-out").addEventListener("click", signOut);
 const login = tokens.read();
