@@ -109,6 +109,8 @@ class Window:
     ) -> None:
         """Write down a session with its tasks; start it, or keep it for later."""
         form = self.compose
+        if not await form.get_by_label(SESSION_TITLE).is_visible():
+            await form.get_by_text("New session").click()  # it is folded
         await form.get_by_label(SESSION_TITLE).fill(title)
         await form.get_by_label("Minutes").first.fill(str(minutes))
         for task, length in tasks:
@@ -134,6 +136,10 @@ class Window:
     async def press(self, name: str) -> None:
         """A button of the countdown: Pause, Resume, +5 min, Finish, Cancel."""
         await self.countdown.get_by_role("button", name=name).click()
+
+    def task(self, title: str) -> Locator:
+        """The box of a task of the session that counts."""
+        return self.page.get_by_role("checkbox", name=title)
 
     async def counts(self, title: str) -> None:
         await expect(self.countdown.get_by_role("heading", name=title)).to_be_visible()
@@ -173,6 +179,20 @@ class Window:
     def body(self, title: str) -> Locator:
         """The star or planet of a session: an image, or a link that leads to it."""
         return self.sky.get_by_label(re.compile(re.escape(title)))
+
+    # -- light and dark ----------------------------------------------------------------------------
+
+    @property
+    def theme(self) -> Locator:
+        """The button that changes it; its name begins with what is chosen: "Theme: dark"."""
+        return self.page.get_by_role("button", name=re.compile("^Theme"))
+
+    async def choose_theme(self, choice: str) -> None:
+        for _ in range(3):
+            if f"Theme: {choice}" in (await self.theme.get_attribute("aria-label") or ""):
+                return
+            await self.theme.click()
+        raise AssertionError(f"there is no theme {choice}")
 
     # -- over the page -----------------------------------------------------------------------------
 

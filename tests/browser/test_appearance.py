@@ -8,13 +8,13 @@ import pytest
 from PIL import Image, ImageStat
 from playwright.async_api import expect
 
-from tests.browser.desk import Desk, Scheme
+from tests.browser.desk import Desk
 from tests.browser.page import Window
 from tests.journeys.world import Server
 from tests.realtime.world import Person
 
 WIDTHS = [320, 360, 768, 1200]
-BY_NIGHT, BY_DAY = range(90), range(165, 256)  # mean brightness of the whole window
+DARK, CLEARLY = 60, 30  # of a brightness from 0 to 255; the sky is dark by day, too
 
 # What of the page, or of the dialog over it, cannot be used with a finger: off the screen, behind
 # something, or cut off.
@@ -90,12 +90,29 @@ async def test_enlarged_to_200_percent_it_can_be_used(
     await window.stands_still()
 
 
-@pytest.mark.parametrize(("scheme", "expected"), [("light", BY_DAY), ("dark", BY_NIGHT)])
-async def test_it_is_light_by_day_and_dark_by_night(
-    scheme: Scheme, expected: range, desk: Desk, one: Server, ada: Person
+async def test_light_and_dark_follow_the_system(desk: Desk, one: Server, ada: Person) -> None:
+    window = await desk.window(one.base, ada, scheme="dark")
+    by_night = await brightness(window)
+    await window.page.emulate_media(color_scheme="light")
+    assert by_night < DARK
+    assert await brightness(window) > by_night + CLEARLY
+
+
+async def test_the_chosen_theme_wins_over_the_system_and_is_remembered(
+    desk: Desk, one: Server, ada: Person
 ) -> None:
-    window = await desk.window(one.base, ada, scheme=scheme)
-    assert round(await brightness(window)) in expected
+    window = await desk.window(one.base, ada, scheme="dark")
+    await window.choose_theme("light")
+    by_day = await brightness(window)
+    await window.page.reload()
+    await window.is_connected()
+    assert abs(await brightness(window) - by_day) < CLEARLY
+    await window.choose_theme("dark")
+    assert await brightness(window) < by_day - CLEARLY
+    await window.page.emulate_media(color_scheme="light")
+    assert await brightness(window) < by_day - CLEARLY
+    await window.choose_theme("system")
+    assert abs(await brightness(window) - by_day) < CLEARLY
 
 
 async def test_with_reduced_motion_nothing_moves_by_itself(

@@ -31,7 +31,7 @@ async def test_a_session_made_in_one_window_is_started_in_another_and_counts_in_
     await phone.press_in_row("Start", "Write")
     for window in (laptop, phone):
         await window.counts("Write")
-        await expect(window.countdown.get_by_role("checkbox", name="Outline")).to_be_visible()
+        await expect(window.task("Outline")).to_be_visible()
     seconds = await asyncio.gather(laptop.seconds(), phone.seconds())
     assert seconds[0] in range(25 * MINUTE_S - 10, 25 * MINUTE_S + 1)
     assert abs(seconds[0] - seconds[1]) <= 1  # one of them may have been read a moment later
@@ -79,7 +79,7 @@ async def test_a_cancelled_session_leaves_no_star_and_can_be_repeated(
     await phone.press_in_row("Start", "Write")
     for window in (laptop, phone):
         await window.counts("Write")
-        await expect(window.countdown.get_by_role("checkbox", name="Outline")).to_be_visible()
+        await expect(window.task("Outline")).to_be_visible()
 
 
 async def test_a_deleted_session_is_gone_from_both_windows(laptop: Window, phone: Window) -> None:
@@ -134,9 +134,9 @@ async def test_after_everything_was_killed_and_started_again_nothing_is_lost(
         with timekeeper(tmp_path, "killed") as killed:
             windows = [await desk.window(server.base, ada) for server in both]
             await windows[0].new_session("Write", 25, [("Outline", 10)], start=True)
-            await windows[1].countdown.get_by_role("checkbox", name="Outline").check()
+            await windows[1].task("Outline").check()
             for window in windows:
-                await expect(window.countdown.get_by_role("checkbox")).to_be_checked()
+                await expect(window.task("Outline")).to_be_checked()
             assert killed.process is not None
             killed.process.kill()
             for server in both:
