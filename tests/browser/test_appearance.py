@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import io
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
-import pytest
 from PIL import Image, ImageStat
 from playwright.async_api import expect
 
@@ -14,6 +15,7 @@ from tests.journeys.world import Server
 from tests.realtime.world import Person
 
 WIDTHS = [320, 360, 768, 1200]
+LETTERS_PX = 16  # of a browser that nobody has changed
 DARK, CLEARLY = 60, 30  # of a brightness from 0 to 255; the sky is dark by day, too
 
 # What of the page, or of the dialog over it, cannot be used with a finger: off the screen, behind
@@ -37,6 +39,9 @@ OUT_OF_REACH = """() => {
   return shown.map((element) => [element, problem(element)]).filter(([, what]) => what)
     .map(([element, what]) => `${element.outerHTML.slice(0, 140)} ${what}`);
 }"""
+
+
+FONT_SIZE = "getComputedStyle(document.documentElement).fontSize"
 
 
 async def is_usable(window: Window, when: str) -> None:
@@ -73,21 +78,40 @@ async def test_at_every_width_all_is_in_reach_and_nothing_scrolls_sideways(
     await is_usable_at_every_width(window, "ended")
 
 
-@pytest.mark.parametrize("zoom", ["page", "text"])
-async def test_enlarged_to_200_percent_it_can_be_used(
-    zoom: str, desk: Desk, one: Server, ada: Person
+async def test_a_page_enlarged_to_200_percent_can_be_used(
+    desk: Desk, one: Server, ada: Person
 ) -> None:
     await ada.has_session("Read")
     await ada.has_running("Write")
     # A browser that enlarges a page of 1280 px shows it as one of 640 px.
-    size = (640, 400) if zoom == "page" else (1280, 800)
-    window = await desk.window(one.base, ada, size=size)
-    if zoom == "text":
-        await window.page.evaluate("document.documentElement.style.fontSize = '200%'")
+    window = await desk.window(one.base, ada, size=(640, 400))
     await window.counts("Write")
-    await is_usable(window, f"{zoom} at 200 %")
+    await is_usable(window, "enlarged")
     await window.press("Pause")
     await window.stands_still()
+
+
+async def test_with_letters_of_200_percent_it_can_be_used(
+    desk: Desk, one: Server, ada: Person
+) -> None:
+    await ada.has_session("Read")
+    await ada.has_running("Write")
+    window = await desk.window(one.base, ada, size=(1280, 800))
+    async with letters_of(window, 2 * LETTERS_PX):
+        await window.counts("Write")
+        await is_usable(window, "with large letters")
+        await window.press("Pause")
+        await window.stands_still()
+
+
+@asynccontextmanager
+async def letters_of(window: Window, px: int) -> AsyncIterator[None]:
+    """Somebody has chosen this size in the settings of the browser."""
+    console = await window.page.context.new_cdp_session(window.page)
+    await console.send("Page.setFontSizes", {"fontSizes": {"standard": px}})
+    assert await window.page.evaluate(FONT_SIZE) == f"{px}px"
+    yield
+    await console.send("Page.setFontSizes", {"fontSizes": {"standard": LETTERS_PX}})
 
 
 async def test_light_and_dark_follow_the_system(desk: Desk, one: Server, ada: Person) -> None:
