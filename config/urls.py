@@ -3,9 +3,9 @@
 from django.urls import include, path, register_converter
 from django.urls.converters import IntConverter
 from django.views.generic import RedirectView
-from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+from drf_spectacular.views import SpectacularAPIView
 
-from config import errors, page
+from config import docs, errors, page
 
 
 class IdConverter(IntConverter):
@@ -21,8 +21,15 @@ urlpatterns = [
     path("users/", include("accounts.api.urls")),
     path("", include("sessions_app.api.urls")),
     path("schema/", SpectacularAPIView.as_view(), name="schema"),
-    path("docs/", SpectacularSwaggerView.as_view(url_name="schema")),
+    path("docs/", docs.index),
+    path("docs/rest/", docs.rest),
+    path("docs/socket/", docs.socket),
+    path("docs/asyncapi.yaml", docs.asyncapi_yaml),
+    path("docs/openapi.yaml", RedirectView.as_view(url="/schema/")),
+    path("docs/<slug:name>.md", docs.prose),
     path("docs", RedirectView.as_view(url="/docs/")),  # what people type
+    path("docs/rest", RedirectView.as_view(url="/docs/rest/")),
+    path("docs/socket", RedirectView.as_view(url="/docs/socket/")),
     path("schema", RedirectView.as_view(url="/schema/")),
     path("media/<path:name>", page.media),
 ]

@@ -10,6 +10,7 @@ import msgspec
 
 from realtime import messages
 from realtime.close_codes import Close
+from realtime.examples import example_of
 
 REFS = "#/components/schemas/{name}"
 
@@ -61,6 +62,7 @@ def _message(kind: type[messages.Message]) -> dict[str, Any]:
         "name": _name(kind),
         "summary": (inspect.getdoc(kind) or "").split("\n")[0],
         "payload": {"$ref": REFS.format(name=kind.__name__)},
+        "examples": [{"payload": example_of(kind)}],
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import yaml
 from django.test import Client
 
 from config.management.commands.export_schemas import documents
+from tests.contract import FROM_CLIENT, FROM_SERVER, check_frame
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -34,11 +36,72 @@ def test_the_documents_in_the_repository_are_those_of_the_code(name: str) -> Non
     assert (ROOT / "docs" / name).read_text() == documents()[name]
 
 
-def test_the_page_of_the_documents_asks_no_other_host(client: Client) -> None:
-    page = client.get("/docs/").content.decode()
-    asked = re.findall(r'(?:src|href)="([^"]+)"', page)
-    assert any("swagger-ui-bundle.js" in url for url in asked)
-    assert all(url.startswith("/static/") for url in asked)
+PAGES = ["/docs/", "/docs/rest/", "/docs/socket/"]
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_a_page_of_the_documents_asks_no_other_host_and_has_nothing_inline(
+    client: Client, path: str
+) -> None:
+    answer = client.get(path)
+    page = answer.content.decode()
+    assert all(url.startswith(("/", "#")) for url in re.findall(r'(?:src|href)="([^"]*)"', page))
+    assert not re.search(r"<script>|<style|\sstyle=|\son\w+=", page)
+    policy = answer["Content-Security-Policy"]
+    assert "default-src 'self'" in policy
+    assert "unsafe" not in policy
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_whatever_a_page_of_the_documents_links_is_there(client: Client, path: str) -> None:
+    page = client.get(path).content.decode()
+    ids = set(re.findall(r'id="([^"]*)"', page))
+    for url in set(re.findall(r'(?:src|href)="([^"]*)"', page)):
+        if url.startswith("#"):
+            assert url[1:] in ids
+        else:
+            assert client.get(url).status_code == 200, url
+
+
+def test_the_page_of_the_socket_names_every_frame_and_close_code(client: Client) -> None:
+    page = client.get("/docs/socket/").content.decode()
+    document = yaml.safe_load(documents()["asyncapi.yaml"])
+    for name in document["components"]["messages"]:
+        assert f'<section id="{name}">' in page
+    for code in document["x-close-codes"]:
+        assert f">{code}<" in page
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("/docs", "/docs/"),
+        ("/docs/rest", "/docs/rest/"),
+        ("/docs/openapi.yaml", "/schema/"),
+        ("/schema", "/schema/"),
+    ],
+)
+def test_what_people_type_leads_there(client: Client, old: str, new: str) -> None:
+    assert client.get(old)["Location"] == new
+
+
+def test_the_documents_are_served_as_they_are(client: Client) -> None:
+    served = client.get("/docs/asyncapi.yaml").content.decode()
+    assert documents()["asyncapi.yaml"].endswith(served)
+    answer = client.get("/docs/protocol.md")
+    assert answer["Content-Type"] == "text/plain; charset=utf-8"
+    assert answer.content.decode() == (ROOT / "docs" / "protocol.md").read_text()
+    for name in ("asyncapi", "nothing", "README", "..%2fREADME"):
+        assert client.get(f"/docs/{name}.md").status_code == 404
+
+
+def test_every_frame_has_an_example_that_is_one() -> None:
+    document = yaml.safe_load(documents()["asyncapi.yaml"])
+    for direction in (FROM_CLIENT, FROM_SERVER):
+        for reference in document["operations"][direction]["messages"]:
+            message = document["components"]["messages"][reference["$ref"].rsplit("/", 1)[1]]
+            (example,) = message["examples"]
+            check_frame(json.dumps(example["payload"]), direction)
 
 
 @pytest.mark.parametrize("accept", ["text/html", "image/png", "nonsense"])
