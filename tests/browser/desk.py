@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from typing import Literal
+from urllib.parse import urljoin
 
 from playwright.async_api import Browser, Error, Page
 
@@ -68,7 +69,7 @@ class Desk:
         await page.context.set_offline(False)
         await page.unroute_all()
         try:
-            await page.goto(page.url.rstrip("/") + BLANK)
+            await page.goto(urljoin(page.url, BLANK))
             await page.evaluate(FORGET)
         except Error:  # its server is gone
             await page.context.close()

@@ -44,3 +44,6 @@ async def test_axe_finds_nothing(scheme: Scheme, desk: Desk, one: Server, ada: P
     await window.press("Finish")
     await window.lists("Write", saying="finished")
     await is_accessible(window, "ended")
+    await window.body("Write").first.click()
+    await expect(window.dialog).to_be_visible()
+    await is_accessible(window, "one session")

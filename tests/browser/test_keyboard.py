@@ -117,5 +117,16 @@ async def test_the_sky_is_one_stop_and_the_arrow_keys_go_from_star_to_star(
     assert await _focused_name(laptop) == first
 
 
+async def test_a_star_leads_to_its_session_and_escape_leads_back(laptop: Window) -> None:
+    await laptop.new_session("Write", 25, start=True)
+    await laptop.counts("Write")
+    await laptop.press("Finish")
+    await press(laptop, laptop.body("Write").first)
+    await expect(laptop.dialog).to_contain_text("Write")
+    await laptop.page.keyboard.press("Escape")
+    await expect(laptop.dialog).to_be_hidden()
+    await expect(laptop.body("Write").first).to_be_focused()
+
+
 async def _focused_name(window: Window) -> str:
     return await window.page.locator(":focus").get_attribute("aria-label") or ""
