@@ -65,7 +65,9 @@ def _run_on(
         say(f"Space is ready at {address} ({time.monotonic() - started:.1f} s)")
         if shown_host != host:
             say(f"In your network:  {environment['PUBLIC_URL']}")
-        say("To look around, ./space demo makes an account with a year in it (in another terminal).")
+        say(
+            "To look around, ./space demo makes an account with a year in it (in another terminal)."
+        )
         say(f"Logs are in {checkout.log}. Press Ctrl-C to stop.")
         with suppress(KeyboardInterrupt):
             supervisor.watch()
