@@ -152,3 +152,21 @@ async def test_it_fits_every_width(laptop: Window, ada: Person) -> None:
     dialog = await opened(laptop)
     await expect(frames(dialog, "session.tick").first).to_be_visible()
     await is_usable_at_every_width(laptop, "connection")
+
+
+async def test_on_a_phone_the_badge_spends_words_only_on_what_is_wrong(
+    desk: Desk, one: Server, ada: Person
+) -> None:
+    async with cable(one.base) as network:
+        window = await desk.window(network.base, ada, size=(320, 640))
+        dot_alone = await badge(window).bounding_box()
+        assert dot_alone is not None
+        assert dot_alone["width"] < 48
+        await window.page.evaluate(A_LONG_WAIT)
+        network.refuse()
+        await expect(badge(window)).to_have_text("Coming back…")
+        in_words = await badge(window).bounding_box()
+        assert in_words is not None
+        assert in_words["width"] > 96
+        assert not await window.scrolls_sideways()
+        network.plug()
