@@ -10,6 +10,8 @@ from threading import BoundedSemaphore
 from django.contrib.auth.hashers import Argon2PasswordHasher
 from rest_framework.exceptions import Throttled
 
+from accounts.turns import taken
+
 AT_A_TIME = 2  # in a process; each uses several cores by itself
 PATIENCE_S = 10.0
 TRY_AGAIN_S = 5  # told to a client that was not served in time
@@ -31,7 +33,7 @@ class Argon2(Argon2PasswordHasher):
 
 @contextmanager
 def _slot() -> Iterator[None]:
-    if not _slots.acquire(timeout=PATIENCE_S):
+    if not taken(_slots, within_s=PATIENCE_S):
         raise Throttled(wait=TRY_AGAIN_S)
     try:
         yield

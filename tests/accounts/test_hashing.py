@@ -8,6 +8,7 @@ from threading import BoundedSemaphore
 
 import pytest
 from django.contrib.auth.hashers import Argon2PasswordHasher
+from django.db import connection
 from rest_framework.exceptions import Throttled
 from rest_framework.test import APIClient
 
@@ -57,6 +58,18 @@ def test_who_is_not_served_in_time_is_asked_to_come_back(monkeypatch):
         answer = APIClient().post("/users/signup/", body, format="json")
     assert answer.status_code == 429
     assert answer["Retry-After"] == str(hashing.TRY_AGAIN_S)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_waits_leaves_the_connections_of_the_database_to_others(monkeypatch):
+    monkeypatch.setattr(hashing, "_slots", BoundedSemaphore(1))
+    monkeypatch.setattr(hashing, "PATIENCE_S", 0.01)
+    connection.ensure_connection()
+    with hashing._slot():
+        assert connection.connection is not None, "it is kept by who need not wait"
+        with pytest.raises(Throttled), hashing._slot():
+            pass
+    assert connection.connection is None
 
 
 def test_a_hash_that_fails_gives_its_place_back(monkeypatch):
