@@ -7,6 +7,7 @@
     |-- StaleVersion                the sender saw an older version
     |-- IdempotencyInProgress       the first request with this key still runs
     |-- IdempotencyMismatch         the key was used for another request
+    |-- Busy                        too many want the same at once
     |-- Conflict                    the rules do not allow it now
         |-- IllegalTransition       not in this status
         |-- AlreadyDue              the deadline has come; the end wins
@@ -76,6 +77,14 @@ class IdempotencyMismatch(SessionError):
 
     code = "idempotency_mismatch"
     sentence = "This key was used for another request."
+
+
+class Busy(SessionError):
+    """Too many want the same at once; it may work in `retry_after_s` seconds."""
+
+    code = "throttled"  # as every 429
+    sentence = "Too many requests at once. Please try again in a moment."
+    retry_after_s = 5
 
 
 class Conflict(SessionError):

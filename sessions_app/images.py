@@ -13,13 +13,15 @@ from django.core.files.base import ContentFile
 from PIL import Image, UnidentifiedImageError
 from PIL.Image import Transpose
 
-from sessions_app.exceptions import ImageInvalid
+from accounts.turns import taken
+from sessions_app.exceptions import Busy, ImageInvalid
 
 LARGEST_BYTES = 6 * 1024 * 1024  # decoded
 LARGEST_PIXELS = 25_000_000  # checked in the header, before anything is decoded
 LONGEST_SIDE = 1_600  # what is kept
 # Decoding the largest takes 200 MiB: one after the other, or a few requests would take all memory.
 _one_at_a_time = BoundedSemaphore(1)
+PATIENCE_S = 10.0  # one takes up to two seconds, however few bytes it came in
 _FORMATS = {"png": "PNG", "jpeg": "JPEG", "jpg": "JPEG", "webp": "WEBP"}
 _ORIENTATION = 0x0112
 _TURNS = {
@@ -35,7 +37,7 @@ _DATA_URL = re.compile(r"data:image/(png|jpe?g|webp);base64,", re.ASCII)
 
 
 def from_data_url(url: str) -> ContentFile[bytes]:
-    """The picture as a WebP file. Raises `ImageInvalid` with a sentence that says why."""
+    """The picture as a WebP file. Raises `Busy`, or `ImageInvalid` with a sentence that says why."""
     head = _DATA_URL.match(url)
     if head is None:
         raise _refused("Send a PNG, JPEG or WebP picture as a base64 data: URL.")
@@ -45,8 +47,12 @@ def from_data_url(url: str) -> ContentFile[bytes]:
         raw = base64.b64decode(url[head.end() :], validate=True)
     except (binascii.Error, ValueError):
         raise _refused("The picture is not valid base64.") from None
-    with _one_at_a_time:
+    if not taken(_one_at_a_time, within_s=PATIENCE_S):
+        raise Busy
+    try:
         return ContentFile(_rewritten(raw, _FORMATS[head[1]]), name="picture.webp")
+    finally:
+        _one_at_a_time.release()
 
 
 def _rewritten(raw: bytes, declared: str) -> bytes:

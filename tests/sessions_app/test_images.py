@@ -12,12 +12,13 @@ from typing import Any
 
 import pytest
 from django.core.files.base import ContentFile
+from django.db import connection
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageChops, ImageOps, ImageStat, PngImagePlugin
 
 from sessions_app import images, services
-from sessions_app.exceptions import ImageInvalid
+from sessions_app.exceptions import Busy, ImageInvalid
 from sessions_app.images import from_data_url
 from sessions_app.ledger import Turn
 from tests.sessions_app.conftest import Listen
@@ -373,3 +374,22 @@ def test_no_file_is_left_behind_by_what_failed(
     with pytest.raises(RuntimeError):
         services.create(by=ada.actor, title="W", duration=5, image=ContentFile(b"picture"))
     assert stored(settings) == []
+
+
+# -- many at once --------------------------------------------------------------------------------
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_waits_for_another_picture_holds_no_connection_and_is_told_to_come_back(
+    ada: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(images, "PATIENCE_S", 0.01)
+    connection.ensure_connection()
+    with images._one_at_a_time:
+        with pytest.raises(Busy):
+            from_data_url(data_url(picture()))
+        assert connection.connection is None, "others need it"
+        answer = post(ada, data_url(picture()))
+    assert (answer.status_code, answer.json()["code"]) == (429, "throttled")
+    assert answer["Retry-After"] == "5"
+    assert post(ada, data_url(picture())).status_code == 201, "the turn was given back"
