@@ -37,7 +37,7 @@ _DATA_URL = re.compile(r"data:image/(png|jpe?g|webp);base64,", re.ASCII)
 
 
 def from_data_url(url: str) -> ContentFile[bytes]:
-    """The picture as a WebP file. Raises `Busy`, or `ImageInvalid` with a sentence that says why."""
+    """The picture as a WebP file. Raises `ImageInvalid` with a sentence that says why; `Busy`."""
     head = _DATA_URL.match(url)
     if head is None:
         raise _refused("Send a PNG, JPEG or WebP picture as a base64 data: URL.")
