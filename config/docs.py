@@ -95,13 +95,13 @@ def _described() -> dict[str, Any]:
         ("From the client", "fromClient"),
         ("From the server", "fromServer"),
     ]
-    messages = [
-        {"title": title, "messages": list(_messages(document, document["operations"][operation]))}
+    by_direction = {
+        title: list(_messages(document, document["operations"][operation]))
         for title, operation in directions
-    ]
-    shown = {m["schema"] for group in messages for m in group["messages"]}
+    }
+    shown = {message["schema"] for messages in by_direction.values() for message in messages}
     return {
-        "directions": messages,
+        "directions": [{"title": t, "messages": messages} for t, messages in by_direction.items()],
         "types": [_type(name, schemas[name]) for name in sorted(schemas) if name not in shown],
         "codes": [
             {"code": code, "then": CODES[close["reconnect"]], **close}

@@ -45,7 +45,7 @@ class NotAsDocumented(AssertionError):
 formats = FormatChecker(formats=())
 
 
-@formats.checks("date-time", raises=ValueError)
+@formats.checks("date-time", raises=ValueError)  # type: ignore[untyped-decorator]
 def _is_an_instant(value: object) -> bool:
     return not isinstance(value, str) or datetime.fromisoformat(value).tzinfo is not None
 

@@ -111,7 +111,7 @@ def _manage(words: list[str]) -> bool:
         return False
     command = app if isinstance(app, BaseCommand) else load_command_class(app, name)
     parser = command.create_parser("manage.py", name)
-    parser.called_from_command_line = False  # type: ignore[attr-defined]  # so it raises
+    parser.called_from_command_line = False  # so it raises
     try:
         parser.parse_args(arguments)
     except CommandError:

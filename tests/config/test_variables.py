@@ -77,7 +77,7 @@ def test_a_secret_has_no_default_and_is_long(
     [({"SECRET_KEY": "short"}, "SECRET_KEY"), ({"DB_POOL_SIZE": "many"}, "many")],
 )
 def test_a_wrong_value_stops_the_start(more: dict[str, Any], complaint: str) -> None:
-    command = [sys.executable, ROOT / "manage.py", "check"]
+    command = [sys.executable, str(ROOT / "manage.py"), "check"]
     run = subprocess.run(
         command, env=os.environ | more, capture_output=True, text=True, check=False
     )
