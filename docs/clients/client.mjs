@@ -24,15 +24,14 @@ export function watch(base, username, password, show) {
       [frame.active, ...frame.changes.map((change) => change.state)].filter(Boolean).forEach(learn);
       [seen.epoch, seen.since, attempt] = [frame.epoch, frame.revision, 0];
       show("connected, missed:", ...frame.changes.map((change) => change.kind));
+      samples = [[Infinity, Date.parse(frame.server_time) - now]]; // until the pong comes
       send({ type: "ping", client_time: now });
     } else if (frame.type === "pong") {
       const [there, back] = [frame.server_received - frame.client_time, frame.server_sent - now];
       samples = [...samples.slice(-7), [there - back, (there + back) / 2]];
-    } else if (frame.type === "closing") {
-      closing = frame;
-    } else if (frame.type === "error") {
-      show(frame.message);
-    } else if (frame.revision > seen.since) { // a change; not above it: a repeat
+    } else if (frame.type === "closing") closing = frame;
+    else if (frame.type === "error") show(frame.message);
+    else if (frame.revision > seen.since) { // a change; not above it: a repeat
       frame.state ? learn(frame.state) : sessions.delete(frame.session);
       if (frame.revision > seen.since + 1) send({ type: "sync", ...seen }); // a gap
       else seen.since = frame.revision;

@@ -11,6 +11,8 @@ def post(path, **body):
     data, headers = json.dumps(body).encode(), {"Content-Type": "application/json"}
     return json.load(urllib.request.urlopen(urllib.request.Request(base + path, data, headers)))
 
+def parse(instant): return datetime.fromisoformat(instant).timestamp() * 1000
+
 async def send(**frame): await link["socket"].send(json.dumps(frame))
 
 def learn(state):  # of two states of a session the one with the higher version is the newer
@@ -23,12 +25,12 @@ async def receive(frame, now):
         print("connected, missed:", *(change["kind"] for change in frame["changes"]))
         for state in [frame["active"], *(c["state"] for c in frame["changes"])]: learn(state)
         seen["epoch"], seen["since"], link["attempt"] = frame["epoch"], frame["revision"], 0
+        samples[:] = [(math.inf, parse(frame["server_time"]) - now)]  # until the pong comes
         await send(type="ping", client_time=now)
     elif frame["type"] == "pong":
         there, back = frame["server_received"] - frame["client_time"], frame["server_sent"] - now
         samples[:] = [*samples[-7:], (there - back, (there + back) / 2)]
-    elif frame["type"] == "error":
-        print(frame["message"])
+    elif frame["type"] == "error": print(frame["message"])
     elif frame.get("revision", 0) > seen.get("since", 0):  # a change; not above it: a repeat
         learn(frame["state"] or (sessions.pop(frame["session"], None) and None))
         if frame["revision"] == seen["since"] + 1: seen["since"] += 1
@@ -37,8 +39,7 @@ async def receive(frame, now):
 def draw(now):  # from the deadline and the server's clock, rounded up: a tick only says when
     for timer, title in [(session["timer"], session["title"]) for session in sessions.values()]:
         if timer["status"] in ("running", "paused"):
-            ends_at = datetime.fromisoformat(timer["ends_at"] or timer["server_time"])
-            left = ends_at.timestamp() * 1000 - now if timer["ends_at"] else timer["remaining_ms"]
+            left = parse(timer["ends_at"]) - now if timer["ends_at"] else timer["remaining_ms"]
             print(timedelta(seconds=math.ceil(max(0, left) / 1000)), timer["status"], title)
 
 def keyboard(loop):  # (a command with a key may be sent again, here or over REST: it happens once)

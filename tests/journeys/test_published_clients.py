@@ -146,6 +146,8 @@ async def test_it_counts_and_follows_what_others_do(ada: Person, run: Run, name:
     at = client.shows(counting("paused"), at)
     client.type(f"resume {session.id}")
     client.shows(counting("running"), at)
+    drawn = re.findall(r"^.*\b(?:running|paused) Write$", client.log.read_text(), re.MULTILINE)
+    assert all(re.match(counting(r"\w+"), line) for line in drawn)  # from the first one on
 
 
 @pytest.mark.parametrize("name", KINDS)
