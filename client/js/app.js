@@ -68,6 +68,7 @@ export class App {
 
   enter(user) {
     this.#user = user;
+    this.#store.clear(); // an answer for who was here before may have come late
     this.#screen.enter(user);
     this.#socket.start();
   }

@@ -62,6 +62,9 @@ export class Screen {
   clear() {
     this.#ended.hide();
     this.#detail.close();
+    this.#compose.clear();
+    this.#tasks.clear();
+    announce("");
     clearMessages();
   }
 

@@ -173,6 +173,16 @@ export class Compose {
     this.#minutes.fail(errors.duration?.[0]);
   }
 
+  /** Empty again, for whoever comes next. */
+  clear() {
+    for (const { input, fail } of [this.#title, this.#minutes, this.#task, this.#taskMinutes]) {
+      input.value = input.defaultValue;
+      fail("");
+    }
+    this.#defaults = null;
+    this.#reset();
+  }
+
   #reset() {
     this.#title.input.value = "";
     this.#tasks = [];

@@ -7,7 +7,8 @@ import { h, setText } from "../dom.js";
 import { icon } from "../icons.js";
 
 /**
- * `{element, update(value, text, {name, locked})}`. `shown` is the element that shows the text.
+ * `{element, update(value, text, {name, locked}), shut()}`. `shown` is the element that shows the
+ * text. `shut` leaves the field as Escape does: what it was about is not there any more.
  * `save(value)` gives nothing, or the sentence that says why not. `props` are the input's.
  */
 export function editable(shown, { what, save, props = {} }) {
@@ -16,6 +17,7 @@ export function editable(shown, { what, save, props = {} }) {
   const element = h("span", { class: "editable" }, shown, pencil);
   let value = null;
   let name = "";
+  let shut = () => {};
 
   const open = () => {
     if (pencil.hidden) return;
@@ -30,6 +32,7 @@ export function editable(shown, { what, save, props = {} }) {
       form.replaceWith(element);
       if (focus) pencil.focus();
     };
+    shut = () => close(false);
     const keep = async (focus) => {
       const written = number ? Number(input.value) : input.value.trim();
       if (done || written === value || written === "") return close(focus);
@@ -65,5 +68,5 @@ export function editable(shown, { what, save, props = {} }) {
     pencil.hidden = locked;
     element.classList.toggle("open", !locked);
   };
-  return { element, update };
+  return { element, update, shut: () => shut() };
 }

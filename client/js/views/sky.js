@@ -70,6 +70,7 @@ export class Sky {
     this.#current = Math.min(this.#current, Math.max(0, here.length - 1));
     this.#drawing.replaceChildren(...here.map((space, i) => this.#figure(space, i)));
     this.#label.hidden = true;
+    setText(this.#label, "");
     const empty = this.#loaded ? "Nothing here yet. Focus, and a star will appear." : "";
     setText(this.#empty, here.length ? "" : empty);
     this.#spaces.forEach((space) => this.#shown.add(space.id));

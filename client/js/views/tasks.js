@@ -6,7 +6,7 @@ import { icon } from "../icons.js";
 import { isEnded } from "../store.js";
 import { editable } from "./editable.js";
 
-/** `{element, update(session)}`; `actions` change things. */
+/** `{element, update(session), clear()}`; `actions` change things. */
 export function tasksView(actions, { heading } = {}) {
   const views = new Map();
   const list = h("ul", { class: "tasks" });
@@ -30,7 +30,13 @@ export function tasksView(actions, { heading } = {}) {
   });
 
   const make = (task) => row(task, () => session, actions);
+  const clear = () => {
+    showList(list, [], views, make);
+    title.input.value = "";
+    [length.input.value, session] = [5, null];
+  };
   const update = (state) => {
+    if (session && session.id !== state.id) clear(); // what was begun was not for this one
     session = state;
     showList(list, state.tasks, views, make);
     const planned = state.tasks.reduce((sum, task) => sum + task.duration, 0);
@@ -40,7 +46,7 @@ export function tasksView(actions, { heading } = {}) {
     form.hidden = isEnded(state) || planned >= state.duration;
   };
   const element = h("div", { class: "tasks-panel" }, heading && h("h3", {}, heading), list, budget, form);
-  return { element, update };
+  return { element, update, clear };
 }
 
 function row(first, session, actions) {

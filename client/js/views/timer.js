@@ -53,6 +53,7 @@ export class Timer {
 
   /** Show this session, or nothing. `reminders`: seconds before the end. */
   update(session, reminders = []) {
+    if (session?.id !== this.#session?.id) this.#title.shut();
     this.#session = session;
     this.#card.hidden = !session;
     if (!session) return this.#rest();
@@ -107,6 +108,7 @@ export class Timer {
 
   #rest() {
     this.#shown = null;
+    this.#title.update("");
     document.title = "Space";
   }
 }
