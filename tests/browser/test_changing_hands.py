@@ -1,8 +1,10 @@
-"""What somebody began stays theirs: other people, other sessions, and other devices come between."""
+"""What somebody began stays theirs: other people, sessions and devices come between."""
 
 from __future__ import annotations
 
 import re
+
+from playwright.async_api import expect
 
 from realtime.database import in_database
 from sessions_app.models import Session
@@ -70,3 +72,13 @@ async def test_a_title_that_is_being_written_never_goes_to_another_session(
     await laptop.lists("First", saying="finished")
     await laptop.counts("Second")
     assert await titles(ada) == {"First", "Second"}
+
+
+async def test_the_address_leads_from_one_session_to_the_next(laptop: Window, ada: Person) -> None:
+    for title in ("First", "Second"):
+        await laptop.new_session(title, 25)
+        await laptop.lists(title)
+    for title in ("First", "Second", "First"):
+        await laptop.page.evaluate(OPEN_DETAIL, await id_of(ada, title))
+        await expect(laptop.dialog.get_by_role("heading", name=title)).to_be_visible()
+        await expect(laptop.dialog).to_have_count(1)

@@ -21,7 +21,6 @@ export class Detail {
   #id = null;
   #version = null;
   #parts = null;
-  #opener = null;
 
   constructor({ store, actions }) {
     this.#store = store;
@@ -56,24 +55,26 @@ export class Detail {
   }
 
   #open(id) {
-    this.#id = id;
-    this.#opener = document.activeElement;
+    [this.#id, this.#version] = [id, null];
+    const opener = document.activeElement;
     this.#parts = this.#build();
     const shut = h("button", { type: "button", class: "close", "aria-label": "Close" }, icon("cross"));
     shut.addEventListener("click", () => this.close());
     const { sky, inside } = this.#parts;
     this.#dialog = h("dialog", { class: "detail", "aria-label": "Session" }, sky, inside);
     sky.append(shut);
-    this.#dialog.addEventListener("close", () => this.#closed());
-    this.#dialog.addEventListener("click", (event) => event.target === this.#dialog && this.close());
-    document.body.append(this.#dialog);
-    this.#dialog.showModal();
+    const dialog = this.#dialog;
+    dialog.addEventListener("close", () => this.#closed(dialog, opener));
+    dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
+    document.body.append(dialog);
+    dialog.showModal();
   }
 
-  #closed() {
-    const opener = this.#opener;
-    this.#dialog.remove();
-    [this.#dialog, this.#id, this.#version, this.#opener] = [null, null, null, null];
+  /** The browser tells it a moment after; the next session may be open by then. */
+  #closed(dialog, opener) {
+    dialog.remove();
+    if (dialog !== this.#dialog) return;
+    [this.#dialog, this.#id, this.#version] = [null, null, null];
     if (ADDRESS.test(location.hash)) history.replaceState(null, "", location.pathname);
     if (opener?.isConnected) opener.focus();
   }
