@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from statistics import median
 
 from playwright.async_api import expect
 
@@ -36,15 +35,16 @@ async def test_two_windows_and_the_server_agree_to_a_tenth_of_a_second(
     ends_at = (await in_database(Session.objects.get, user=ada.id)).ends_at
     assert ends_at is not None
     here, there = await asyncio.gather(painted(laptop, WATCHED_S), painted(phone, WATCHED_S))
-    assert counts_down(here)
-    assert counts_down(there)
-    both = here.keys() & there.keys()
-    assert len(both) >= 3
-    # The median: a machine that is busy paints a frame late now and then.
-    assert median(abs(here[second] - there[second]) for second in both) < A_TENTH_MS
     for seen in (here, there):
-        late = [at - (ends_at.timestamp() - second) * 1000 for second, at in seen.items()]
-        assert abs(median(late)) < A_TENTH_MS
+        assert len(seen) >= 3
+        assert counts_down(seen)
+    # A busy machine paints late, never early: the least late second tells what a page believes.
+    late = [
+        min(at - (ends_at.timestamp() - second) * 1000 for second, at in seen.items())
+        for seen in (here, there)
+    ]
+    assert all(abs(ms) < A_TENTH_MS for ms in late), late
+    assert abs(late[0] - late[1]) < A_TENTH_MS, late
 
 
 async def test_the_title_of_a_hidden_window_counts_on(laptop: Window) -> None:
