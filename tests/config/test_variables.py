@@ -74,7 +74,7 @@ def test_a_secret_has_no_default_and_is_long(
 
 @pytest.mark.parametrize(
     ("more", "complaint"),
-    [({"SECRET_KEY": "short"}, "SECRET_KEY"), ({"DB_POOL_SIZE": "many"}, "many")],
+    [({"SECRET_KEY": "short"}, "SECRET_KEY"), ({"SOCKETS_PER_USER": "many"}, "many")],
 )
 def test_a_wrong_value_stops_the_start(more: dict[str, Any], complaint: str) -> None:
     command = [sys.executable, str(ROOT / "manage.py"), "check"]
