@@ -69,8 +69,13 @@ export class App {
   enter(user) {
     this.#user = user;
     this.#store.clear(); // an answer for who was here before may have come late
-    this.#screen.enter(user);
+    this.#screen.know(user);
     this.#socket.start();
+  }
+
+  /** The user's profile has changed. */
+  know(user) {
+    this.#screen.know(user);
   }
 
   leave() {

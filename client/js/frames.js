@@ -1,6 +1,6 @@
 /** What each frame of the server means for this page. */
 
-import { minutes } from "./format.js";
+import { written } from "./reminders.js";
 import { say, warn } from "./views/messages.js";
 
 const SYNC_AGAIN_MS = 3_000; // an answer that takes longer is taken for lost
@@ -90,9 +90,9 @@ export class Frames {
   }
 
   #remind({ session, offset_s, remaining_ms }) {
-    const left = Math.round((offset_s * 1000 || remaining_ms) / 60_000);
+    const left = offset_s || Math.round(remaining_ms / 1000);
     const title = this.#to.store.session(session)?.title ?? "Your session";
-    say(`${left ? minutes(left) : "Less than a minute"} left: ${title}`);
+    say(`${written([left])} left: ${title}`);
   }
 
   #sync() {

@@ -18,7 +18,7 @@ let user = null;
 
 function show(login) {
   if (login) called(login.user);
-  if (login?.user.id === user?.id) return;
+  if (login?.user.id === user?.id) return login && app.know(login.user);
   for (const dialog of document.querySelectorAll("dialog[open]")) dialog.close();
   if (user) app.leave();
   user = login?.user ?? null;
@@ -59,7 +59,7 @@ function deleted({ username }) {
 }
 
 function openAccount() {
-  const changed = (now) => tokens.saveUser(now).then(() => called(now));
+  const changed = (now) => tokens.saveUser(now).then(() => show(tokens.read()));
   accountDialog(element("open-account"), { changed, signOut, deleted });
 }
 

@@ -41,9 +41,11 @@ export class Screen {
     store.onChange(() => this.#drawSoon());
   }
 
-  enter(user) {
+  /** Who is here, or how their profile is now. */
+  know(user) {
     this.#user = user;
     this.#compose.remindAsUsual(user.reminders);
+    this.#drawSoon();
   }
 
   /** What a session has become. */

@@ -22,7 +22,7 @@ export function clear() {
 export function saveUser(user) {
   return exclusively(async () => {
     const login = read();
-    if (login) save({ ...login, user });
+    if (login?.user.id === user.id) save({ ...login, user });
   });
 }
 

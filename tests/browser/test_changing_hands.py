@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import pytest
 from playwright.async_api import expect
 
 from realtime.database import in_database
@@ -82,3 +83,26 @@ async def test_the_address_leads_from_one_session_to_the_next(laptop: Window, ad
         await laptop.page.evaluate(OPEN_DETAIL, await id_of(ada, title))
         await expect(laptop.dialog.get_by_role("heading", name=title)).to_be_visible()
         await expect(laptop.dialog).to_have_count(1)
+
+
+@pytest.mark.parametrize("usual", ["30 s", "90 s, 20 s", "5 min, 1 min"])
+async def test_a_new_session_has_the_usual_reminders_also_where_they_have_just_changed(
+    laptop: Window, ada: Person, usual: str
+) -> None:
+    await laptop.page.get_by_role("button", name="Account of ada").click()
+    dialog = laptop.page.get_by_role("dialog", name="Account")
+    await dialog.get_by_label("Reminders").fill(usual)
+    await laptop.page.keyboard.press("Enter")
+    await expect(dialog.get_by_text(re.compile("Saved.|Nothing has changed."))).to_be_visible()
+    await dialog.get_by_role("button", name="Close").click()
+    chips = laptop.compose.get_by_role("group", name="Remind me").get_by_role(
+        "button", pressed=True
+    )
+    assert {await chip.inner_text() for chip in await chips.all()} == set(usual.split(", "))
+    await laptop.new_session("Write", 25, start=True)
+    await laptop.counts("Write")
+    await expect(laptop.countdown).to_contain_text(
+        re.compile(f"Reminders? .*{usual.split(', ')[-1]}")
+    )
+    session = await in_database(Session.objects.owned_by(ada.id).get, title="Write")
+    assert session.reminders is None, "the profile's"

@@ -3,9 +3,10 @@
 import { field, h, setText } from "../dom.js";
 import { minutes } from "../format.js";
 import { icon } from "../icons.js";
+import { written } from "../reminders.js";
 
 const COMMON = [15, 25, 50, 90];
-const REMIND_MIN = [1, 5, 10];
+const REMIND_S = [60, 300, 600];
 
 export class Compose {
   #actions;
@@ -89,13 +90,14 @@ export class Compose {
   }
 
   #showReminders(offsets) {
-    const known = new Set([...REMIND_MIN, ...offsets.map((offset) => Math.round(offset / 60))]);
+    const known = new Set([...REMIND_S, ...offsets]);
     const chip = (value) => {
-      const pressed = offsets.includes(value * 60);
+      const pressed = offsets.includes(value);
+      const text = written([value]);
       const toggle = ({ currentTarget: it }) =>
         it.setAttribute("aria-pressed", String(it.getAttribute("aria-pressed") !== "true"));
       const props = { type: "button", class: "chip", value, "aria-pressed": String(pressed), onclick: toggle };
-      return h("button", { ...props, "aria-label": `${value} min before the end` }, `${value} min`);
+      return h("button", { ...props, "aria-label": `${text} before the end` }, text);
     };
     const chips = [...known].sort((a, b) => a - b).map(chip);
     this.#reminders.replaceChildren(h("span", { class: "legend" }, "Remind me before the end"), ...chips);
@@ -104,7 +106,7 @@ export class Compose {
   /** Null where they are the usual ones. */
   #chosenReminders() {
     const chosen = [...this.#reminders.querySelectorAll('[aria-pressed="true"]')]
-      .map((chip) => Number(chip.value) * 60)
+      .map((chip) => Number(chip.value))
       .sort((a, b) => b - a);
     return String(chosen) === String([...(this.#defaults ?? [])].sort((a, b) => b - a)) ? null : chosen;
   }

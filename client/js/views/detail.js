@@ -4,6 +4,7 @@ import { ask } from "../api.js";
 import { h, setText } from "../dom.js";
 import { day, focused, minutes, timeOfDay } from "../format.js";
 import { icon } from "../icons.js";
+import { written } from "../reminders.js";
 import { isActive, isEnded } from "../store.js";
 import { editable } from "./editable.js";
 import { portrait } from "./ended.js";
@@ -145,7 +146,7 @@ function factsOf({ duration, reminders, timer }, space) {
   const when = timer.started_at
     ? `${day(timer.started_at)}, ${from}${timer.ended_at ? ` to ${timeOfDay(timer.ended_at)}` : ""}`
     : "not started";
-  const offsets = reminders?.map((offset) => minutes(Math.round(offset / 60))).join(", ");
+  const offsets = reminders && written(reminders);
   return [
     ["Status", space ? `${timer.status}, and a ${space.type} in your sky` : timer.status],
     ["When", when],

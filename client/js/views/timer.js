@@ -3,6 +3,7 @@
 import { h, setText } from "../dom.js";
 import { digits, listed, nextPaintIn, secondsLeft, timeOfDay } from "../format.js";
 import { icon } from "../icons.js";
+import { written } from "../reminders.js";
 import { editable } from "./editable.js";
 import { Ring } from "./ring.js";
 
@@ -97,8 +98,8 @@ export class Timer {
     const planned = this.#session.timer.planned_ms;
     this.#ring.remind(offsets, planned);
     const coming = offsets.filter((offset) => offset < planned).sort((a, b) => b - a);
-    const text = listed(coming.map((offset) => Math.round(offset / 60_000)));
-    this.#reminders.replaceChildren(icon("bell"), h("span", {}, `Reminders ${text} min before the end`));
+    const text = listed(coming.map((offset) => written([offset / 1000])));
+    this.#reminders.replaceChildren(icon("bell"), h("span", {}, `Reminders ${text} before the end`));
     this.#reminders.hidden = coming.length === 0;
   }
 
