@@ -3,6 +3,7 @@
 import * as tokens from "./tokens.js";
 
 const PATIENCE_MS = 10_000;
+const GONE = "Somebody else has signed in here.";
 
 /** The server said no (or, with status 0, nothing at all). */
 export class ApiError extends Error {
@@ -47,10 +48,18 @@ async function answerTo(method, path, body, { key } = {}) {
   let answer = await send(method, path, body, { key, access: login?.access });
   if (answer.status === 401) {
     const access = await renewed(login?.access);
+    refuseAnother(login);
     if (!access) throw new ApiError(401, await json(answer));
     answer = await send(method, path, body, { key, access });
   }
+  refuseAnother(login);
   return answer;
+}
+
+/** Nothing is asked, and nothing is answered, in the name of whoever has signed in meanwhile. */
+function refuseAnother(login) {
+  const now = tokens.read();
+  if (now && now.user.id !== login?.user.id) throw new ApiError(401, { error: GONE });
 }
 
 /** Ask as nobody, or with just this token: sign-up, log-in, log-out. */

@@ -49,10 +49,12 @@ export function renew(stale) {
       body: JSON.stringify({ refresh: login.refresh }),
       signal: AbortSignal.timeout(10_000),
     });
+    const now = read();
+    if (now?.refresh !== login.refresh) return now?.access ?? null; // they left, or are another
     if (answer.status === 401 || answer.status === 400) return null;
     if (!answer.ok) throw new Error(`refresh answered ${answer.status}`);
     const { access, refresh } = await answer.json();
-    save({ ...login, access, refresh });
+    save({ ...now, access, refresh });
     return access;
   });
 }
