@@ -33,6 +33,7 @@ export class App {
   #screen;
   #user = null;
   #asked = 0;
+  #again = null; // the one timer for the next try to load
 
   constructor({ signedOut }) {
     const [store, clock] = [this.#store, this.#clock];
@@ -106,18 +107,20 @@ export class App {
   /** Fresh lists. What ended while no page was open is shown when they come for the first time. */
   async #load() {
     const user = this.#user;
-    const first = !this.#store.loaded;
-    this.#store.beginLoad();
+    const begun = this.#store.beginLoad();
+    clearTimeout(this.#again);
     try {
       const lists = [ask("GET", STANDING), askPage(ENDED), ask("GET", "/spaces/")];
       const [standing, ended, spaces] = await Promise.all(lists);
       if (user !== this.#user) return;
-      this.#store.load([...standing, ...ended.items], spaces, ended.next);
-      if (first) this.#revealMissed();
+      const first = !this.#store.loaded;
+      const taken = this.#store.load([...standing, ...ended.items], spaces, ended.next, begun);
+      if (first && taken) this.#revealMissed();
     } catch (error) {
       if (user !== this.#user || error.status === 401) return;
-      if (first) this.#store.loadFailed();
-      setTimeout(() => user === this.#user && this.#load(), LOAD_AGAIN_MS);
+      this.#store.loadFailed(begun);
+      clearTimeout(this.#again);
+      this.#again = setTimeout(() => user === this.#user && this.#load(), LOAD_AGAIN_MS);
     }
   }
 
@@ -154,7 +157,7 @@ export class App {
       const state = await ask("GET", `/sessions/${this.#store.active().id}/`);
       if (!this.#store.adopt(state) || state.timer.ended_at === null) return;
       await this.#load();
-      this.#screen.reveal(state);
+      if (state.timer.status !== "cancelled") this.#screen.reveal(state);
     } catch {
       // Not reachable either: the next second asks again.
     }

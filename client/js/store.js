@@ -21,7 +21,7 @@ export class Store {
   #spaces = new Map();
   #spaceOf = new Map(); // the same by session
   #deleted = new Set();
-  #loading = null; // ids of what changed since a load began: newer than the list that it brings
+  #loads = new Set(); // those on their way: each the ids of what has changed since it began
   #listeners = new Set();
 
   onChange(listener) {
@@ -54,7 +54,7 @@ export class Store {
     const known = this.#sessions.get(state.id);
     if (known && known.timer.version >= state.timer.version) return false;
     this.#sessions.set(state.id, state);
-    this.#loading?.add(state.id);
+    this.#newer(state.id);
     this.#changed();
     return true;
   }
@@ -72,7 +72,7 @@ export class Store {
     if (this.#deleted.has(space.session)) return;
     this.#spaces.set(space.id, space);
     this.#spaceOf.set(space.session, space);
-    this.#loading?.add(`space ${space.id}`);
+    this.#newer(`space ${space.id}`);
     this.#changed();
   }
 
@@ -98,12 +98,16 @@ export class Store {
     return Boolean(first || reset || !this.loaded);
   }
 
+  /** What `load` wants to know again: with what changes from now on, its lists are to be mixed. */
   beginLoad() {
-    this.#loading = new Set();
+    const begun = new Set();
+    this.#loads.add(begun);
+    return begun;
   }
 
-  loadFailed() {
-    this.failed = true;
+  loadFailed(begun) {
+    this.#loads.delete(begun);
+    this.failed = !this.loaded;
     this.#changed();
   }
 
@@ -114,13 +118,22 @@ export class Store {
     this.#changed();
   }
 
-  /** Fresh lists: they replace what is known, but for what changed while they were on the way. */
-  load(sessions, spaces, older = null) {
-    const newer = this.#loading ?? new Set();
-    this.#loading = null;
+  /**
+   * Fresh lists: they replace what is known, but for what changed while they were on the way and
+   * what has ended before their first page. False where a load that began later was faster.
+   */
+  load(sessions, spaces, older = null, newer = this.beginLoad()) {
+    if (!this.#loads.has(newer)) return false;
+    for (const begun of [...this.#loads]) {
+      this.#loads.delete(begun);
+      if (begun === newer) break; // those after it bring newer lists
+    }
     const listed = new Set(sessions.map((session) => session.id));
-    for (const id of this.#sessions.keys()) {
-      if (!listed.has(id) && !newer.has(id)) this.#sessions.delete(id);
+    const ended = sessions.filter(isEnded).map(({ id }) => id);
+    const first = older === null ? -Infinity : Math.min(...ended);
+    for (const [id, known] of this.#sessions) {
+      const before = isEnded(known) && id < first;
+      if (!listed.has(id) && !newer.has(id) && !before) this.#sessions.delete(id);
     }
     const born = this.spaces().filter((space) => newer.has(`space ${space.id}`));
     const kept = [...spaces, ...born].filter((space) => !this.#deleted.has(space.session));
@@ -129,9 +142,11 @@ export class Store {
     sessions.forEach((session) => this.adopt(session));
     [this.loaded, this.failed, this.older] = [true, false, older];
     this.#changed();
+    return true;
   }
 
   clear() {
+    this.#loads.clear(); // what they bring is of another time, or another user
     [this.epoch, this.revision, this.loaded, this.failed] = [null, null, false, false];
     this.older = null;
     for (const kept of [this.#sessions, this.#spaces, this.#spaceOf, this.#deleted]) kept.clear();
@@ -143,6 +158,10 @@ export class Store {
     const gap = revision !== this.revision + 1;
     if (!gap) this.revision = revision;
     return gap;
+  }
+
+  #newer(id) {
+    this.#loads.forEach((begun) => begun.add(id));
   }
 
   #changed() {

@@ -110,21 +110,56 @@ test("a late state does not bring a deleted session back", () => {
 
 test("fresh lists drop what is gone, but not what was created while they were on the way", () => {
   const store = setUp();
-  store.beginLoad();
+  const begun = store.beginLoad();
   store.receive(frame(11, session(3, 1)));
   store.addSpace(space(9, 3));
-  store.load([session(1, 3)], []);
+  store.load([session(1, 3)], [], null, begun);
   assert.deepEqual(ids(store), [3, 1]);
   assert.deepEqual(store.spaces(), [space(9, 3)]);
 });
 
 test("fresh lists do not bring back what was deleted while they were on the way", () => {
   const store = setUp();
-  store.beginLoad();
+  const begun = store.beginLoad();
   store.receive({ type: "session.deleted", session: 2, version: 6, revision: 11, state: null });
-  store.load([session(1, 3), session(2, 5)], [space(7, 2)]);
+  store.load([session(1, 3), session(2, 5)], [space(7, 2)], null, begun);
   assert.deepEqual(ids(store), [1]);
   assert.deepEqual(store.spaces(), []);
+});
+
+test("of two loads at once neither drops what was created while it was on the way", () => {
+  const store = setUp();
+  const [early, late] = [store.beginLoad(), store.beginLoad()];
+  store.receive(frame(11, session(3, 1)));
+  store.load([session(1, 3)], [], null, early);
+  assert.deepEqual(ids(store), [3, 1]);
+  store.receive(frame(12, session(4, 1)));
+  store.load([session(1, 3), session(3, 1)], [], null, late);
+  assert.deepEqual(ids(store), [4, 3, 1]);
+});
+
+test("lists that were overtaken by those of a later load are not taken", () => {
+  const store = setUp();
+  const [early, late] = [store.beginLoad(), store.beginLoad()];
+  assert.equal(store.load([session(1, 3), session(3, 1)], [], null, late), true);
+  assert.equal(store.load([session(1, 3)], [], null, early), false);
+  assert.deepEqual(ids(store), [3, 1]);
+});
+
+test("lists that were asked for before all was cleared are not taken", () => {
+  const store = setUp();
+  const begun = store.beginLoad();
+  store.clear();
+  assert.equal(store.load([session(1, 3)], [], null, begun), false);
+  assert.deepEqual(ids(store), []);
+});
+
+test("fresh lists leave alone what has ended before their first page", () => {
+  const store = setUp();
+  const ended = (id) => session(id, 1, "completed", { ended_at: "2026-11-22T11:00:00Z" });
+  store.append([ended(3), ended(6)], null);
+  store.load([session(1, 3), ended(5), ended(7)], [], "/next");
+  assert.deepEqual(ids(store), [1, 7, 5, 3], "6 and the ready 2 are gone, 3 is on a later page");
 });
 
 test("an end brings its star", () => {
