@@ -17,6 +17,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import msgspec
 from django.conf import settings
 
 Receive = Callable[[], Awaitable[Any]]
@@ -39,9 +40,23 @@ class DiscardTooLarge:
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         if _may_be_large(scope):
             async with self._large:
-                await self._answer(scope, _in_time(receive), send)
+                await self._answer_in_time(scope, receive, send)
         else:
             await self._answer(scope, receive, send)
+
+    async def _answer_in_time(self, scope: Any, receive: Receive, send: Send) -> None:
+        """The same; who was too slow is told so, since to the application they seem to be gone."""
+        body = _InTime(receive)
+        started = False
+
+        async def noting(message: Any) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        await self._answer(scope, body, noting)
+        if body.too_late and not started:
+            await _say_too_slow(send)
 
     async def _answer(self, scope: Any, receive: Receive, send: Send) -> None:
         headers = dict(scope["headers"])
@@ -69,24 +84,34 @@ def _may_be_large(scope: Any) -> bool:
     return b"transfer-encoding" in headers
 
 
-def _in_time(receive: Receive) -> Receive:
-    """The same, but a body that takes too long counts as broken off."""
-    deadline = time.monotonic() + LARGE_WITHIN_S
-    complete = False
+class _InTime:
+    """`receive`, but a body that takes too long counts as broken off."""
 
-    async def receive_in_time() -> Any:
-        nonlocal complete
-        if complete:  # from now on it only tells that the client has gone
-            return await receive()
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._deadline = time.monotonic() + LARGE_WITHIN_S
+        self._complete = False
+        self.too_late = False
+
+    async def __call__(self) -> Any:
+        if self._complete:  # from now on it only tells that the client has gone
+            return await self._receive()
         try:
-            async with asyncio.timeout(deadline - time.monotonic()):
-                message = await receive()
+            async with asyncio.timeout(self._deadline - time.monotonic()):
+                message = await self._receive()
         except TimeoutError:
+            self.too_late = True
             return {"type": "http.disconnect"}
-        complete = not message.get("more_body")
+        self._complete = not message.get("more_body")
         return message
 
-    return receive_in_time
+
+async def _say_too_slow(send: Send) -> None:
+    sentence = "The body took too long to arrive."
+    body = {"error": sentence, "code": "too_slow", "detail": sentence}
+    headers = [(b"content-type", b"application/json"), (b"connection", b"close")]
+    await send({"type": "http.response.start", "status": 408, "headers": headers})
+    await send({"type": "http.response.body", "body": msgspec.json.encode(body)})
 
 
 def limit_of(path: str) -> int:

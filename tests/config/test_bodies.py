@@ -21,6 +21,7 @@ class Requests:
         self.most = 0
         self.messages: list[Any] = []
         self.let_go = asyncio.Event()
+        self.sent: list[Any] = []
         self.app = DiscardTooLarge(self._hold)
 
     async def _hold(self, scope: Any, receive: Any, send: Any) -> None:
@@ -32,7 +33,10 @@ class Requests:
 
     def post(self, path: str, length: bytes, receive: Any = None) -> asyncio.Task[None]:
         scope = {"type": "http", "path": path, "headers": [(b"content-length", length)]}
-        return asyncio.ensure_future(self.app(scope, receive or whole, None))
+        return asyncio.ensure_future(self.app(scope, receive or whole, self._send))
+
+    async def _send(self, message: Any) -> None:
+        self.sent.append(message)
 
 
 async def whole() -> Any:
@@ -75,6 +79,18 @@ async def test_who_sends_too_slowly_counts_as_gone(monkeypatch: pytest.MonkeyPat
     requests.let_go.set()
     await requests.post("/sessions/", LARGE, never)
     assert requests.messages == [{"type": "http.disconnect"}]
+    assert requests.sent[0]["status"] == 408, "without an answer the server would say 500"
+    assert b"too_slow" in requests.sent[1]["body"]
+
+
+async def test_who_is_really_gone_is_told_nothing():
+    async def gone() -> Any:
+        return {"type": "http.disconnect"}
+
+    requests = Requests()
+    requests.let_go.set()
+    await requests.post("/sessions/", LARGE, gone)
+    assert requests.sent == []
 
 
 async def test_a_body_that_has_come_gives_its_request_all_the_time_it_needs(
@@ -88,6 +104,6 @@ async def test_a_body_that_has_come_gives_its_request_all_the_time_it_needs(
             await asyncio.sleep(0)  # the second takes longer than a body may
         return messages.pop(0)
 
-    receive = bodies._in_time(one_by_one)
+    receive = bodies._InTime(one_by_one)
     assert (await receive())["type"] == "http.request"
     assert (await receive())["type"] == "told later"
