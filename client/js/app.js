@@ -110,18 +110,28 @@ export class App {
     const begun = this.#store.beginLoad();
     clearTimeout(this.#again);
     try {
-      const lists = [ask("GET", STANDING), askPage(ENDED), ask("GET", "/spaces/")];
-      const [standing, ended, spaces] = await Promise.all(lists);
+      const asked = [ask("GET", STANDING), askPage(ENDED), ask("GET", "/spaces/"), ask("GET", "/users/me/")];
+      const [standing, ended, spaces, profile] = await Promise.all(asked);
       if (user !== this.#user) return;
+      this.#screen.know(profile); // it may have changed on another device
       const first = !this.#store.loaded;
       const taken = this.#store.load([...standing, ...ended.items], spaces, ended.next, begun);
-      if (first && taken) this.#revealMissed();
+      if (taken) await this.#loadUnlisted();
+      if (first && taken && user === this.#user) this.#revealMissed();
     } catch (error) {
       if (user !== this.#user || error.status === 401) return;
       this.#store.loadFailed(begun);
       clearTimeout(this.#again);
       this.#again = setTimeout(() => user === this.#user && this.#load(), LOAD_AGAIN_MS);
     }
+  }
+
+  async #loadUnlisted() {
+    const user = this.#user;
+    const states = await Promise.all(
+      this.#store.unlisted().map((id) => ask("GET", `/sessions/${id}/`).catch(() => null)),
+    );
+    if (user === this.#user) states.forEach((state) => state && this.#store.adopt(state));
   }
 
   /** The next page of what has ended. */

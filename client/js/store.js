@@ -48,6 +48,21 @@ export class Store {
     return this.#spaceOf.get(sessionId) ?? null;
   }
 
+  /**
+   * Sessions that are not known although they ended later than others that are, the latest first:
+   * pages go by when a session was planned, and these were planned long before. Their stars tell.
+   */
+  unlisted(atMost = 20) {
+    if (!this.older) return [];
+    const ends = this.sessions().filter(isEnded).map((session) => Date.parse(session.timer.ended_at));
+    const since = Math.min(...ends);
+    return this.spaces()
+      .filter((space) => Date.parse(space.created_at) > since && !this.#sessions.has(space.session))
+      .sort((a, b) => Date.parse(b.created_at) - Date.parse(a.created_at))
+      .slice(0, atMost)
+      .map((space) => space.session);
+  }
+
   /** Take the state of a session; false where what is known is as new. */
   adopt(state) {
     if (this.#deleted.has(state.id)) return false;

@@ -16,10 +16,8 @@ VERSION = "4.14.1"
 HOME = Path(__file__).resolve().parents[2] / ".space" / "npm"
 SCRIPT = HOME / f"axe-core-{VERSION}" / "node_modules" / "axe-core" / "axe.min.js"
 INSTALL_WITHIN_S = 50
-# A heading of the first level is advice, not WCAG: the app has none yet.
 RUN = """async () => {
-  const { violations } = await axe.run(document, {
-    resultTypes: ["violations"], rules: { "page-has-heading-one": { enabled: false } } });
+  const { violations } = await axe.run(document, { resultTypes: ["violations"] });
   return violations.flatMap(({ id, help, nodes }) =>
     nodes.map((node) => `${id}: ${help}: ${node.html} (${node.any[0]?.message ?? ""})`));
 }"""

@@ -236,3 +236,21 @@ test("what a session became is found by the session, and is gone with it", () =>
   store.remove(3);
   assert.equal(store.spaceOf(3), null);
 });
+
+test("a session that was planned long ago and has just ended is missed by its star", () => {
+  const store = new Store();
+  const ended = (id, at) => session(id, 9, "completed", { ended_at: at });
+  const star = (id, of, at) => ({ ...space(id, of), created_at: at });
+  const listed = [ended(50, "2026-11-20T10:00:00Z"), ended(51, "2026-11-21T10:00:00Z")];
+  const stars = [star(1, 50, "2026-11-20T10:00:00Z"), star(2, 3, "2026-11-22T10:00:00Z")];
+  store.load(listed, [...stars, star(3, 4, "2025-01-01T10:00:00Z")], "more");
+  assert.deepEqual(store.unlisted(), [3]);
+  store.adopt(ended(3, "2026-11-22T10:00:00Z"));
+  assert.deepEqual(store.unlisted(), []);
+});
+
+test("where the list is whole nothing is missed", () => {
+  const store = new Store();
+  store.load([], [{ ...space(1, 7), created_at: "2026-11-22T10:00:00Z" }]);
+  assert.deepEqual(store.unlisted(), []);
+});

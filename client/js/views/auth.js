@@ -22,7 +22,7 @@ export class Auth {
     email: field("E-mail", { name: "email", type: "email", autocomplete: "email", maxlength: 254 }),
     password: field("Password", { name: "password", type: "password", required: true }),
   };
-  #heading = h("h1", {});
+  #heading = h("h2", { class: "large" });
   #problem = h("p", { class: "wrong", role: "alert" });
   #submit = h("button", { class: "primary wide" });
   #other = h("button", { type: "button", class: "link" });
