@@ -7,7 +7,7 @@ from pathlib import Path
 
 from django.conf import settings
 from django.core.exceptions import SuspiciousFileOperation
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils._os import safe_join
 
 from config.errors import error_response
@@ -26,6 +26,10 @@ def page(request: HttpRequest) -> HttpResponse:
     response["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
     response["Cache-Control"] = "no-cache"  # it names the hash of the files, which are immutable
     return response
+
+
+def icon(request: HttpRequest) -> HttpResponse:
+    return HttpResponseRedirect(f"{settings.STATIC_URL}icon.svg")
 
 
 @cache

@@ -20,6 +20,7 @@ urlpatterns = [
     path("", page.page),
     path("users/", include("accounts.api.urls")),
     path("", include("sessions_app.api.urls")),
+    path("favicon.ico", page.icon),  # what browsers ask for where a page names none
     path("schema/", SpectacularAPIView.as_view(), name="schema"),
     path("docs/", docs.index),
     path("docs/rest/", docs.rest),

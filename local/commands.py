@@ -157,7 +157,10 @@ def _parser() -> argparse.ArgumentParser:
         help="the Dockerfile and docker-compose.yml instead (exit code 3: not on this machine)",
     )
     check_.add_argument(
-        "--no-tests", dest="tests", action="store_false", help="CI has run `./space test` before"
+        "--no-tests",
+        dest="tests",
+        action="store_false",
+        help="all but `./space test`: what CI runs after it; some tests run again on psycopg2",
     )
 
     about = "fill an account with a believable year, and print how to come in"

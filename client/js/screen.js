@@ -53,6 +53,7 @@ export class Screen {
     const space = this.#store.spaceOf(session.id);
     this.#ended.show(session, space);
     this.#placeCompose();
+    if (!this.#compose.isInUse && document.activeElement?.matches("body, #compose *")) this.#focusStage();
     announce(`${session.title}. ${sentence(session, space)}`);
   }
 
@@ -82,6 +83,8 @@ export class Screen {
   #draw() {
     const active = this.#store.active();
     if (active && active.id !== this.#active) this.#ended.hide();
+    const next = (active?.id ?? null) !== this.#active;
+    const focused = next && document.activeElement?.closest("#timer, #compose");
     this.#active = active?.id ?? null;
     this.#placeCompose();
     this.#timer.update(active, active ? (active.reminders ?? this.#user?.reminders ?? []) : []);
@@ -92,12 +95,20 @@ export class Screen {
     this.#sky.update(this.#store.spaces(), this.#store);
     this.#detail.update();
     this.paint();
+    if (focused && !this.#compose.isInUse) this.#focusStage();
+  }
+
+  /** What had the focus has gone out of sight: whoever uses the keyboard goes on at what took its place. */
+  #focusStage() {
+    const place = this.#active !== null ? "timer" : this.#ended.isShown ? "ended" : "compose";
+    const target = place === "compose" ? "input" : "button.primary";
+    element(place).querySelector(target)?.focus({ preventScroll: true });
   }
 
   /** The form for a new session is on the stage while that is free, else folded above the list. */
   #placeCompose() {
     const place = this.#active === null ? element("ended").parentElement : this.#sessions.slot;
-    this.#compose.moveTo(place, this.#active === null && !this.#ended.isShown);
+    this.#compose.moveTo(place, this.#active === null && (!this.#ended.isShown || this.#compose.isInUse));
   }
 
   /** Paint, and again when there is something new to see: between two seconds nothing may change. */

@@ -44,7 +44,7 @@ def draw(now):  # from the deadline and the server's clock, rounded up: a tick o
 
 def keyboard(loop):  # (a command with a key may be sent again, here or over REST: it happens once)
     while words := os.read(0, 999).decode().split():
-        session, key = int(words[1]), uuid.uuid4().hex
+        session, key = int("".join(filter(str.isdigit, words[-1])) or 0), uuid.uuid4().hex
         version = sessions[session]["timer"]["version"] if session in sessions else None
         what = {"action": words[0], "session": session, "version": version, "key": key}
         asyncio.run_coroutine_threadsafe(send(type="command", id=key, **what), loop)

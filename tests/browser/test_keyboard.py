@@ -130,3 +130,20 @@ async def test_a_star_leads_to_its_session_and_escape_leads_back(laptop: Window)
 
 async def _focused_name(window: Window) -> str:
     return await window.page.locator(":focus").get_attribute("aria-label") or ""
+
+
+async def test_the_focus_goes_where_the_work_goes_on(desk: Desk, one: Server) -> None:
+    window = await desk.window(one.base)
+    await window.sign_up("emmy")
+    title = window.compose.get_by_label(SESSION_TITLE)
+    await title.fill("Write")
+    await title.press("Enter")
+    await expect(window.countdown.get_by_role("button", name="Pause")).to_be_focused()
+    await window.countdown.get_by_role("button", name="Finish").press("Enter")
+    await expect(window.page.get_by_role("button", name="Start again")).to_be_focused()
+
+
+async def test_browsers_find_the_icon_where_they_look_for_it(desk: Desk, one: Server) -> None:
+    window = await desk.window(one.base)
+    answer = await window.page.request.get(f"{one.base}/favicon.ico")
+    assert (answer.status, answer.headers["content-type"]) == (200, "image/svg+xml")

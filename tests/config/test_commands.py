@@ -33,7 +33,7 @@ PROGRAMS = ("./space", "curl", "docker", "git ", "python", "deploy/", "pip ")
 # What no test runs as it stands. A new command is run by its author first.
 BY_HAND = {
     # tests/journeys/test_published_clients.py runs the client with other arguments.
-    '.venv/bin/python docs/clients/client.py $SPACE ada "a long walk at dusk"',
+    '.venv/bin/python docs/clients/client.py $SPACE $NAME "a long walk at dusk"',
     # The epoch is renewed: by hand, with `./space manage shell -c ...`.
     'python manage.py shell -c "from sessions_app.models import Epoch; '
     'Epoch.objects.all().delete()"',

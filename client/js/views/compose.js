@@ -71,6 +71,11 @@ export class Compose {
     root.replaceChildren(this.#details);
   }
 
+  /** Somebody is writing the next session: not to be folded or left. */
+  get isInUse() {
+    return this.#root.contains(document.activeElement) && this.#title.input.value !== "";
+  }
+
   /** Put the form there, open or folded. What is there already stays as the user has it. */
   moveTo(place, open) {
     const key = `${place.className} ${open}`;

@@ -21,7 +21,7 @@ export function editable(shown, { what, save, props = {} }) {
 
   const open = () => {
     if (pencil.hidden) return;
-    const label = pencil.getAttribute("aria-label").replace("Edit", "New");
+    const label = pencil.getAttribute("aria-label").replace("Edit the", "The");
     const input = h("input", { ...props, value, "aria-label": label, required: true });
     const note = h("small", { class: "note wrong", role: "alert" });
     const form = h("form", { class: number ? "in-place number" : "in-place" }, input, note);
