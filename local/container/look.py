@@ -8,7 +8,7 @@ from local.container.commands import must
 from local.venv import name_of, pins
 
 # Of the repository: what production runs.
-CONTENT = {"accounts", "client", "config", "manage.py", "realtime", "requirements.txt"}
+CONTENT = {"accounts", "client", "config", "docs", "manage.py", "realtime", "requirements.txt"}
 CONTENT |= {"sessions_app", "static", "__pycache__"}
 APP, PACKAGES = "app", "opt/venv/lib"
 
