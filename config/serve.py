@@ -7,7 +7,8 @@ import socket
 from typing import Any
 
 import uvicorn
-from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+
+from config.websocket import WebSocket
 
 # Above the protocol's own limit of 16 KiB, so that a frame that is a little too large is answered
 # with 4413; the library refuses what is larger with its own 1009, without reading it.
@@ -20,15 +21,6 @@ KEEP_ALIVE_S = 75
 
 class CannotListen(Exception):
     """The address is taken, or is none of this machine's."""
-
-
-class WebSocket(WebSocketsSansIOProtocol):
-    """A socket that can be cut: towards a client that does not read, a close is never written."""
-
-    def handle_connect(self, event: Any) -> None:
-        super().handle_connect(event)
-        if hasattr(self, "scope"):  # the handshake was one
-            self.scope["extensions"]["space.cut"] = self.transport.abort  # type: ignore[assignment]
 
 
 class Uvicorn(uvicorn.Server):

@@ -65,7 +65,8 @@ class DeviceConsumer(AsyncConsumer):
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         self.loop = asyncio.get_running_loop()
-        self.outbox = Outbox(send, self._stuck)
+        self._extensions = scope.get("extensions") or {}  # see config/websocket.py
+        self.outbox = Outbox(send, self._stuck, self._extensions.get("space.write"))
         self.hub = Hub.here()
         self._budget = FrameBudget(self.loop.time)
         self._bad_frames = BadFrames(self.loop.time)
@@ -113,7 +114,7 @@ class DeviceConsumer(AsyncConsumer):
         self.outbox.put(closing.as_text())
         self.outbox.close(code, reason)
         # Towards a client that does not read, none of this is ever written.
-        if (cut := (self.scope.get("extensions") or {}).get("space.cut")) is not None:
+        if (cut := self._extensions.get("space.cut")) is not None:
             self._after("cut", TO_BE_CLOSED_S, cut)
 
     async def _gone(self) -> None:

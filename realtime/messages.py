@@ -33,8 +33,12 @@ Whole = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 class Message(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
     """One frame."""
 
+    def as_bytes(self) -> bytes:
+        """As JSON in UTF-8."""
+        return msgspec.json.encode(self)
+
     def as_text(self) -> str:
-        return msgspec.json.encode(self).decode()
+        return self.as_bytes().decode()
 
 
 # -- from the client -----------------------------------------------------------------------------

@@ -6,19 +6,23 @@ and wakes for the sessions whose second has come. The seconds of a session are t
 moment. After an overrun it goes on with the next second, and never catches up.
 
 Sessions stand in a wheel of 100 slots of 10 ms, by the phase of their deadline: waking for each
-session by itself cost four times as much (a timer each).
+session by itself cost four times as much (a timer each). A slot with thousands of sockets is
+written to in breaths, so that the loop can do something else in between.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection
+import logging
+from collections import deque
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from realtime.clock import at_ms
-from realtime.messages import SessionTick
 from realtime.outbox import Outbox
+from realtime.tick import Tick
+
+log = logging.getLogger(__name__)
 
 SECOND = 1_000  # ms
 QUANTUM = 10  # ms: how late a tick may leave, and how many sessions share a wake-up
@@ -26,6 +30,7 @@ SLOTS = SECOND // QUANTUM
 # ms; what is later than that is given up for the next second. More than none: of a session that is
 # alone in the wheel the next slot ends one whole second after the last.
 LATE_AT_MOST = 100
+BREATH = 250  # sockets: as many system calls as take three or four milliseconds
 
 
 class Watcher(Protocol):
@@ -49,6 +54,9 @@ class Watched:
         """The whole second that was reached last, as what remained then."""
         return -int(-(self.ends_at_ms - now) // SECOND) * SECOND
 
+    def tick(self, remaining: int) -> Tick:
+        return Tick(self.session, self.version, remaining, self.ends_at_ms - remaining)
+
 
 class Ticker:
     """`now_ms` is the database's clock in milliseconds."""
@@ -60,6 +68,8 @@ class Ticker:
         self._timer: asyncio.TimerHandle | None = None
         self._turned_to_ms = 0  # the wheel: all slots that end by then have had their tick
         self._next_ms = 0  # the end of the slot that the timer waits for
+        self._telling: deque[Iterator[None]] = deque()  # slots, the first one half done
+        self._loop_time = 0.0  # at the last breath, in seconds
 
     def follow(
         self, session: int, version: int, ends_at_ms: int, watchers: Collection[Watcher]
@@ -110,40 +120,68 @@ class Ticker:
         try:
             if now >= self._next_ms:  # a loop may round its timers down
                 self._turned_to_ms = self._next_ms
-                self._tick_all((self._next_ms // QUANTUM - 1) % SLOTS, now)
+                self._begin((self._next_ms // QUANTUM - 1) % SLOTS, now)
         finally:  # whatever one session made fail, the others go on
             self._wait_for_next_slot()
 
-    def _tick_all(self, slot: int, now: float) -> None:
-        for watched in list(self._wheel[slot].values()):
-            _tick(watched, now)
+    def _begin(self, slot: int, now: float) -> None:
+        """Tells the sessions of the slot, after those that are still being told."""
+        sessions = list(self._wheel[slot].values())
+        for watched in sessions:
             if now >= watched.ends_at_ms:
                 self.forget(watched.session)
+        self._telling.append(self._tell(sessions))
+        if len(self._telling) == 1:
+            self._breathe()
+
+    def _breathe(self) -> None:
+        """One breath; the next one comes after whatever else the loop has to do."""
+        loop = asyncio.get_running_loop()
+        self._loop_time = loop.time()
+        try:
+            next(self._telling[0])
+        except StopIteration:
+            self._telling.popleft()
+        except Exception:
+            log.exception("a slot of sessions could not be told its second")
+            self._telling.popleft()
+        if self._telling:
+            loop.call_soon(self._breathe)
+
+    def _tell(self, sessions: list[Watched]) -> Iterator[None]:
+        """Sends each session the second that has just come; yields when a breath is spent.
+
+        Down to 1: the end is told when it is committed. Where a second takes longer than a second,
+        the rest of the sockets hears the next one: late ones are never caught up with.
+        """
+        left = BREATH
+        for watched in sessions:
+            if self._sessions.get(watched.session) is not watched:
+                continue
+            remaining = watched.remaining(self._now_ms())
+            if remaining < SECOND or remaining == watched.told_ms:
+                continue
+            watched.told_ms = remaining
+            tick: Tick | None = None
+            for watcher in tuple(watched.watchers):
+                if not left:
+                    yield
+                    left = BREATH
+                    if self._sessions.get(watched.session) is not watched:
+                        break  # it has changed
+                    remaining = watched.remaining(self._now_ms())
+                    if remaining < SECOND:
+                        break
+                    if remaining != watched.told_ms:
+                        watched.told_ms, tick = remaining, None
+                every = watcher.tick_every_ms
+                if not every or remaining % every:
+                    continue
+                if tick is None:  # encoded once for all devices
+                    tick = watched.tick(remaining)
+                watcher.outbox.put_tick(tick, self._loop_time)
+                left -= 1
 
 
 def _slot(ends_at_ms: int) -> int:
     return ends_at_ms % SECOND // QUANTUM
-
-
-def _tick(watched: Watched, now: float) -> None:
-    """Sends the second that has just come, down to 1: the end is told when it is committed."""
-    remaining = watched.remaining(now)
-    if remaining < SECOND or remaining == watched.told_ms:
-        return
-    watched.told_ms = remaining
-    message = None
-    for watcher in watched.watchers:
-        every = watcher.tick_every_ms
-        if every and remaining % every == 0:
-            message = message or _message(watched, remaining)  # encoded once for all devices
-            watcher.outbox.put_tick(message)
-
-
-def _message(watched: Watched, remaining: int) -> dict[str, object]:
-    tick = SessionTick(
-        session=watched.session,
-        version=watched.version,
-        remaining_ms=remaining,
-        server_time=at_ms(watched.ends_at_ms - remaining),
-    )
-    return {"type": "websocket.send", "text": tick.as_text()}

@@ -36,6 +36,13 @@ class FakeTime:
         self.timers.append(timer)
         return timer
 
+    def call_soon(self, act: Callable[[], object]) -> Timer:
+        return self.call_later(0, act)
+
+    def time(self) -> float:
+        """The loop's clock, in seconds."""
+        return self.now / 1000
+
     def run(self, ms: float) -> None:
         """Time passes, and each timer goes off when it is due."""
         end = self.now + ms

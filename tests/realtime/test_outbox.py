@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
-from realtime.outbox import LONGEST_QUEUE, Outbox
+from realtime.outbox import LONGEST_QUEUE, MOST_DROPPED, Outbox
+from realtime.tick import Tick
 
-TICK = {"type": "websocket.send", "text": "tick"}
+TICK = Tick(session=7, version=2, remaining_ms=1_000, at=1_800_000_000_250)
+SECONDS = 12.5  # the loop's clock
 
 
 @dataclass
@@ -55,8 +57,8 @@ async def test_a_client_that_reads_has_it_at_once_and_without_a_task(
     client.reads.set()
     tasks = asyncio.all_tasks()
     outbox.put("state")
-    outbox.put_tick(TICK)
-    assert client.sent == ["state", "tick"]
+    outbox.put_tick(TICK, SECONDS)
+    assert client.sent == ["state", TICK.text.decode()]
     assert asyncio.all_tasks() == tasks
 
 
@@ -65,7 +67,7 @@ async def test_towards_a_client_that_does_not_read_states_queue_in_order_and_tic
 ) -> None:
     for number in range(5):
         outbox.put(f"state {number}")
-        outbox.put_tick(TICK)
+        outbox.put_tick(TICK, SECONDS)
     assert client.sent == []
     client.reads.set()
     await client.has(5)
@@ -73,13 +75,13 @@ async def test_towards_a_client_that_does_not_read_states_queue_in_order_and_tic
 
 
 async def test_once_it_reads_again_ticks_come_again(outbox: Outbox, client: Client) -> None:
-    outbox.put_tick(TICK)  # this one is on its way
-    outbox.put_tick(TICK)  # this one is dropped
+    outbox.put_tick(TICK, SECONDS)  # this one is on its way
+    outbox.put_tick(TICK, SECONDS)  # this one is dropped
     client.reads.set()
     await client.has(1)
     await asyncio.sleep(0)
-    outbox.put_tick(TICK)
-    assert client.sent == ["tick", "tick"]
+    outbox.put_tick(TICK, SECONDS)
+    assert client.sent == [TICK.text.decode()] * 2
 
 
 async def test_what_is_put_while_the_queue_empties_keeps_its_place(
@@ -111,7 +113,7 @@ async def test_the_close_is_the_last_thing_that_is_sent(outbox: Outbox, client: 
     outbox.put("state")
     outbox.close(4503, "restarting")
     outbox.put("too late")
-    outbox.put_tick(TICK)
+    outbox.put_tick(TICK, SECONDS)
     outbox.close(4500, "internal")
     client.reads.set()
     await client.has(2)
@@ -123,7 +125,7 @@ async def test_a_client_that_is_gone_hurts_nobody(outbox: Outbox, client: Client
     client.reads.set()
     client.fails = True
     outbox.put("state")
-    outbox.put_tick(TICK)
+    outbox.put_tick(TICK, SECONDS)
     outbox.close(4503, "restarting")
     assert client.sent == []
 
@@ -147,7 +149,7 @@ async def test_an_abandoned_outbox_sends_nothing_more(outbox: Outbox, client: Cl
     client.reads.set()
     await outbox_is_idle(outbox)
     outbox.put("3")
-    outbox.put_tick(TICK)
+    outbox.put_tick(TICK, SECONDS)
     outbox.close(4503, "restarting")
     assert client.sent == []
 
@@ -172,8 +174,87 @@ async def test_a_send_that_waits_several_times_is_driven_to_its_end() -> None:
 async def test_it_knows_when_something_was_last_put(outbox: Outbox, client: Client) -> None:
     client.reads.set()
     before = asyncio.get_running_loop().time()
-    outbox.put_tick(TICK)
+    outbox.put("state")
     assert before <= outbox.last_put <= asyncio.get_running_loop().time()
+
+
+# -- a server with a way of writing --------------------------------------------------------------
+
+
+@dataclass
+class Wire:
+    """Where a server writes a frame straight to the network, while it takes any."""
+
+    takes: bool = True
+    frames: list[bytes] = field(default_factory=list)
+
+    def write(self, frame: bytes) -> bool:
+        if self.takes:
+            self.frames.append(frame)
+        return self.takes
+
+
+@pytest.fixture
+def wire() -> Wire:
+    return Wire()
+
+
+@pytest.fixture
+def wired(client: Client, complaints: list[str], wire: Wire) -> Outbox:
+    client.reads.set()
+    return Outbox(client.send, lambda: complaints.append("stuck"), wire.write)
+
+
+async def test_a_tick_is_written_as_a_frame_and_all_else_is_sent(
+    wired: Outbox, wire: Wire, client: Client
+) -> None:
+    wired.put("state")
+    assert wired.put_tick(TICK, SECONDS)
+    assert (client.sent, wire.frames) == (["state"], [TICK.frame])
+    assert wired.last_put == SECONDS
+
+
+async def test_no_tick_overtakes_what_still_waits_to_be_sent(
+    wired: Outbox, wire: Wire, client: Client
+) -> None:
+    client.reads.clear()
+    wired.put("state")
+    assert not wired.put_tick(TICK, SECONDS)
+    client.reads.set()
+    await outbox_is_idle(wired)
+    assert wired.put_tick(TICK, SECONDS)
+    assert (client.sent, wire.frames) == (["state"], [TICK.frame])
+
+
+async def test_a_client_that_takes_no_tick_for_long_is_reported_once(
+    wired: Outbox, wire: Wire, complaints: list[str]
+) -> None:
+    wire.takes = False
+    for _ in range(MOST_DROPPED):
+        assert complaints == []
+        wired.put_tick(TICK, SECONDS)
+    for _ in range(MOST_DROPPED):
+        wired.put_tick(TICK, SECONDS)
+    assert complaints == ["stuck"]
+
+
+async def test_one_tick_that_got_through_makes_good_for_those_that_were_dropped(
+    wired: Outbox, wire: Wire, complaints: list[str]
+) -> None:
+    for _ in range(3):
+        wire.takes = False
+        for _ in range(MOST_DROPPED - 1):
+            wired.put_tick(TICK, SECONDS)
+        wire.takes = True
+        wired.put_tick(TICK, SECONDS)
+    assert complaints == []
+    assert wire.frames == [TICK.frame] * 3
+
+
+async def test_a_closed_outbox_writes_no_tick(wired: Outbox, wire: Wire) -> None:
+    wired.close(4503, "restarting")
+    assert not wired.put_tick(TICK, SECONDS)
+    assert wire.frames == []
 
 
 async def outbox_is_idle(outbox: Outbox) -> None:

@@ -11,7 +11,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from realtime import ticker as ticker_module
-from realtime.ticker import QUANTUM, Ticker, Watched
+from realtime.tick import Tick
+from realtime.ticker import BREATH, QUANTUM, Ticker
 from tests.realtime.fake_time import START_MS, FakeTime
 
 SESSION = 7
@@ -29,10 +30,11 @@ class Screen:
     def __post_init__(self) -> None:
         self.outbox: Any = self
 
-    def put_tick(self, message: dict[str, Any]) -> None:
-        assert message["type"] == "websocket.send"
-        self.ticks.append((self.time.now, json.loads(message["text"])))
+    def put_tick(self, tick: Tick, now: float) -> bool:
+        assert now <= self.time.time()
+        self.ticks.append((self.time.now, json.loads(tick.text)))
         self.time.freeze(self.cost_ms)
+        return True
 
     @property
     def remaining(self) -> list[int]:
@@ -189,13 +191,12 @@ def test_a_tick_is_encoded_once_for_all_devices(
     ticker: Ticker, time: FakeTime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     encoded = []
-    real = ticker_module._message
 
-    def message(watched: Watched, remaining: int) -> dict[str, object]:
-        encoded.append(remaining)
-        return real(watched, remaining)
+    def tick(session: int, version: int, remaining_ms: int, at: int) -> Tick:
+        encoded.append(remaining_ms)
+        return Tick(session, version, remaining_ms, at)
 
-    monkeypatch.setattr(ticker_module, "_message", message)
+    monkeypatch.setattr(ticker_module, "Tick", tick)
     ticker.follow(SESSION, 2, in_ms(3_500), [Screen(time) for _ in range(10)])
     time.run(5_000)
     assert encoded == whole_seconds(3)
@@ -340,17 +341,73 @@ def test_a_watcher_that_fails_costs_nobody_a_later_tick(
     ticker: Ticker, time: FakeTime, screen: Screen
 ) -> None:
     class Broken(Screen):
-        def put_tick(self, message: dict[str, Any]) -> None:
+        def put_tick(self, tick: Tick, now: float) -> bool:
             raise RuntimeError("broken")
 
     ticker.follow(SESSION, 2, in_ms(5_400), [screen])
     ticker.follow(SESSION + 1, 2, in_ms(5_600), [Broken(time)])
-    for _ in range(50):
-        try:
-            time.run(200)
-        except RuntimeError:
-            continue
+    time.run(10_000)
     assert screen.remaining == whole_seconds(5)
+
+
+# -- many sockets --------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def crowd(time: FakeTime) -> list[Screen]:
+    """Three breaths and a bit, a millisecond for ten sockets."""
+    return [Screen(time, cost_ms=0.1) for _ in range(3 * BREATH + 7)]
+
+
+def test_between_two_breaths_the_loop_does_something_else(
+    ticker: Ticker, time: FakeTime, crowd: list[Screen]
+) -> None:
+    told = []
+
+    def look() -> None:
+        told.append(sum(bool(screen.ticks) for screen in crowd))
+        if told[-1] < len(crowd):
+            time.call_soon(look)
+
+    ticker.follow(SESSION, 2, in_ms(1_004), crowd)
+    time.call_later(0.012, look)
+    time.run(900)
+    assert told == [BREATH, 2 * BREATH, 3 * BREATH, len(crowd)]
+
+
+def test_many_small_sessions_of_one_slot_are_told_in_breaths_too(
+    ticker: Ticker, time: FakeTime, crowd: list[Screen]
+) -> None:
+    for n, screen in enumerate(crowd):
+        ticker.follow(n, 2, in_ms(1_004), [screen])
+    time.run(11)
+    assert sum(bool(screen.ticks) for screen in crowd) == BREATH
+    time.run(900)
+    assert all(screen.remaining == [1_000] for screen in crowd)
+
+
+def test_who_has_not_been_told_when_the_session_changes_is_not_told_of_what_was(
+    ticker: Ticker, time: FakeTime, crowd: list[Screen]
+) -> None:
+    ticker.follow(SESSION, 2, in_ms(9_004), crowd)
+    time.run(11)
+    ticker.forget(SESSION)
+    time.run(5_000)
+    assert sum(len(screen.ticks) for screen in crowd) == BREATH
+
+
+def test_a_crowd_that_takes_more_than_a_second_hears_the_newest_one_and_never_an_old_one(
+    ticker: Ticker, time: FakeTime, crowd: list[Screen]
+) -> None:
+    for screen in crowd:
+        screen.cost_ms = 3  # over two seconds for all of them
+    ends_at = in_ms(20_004)
+    ticker.follow(SESSION, 2, ends_at, crowd)
+    time.run(30_000)
+    for screen in crowd:
+        assert screen.remaining == sorted(set(screen.remaining), reverse=True)
+        assert all(0 <= late <= 1_000 + BREATH * 3 for late in screen.lateness(ends_at))
+    assert crowd[0].ticks
 
 
 @pytest.mark.parametrize("step_s", [-3_600, -30, 30])
