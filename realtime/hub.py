@@ -98,6 +98,7 @@ class Hub:
         self.ticker = Ticker(clock.now_ms)
         self._channel: str | None = None
         self._listening = asyncio.Event()  # the channel is there
+        self.messages_lost = asyncio.Event()  # set by who knows: then reconciling does not wait
         self._tasks: list[asyncio.Task[None]] = []
 
     @classmethod
@@ -111,10 +112,11 @@ class Hub:
         return hub
 
     def _start(self) -> None:
-        from realtime.reconcile import keep_reconciled
+        from realtime.reconcile import keep_joined, keep_reconciled
 
         self._tasks = [
             asyncio.create_task(self._listen(), name="hub: listen"),
+            asyncio.create_task(keep_joined(self), name="hub: join"),
             asyncio.create_task(keep_reconciled(self), name="hub: reconcile"),
         ]
 

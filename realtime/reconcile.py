@@ -1,8 +1,10 @@
 """Heals lost messages by asking the database now and then.
 
-One query for all users connected to this process: whose revision moved past what their room has
-heard? What was missed is read from the log and sent. A revision must be behind in two rounds in a
-row: a message that is on its way is not lost.
+One question for all users connected to this process: whose revision moved past what their room has
+heard, and which logins of theirs have ended? What was missed is read from the log and sent. A
+revision must be behind in two rounds in a row: a message that is on its way is not lost.
+
+Ticks are due meanwhile, so nothing here holds the loop for more than a moment.
 """
 
 from __future__ import annotations
@@ -13,10 +15,11 @@ from typing import TYPE_CHECKING
 
 from django.db import Error as DatabaseError
 
-from accounts.models import Login, User
+from accounts.moved import Moved, moved
 from realtime import messages
 from realtime.clock import clock
 from realtime.database import when_reconciling
+from realtime.tally import tally
 from sessions_app import changes
 from sessions_app.changes import Change, Missed
 from sessions_app.events import ENDS, SessionChanged
@@ -27,70 +30,124 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 EVERY_S = 2.5  # two rounds and some work are less than the 6 s that are promised
+# After something was certainly lost: by then what is only on its way has come, and the rest waits
+# no longer.
+AGAIN_S = 0.25
+JOIN_EVERY_S = 2.5
+ROOMS_AT_A_TIME = 250  # then the loop may see to its ticks
+STEP_WORTH_A_LINE_MS = 10.0
+
+
+async def keep_joined(hub: Hub) -> None:
+    """Joins, for ever, the groups that could not be joined when their first socket came."""
+    while True:
+        await asyncio.sleep(JOIN_EVERY_S)
+        for room in [r for r in hub.rooms.values() if not r.joined]:
+            tally.joins_retried += 1
+            await hub.join_group(room)
+            if not room.joined:
+                break  # Redis is away: to wait for it once is enough
 
 
 async def keep_reconciled(hub: Hub) -> None:
     """Rounds for ever. A database that is away makes a round fail, not the task."""
     behind: dict[int, int] = {}
-    failing = False
+    failing = called = False
     while True:
         try:
             behind = await _round(hub, behind)
             failing = False
         except DatabaseError as error:
+            tally.rounds_failed += 1
             if not failing:
                 log.warning("cannot reconcile: %s", error)
             failing = True
         except Exception:
+            tally.rounds_failed += 1
             log.exception("a round of reconciling failed")
-        await asyncio.sleep(EVERY_S)
+        called = await _called(hub, within_s=AGAIN_S if called else EVERY_S)
+
+
+async def _called(hub: Hub, within_s: float) -> bool:
+    """Whether somebody knows that messages were lost, and does not want to wait."""
+    try:
+        async with asyncio.timeout(within_s):
+            await hub.messages_lost.wait()
+    except TimeoutError:
+        return False
+    hub.messages_lost.clear()
+    return True
 
 
 async def _round(hub: Hub, ahead_before: dict[int, int]) -> dict[int, int]:
     """Gives, for each room that is behind, the revision that it should reach by the next round."""
-    await when_reconciling(clock.measure)
-    for room in [r for r in hub.rooms.values() if not r.joined]:
-        await hub.join_group(room)
-        if not room.joined:
-            break  # Redis is away: to wait for it once a round is enough
-    rooms = {user: room for user, room in hub.rooms.items() if room.revision is not None}
-    if not rooms:
-        return {}
-    await _close_ended_logins(hub)
-    revisions = await when_reconciling(_revisions, list(rooms))
-    ahead = {}
-    for user, room in rooms.items():
-        heard = room.revision or 0
-        if heard < ahead_before.get(user, 0):
-            await _heal(hub, room, heard)
-        elif heard < revisions.get(user, 0):
-            ahead[user] = revisions[user]
+    heard, logins = await _look_around(hub)
+    stepped_ms, answer = await when_reconciling(_ask, heard, logins)
+    tally.rounds += 1
+    if abs(stepped_ms) >= STEP_WORTH_A_LINE_MS:
+        tally.clock_steps += 1
+        log.warning("a clock was set by %+.3f s: following the database's", stepped_ms / 1000)
+    _close_ended_logins(hub, answer.ended)
+    ahead, lost = {}, []
+    for user, revision in answer.revisions.items():
+        room = hub.rooms.get(user)
+        if room is None or room.revision is None:
+            continue
+        if room.revision < ahead_before.get(user, 0):
+            lost.append(await _heal(hub, room, room.revision))
+        elif room.revision < revision:
+            ahead[user] = revision
+    if any(lost):
+        log.warning("%s users missed %s changes, telling them now", len(lost), sum(lost))
     return ahead
 
 
-async def _close_ended_logins(hub: Hub) -> None:
+async def _look_around(hub: Hub) -> tuple[dict[int, int], set[int]]:
+    """The revision that each room has heard of, and the logins of all sockets."""
+    heard: dict[int, int] = {}
+    logins: set[int] = set()
+    for count, room in enumerate(list(hub.rooms.values()), start=1):
+        if room.revision is not None:
+            heard[room.user_id] = room.revision
+        logins.update(s.login_id for s in room.sockets if s.login_id is not None)
+        if count % ROOMS_AT_A_TIME == 0:
+            await asyncio.sleep(0)
+    return heard, logins
+
+
+def _ask(heard: dict[int, int], logins: set[int]) -> tuple[float, Moved]:
+    """On a thread, with one connection: what the clock says, and what moved."""
+    stepped_ms = clock.measure()
+    return stepped_ms, moved(heard, logins) if heard or logins else Moved({}, set())
+
+
+def _close_ended_logins(hub: Hub, ended: set[int]) -> None:
     """The sockets of logins that have ended, where the message that said so was lost."""
-    sockets = hub.sockets()
-    standing = await when_reconciling(
-        _standing, [s.login_id for s in sockets if s.login_id is not None]
-    )
-    for socket in sockets:
-        if socket.login_id is not None and socket.login_id not in standing:
+    if not ended:
+        return
+    for socket in hub.sockets():
+        if socket.login_id in ended and not socket.closing:
+            tally.logins_healed += 1
             socket.revoked()
 
 
-async def _heal(hub: Hub, room: Room, heard: int) -> None:
-    """Tells the room what it missed, and nothing that it has heard."""
+async def _heal(hub: Hub, room: Room, heard: int) -> int:
+    """Tells the room what it missed, and nothing that it has heard. Gives how many changes."""
     missed: Missed = await when_reconciling(changes.missed, room.user_id, since=heard)
     if hub.rooms.get(room.user_id) is not room:
-        return  # everybody has left meanwhile
-    log.warning("user %s missed some of %s changes", room.user_id, len(missed.changes))
+        return 0  # everybody has left meanwhile
     heard_already, heard_up_to = set(room.ahead), room.revision or 0
+    lost = missed.revision - heard_up_to - sum(r <= missed.revision for r in heard_already)
+    if lost <= 0:
+        return 0  # all of it has come meanwhile
+    tally.rooms_healed += 1
+    tally.changes_healed += lost
     room.heard_up_to(missed.revision)
     if missed.reset:
+        tally.rooms_reset += 1
         for socket in tuple(room.sockets):
             socket.start_over()
-        return
+        return lost
     for change in with_states(room.user_id, missed.changes):
         if change.state is not None:
             hub.follow_state(room, change.state)
@@ -101,6 +158,7 @@ async def _heal(hub: Hub, room: Room, heard: int) -> None:
         frame = messages.of_change(change).as_text()
         for socket in tuple(room.sockets):
             socket.told(frame, change.revision)
+    return lost
 
 
 def with_states(user_id: int, missed: list[Change]) -> list[SessionChanged]:
@@ -122,11 +180,3 @@ def with_states(user_id: int, missed: list[Change]) -> list[SessionChanged]:
         for change in missed
         if change is newest[change.session] or change.kind in ENDS
     ]
-
-
-def _revisions(users: list[int]) -> dict[int, int]:
-    return dict(User.objects.filter(pk__in=users).values_list("pk", "revision"))
-
-
-def _standing(logins: list[int]) -> set[int]:
-    return set(Login.objects.standing().filter(pk__in=logins).values_list("pk", flat=True))

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from realtime.hub import Hub, Room
 
@@ -118,3 +119,50 @@ def test_a_room_knows_up_to_where_it_has_heard_everything(
             known = heard | set(range(1, read + 1))
             assert room.revision == next(r for r in itertools.count() if r + 1 not in known)
             assert room.ahead == {r for r in heard if r > (room.revision or 0)}
+
+
+class RoomUnderAnyOrder(RuleBasedStateMachine):
+    """Messages come in any order, more than once, or never; sockets read; losses are healed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.room = Room(ADA)
+        self.known: set[int] = set()  # revisions that every socket has heard
+        self.before = 0
+
+    @rule(revision=st.integers(1, 12))
+    def a_message_comes(self, revision: int) -> None:
+        self.room.heard(revision)
+        self.known.add(revision)
+
+    @rule(revision=st.integers(0, 12))
+    def a_socket_reads(self, revision: int) -> None:
+        if self.room.revision is None:  # the first: what was before it concerns nobody here
+            self.known |= set(range(1, revision + 1))
+        self.room.read_by_one(revision)
+
+    @precondition(lambda self: self.room.revision is not None)
+    @rule(revision=st.integers(0, 12))
+    def what_was_lost_is_healed(self, revision: int) -> None:
+        self.room.heard_up_to(revision)
+        self.known |= set(range(1, revision + 1))
+
+    @precondition(lambda self: self.room.revision is not None)
+    @invariant()
+    def it_has_heard_all_up_to_its_revision_and_not_the_next(self) -> None:
+        assert self.room.revision is not None
+        assert set(range(1, self.room.revision + 1)) <= self.known
+        assert self.room.revision + 1 not in self.known
+
+    @precondition(lambda self: self.room.revision is not None)
+    @invariant()
+    def it_remembers_just_what_is_ahead(self) -> None:
+        assert self.room.ahead == {r for r in self.known if r > (self.room.revision or 0)}
+
+    @invariant()
+    def it_never_goes_back(self) -> None:
+        assert (self.room.revision or 0) >= self.before
+        self.before = self.room.revision or 0
+
+
+TestRoomUnderAnyOrder = RoomUnderAnyOrder.TestCase

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from functools import partial
 from typing import Any
 
 import pytest
@@ -13,9 +12,9 @@ from accounts import logins
 from accounts.models import Login
 from benchmarks.device import Device, device
 from realtime import consumers, reconcile
-from realtime.clock import clock
 from realtime.database import in_database
-from realtime.hub import Hub
+from realtime.hub import Hub, Room
+from realtime.tally import tally
 from sessions_app import changes, services
 from sessions_app.events import SessionState
 from sessions_app.timekeeper import finish_due
@@ -29,6 +28,7 @@ TWO_ROUNDS_AND_SOME_WORK_S = 6.0
 def _often(monkeypatch: pytest.MonkeyPatch) -> None:
     assert 2 * reconcile.EVERY_S < TWO_ROUNDS_AND_SOME_WORK_S
     monkeypatch.setattr(reconcile, "EVERY_S", 0.05)
+    monkeypatch.setattr(reconcile, "JOIN_EVERY_S", 0.05)
 
 
 async def test_a_change_that_was_lost_is_told_all_the_same(ada: Person) -> None:
@@ -64,6 +64,40 @@ async def test_a_newcomer_who_has_read_a_lost_change_does_not_hide_it_from_the_o
             await phone.send(type="sync", since=0)
             told = await laptop.heard_type("session.state")
     assert (told["cause"], told["session"]) == ("started", session.id)
+
+
+async def test_each_divergence_is_healed_and_counted_once(ada: Person, eve: Person) -> None:
+    before = tally.as_dict()
+    async with device(ada.account) as laptop, device(ada.account), device(eve.account) as other:
+        session = await ada.has_session("Heard")
+        await laptop.heard_type("session.state", revision=1)
+        with messages_lost():
+            for title in ("Lost", "Lost too"):  # of which only the newest is told
+                await ada.does(services.edit, session.id, {"title": title})
+            await eve.has_session()
+        await laptop.heard_type("session.state", revision=3)
+        await other.heard_type("session.state", revision=1)
+        await rounds(3)
+        with messages_lost():
+            await ada.does(services.edit, session.id, {"title": "Lost again"})
+        await laptop.heard_type("session.state", revision=4)
+        await rounds(3)
+    risen = {name: count - before[name] for name, count in tally.as_dict().items()}
+    assert (risen["rooms_healed"], risen["changes_healed"]) == (3, 4)
+    assert (risen["rooms_reset"], risen["logins_healed"]) == (0, 0)
+
+
+async def test_who_knows_that_messages_were_lost_need_not_wait_for_the_next_round(
+    ada: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with device(ada.account) as laptop:
+        monkeypatch.setattr(reconcile, "EVERY_S", 3600)
+        started = tally.rounds
+        await until(lambda: tally.rounds > started)  # the last before an hour of rest
+        with messages_lost():
+            await ada.has_session()
+        Hub.here().messages_lost.set()
+        await laptop.heard_type("session.state", revision=1)
 
 
 async def test_healing_does_not_repeat_what_was_heard(ada: Person) -> None:
@@ -173,6 +207,7 @@ async def test_who_missed_too_much_starts_over(
 ) -> None:
     assert changes.MOST == 200
     monkeypatch.setattr(changes, "MOST", 3)
+    before = tally.rooms_reset
     async with device(ada.account) as laptop:
         with messages_lost():
             for _ in range(4):
@@ -181,18 +216,22 @@ async def test_who_missed_too_much_starts_over(
         ready = await laptop.heard_type("ready")
         await laptop.heard_type("session.tick", session=session.id)
     assert (ready["reset"], ready["changes"], ready["revision"]) == (True, [], 5)
+    assert tally.rooms_reset == before + 1
     assert ready["active"]["id"] == session.id
 
 
 async def test_a_login_that_ended_without_a_word_closes_its_sockets(
     ada: Person, eve: Person
 ) -> None:
+    before = tally.logins_healed
     async with device(eve.account) as bystander, raw(ada.account.base) as socket:
         await socket.authenticate(ada.account.access)
         with messages_lost():
             await in_database(logins.log_out, ada.login.pk)
         assert (await socket.ending()).reason == "revoked"
         await bystander.measure_clock(1)
+        await rounds(2)
+    assert tally.logins_healed == before + 1
 
 
 async def test_a_user_who_is_gone_without_a_word_closes_their_sockets(ada: Person) -> None:
@@ -219,21 +258,25 @@ async def test_a_group_that_could_not_be_joined_is_joined_later(
             await until(lambda: room_of(ada).joined)
 
 
-async def test_while_redis_hangs_one_room_is_tried_in_a_round_and_the_database_asked_for_all(
+async def test_while_redis_hangs_one_room_is_tried_at_a_time_and_the_database_asked_for_all(
     ada: Person, eve: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tried = []
 
-    async def hangs(self: Hub, what: str, *arguments: str) -> bool:
-        tried.append(what)
+    async def hangs(self: Hub, what: str, room: Room) -> bool:
+        tried.append(room.user_id)
         return False
 
     monkeypatch.setattr(Hub, "_bounded", hangs)
-    async with device(ada.account), device(eve.account):
+    async with device(ada.account) as laptop, device(eve.account):
         tried.clear()
-        await reconcile._round(Hub.here(), {})
-        assert tried.count("group_add") <= 2  # this round's, and one of the hub's own
-        assert all(not room.joined for room in Hub.here().rooms.values())
+        before = tally.joins_retried
+        await until(lambda: len(tried) >= 3)
+        assert set(tried) == {ada.id}
+        assert tally.joins_retried - before in {len(tried), len(tried) + 1}
+        with messages_lost():
+            await ada.has_session()
+        await laptop.heard_type("session.state", revision=1)
 
 
 async def test_while_the_database_is_away_the_rounds_go_on_and_one_line_says_so(
@@ -258,7 +301,7 @@ async def test_a_round_that_fails_is_not_the_last(
 
     async with device(ada.account) as laptop:
         with monkeypatch.context() as patched:
-            patched.setattr(reconcile, "_revisions", broken)
+            patched.setattr(reconcile, "moved", broken)
             await until(lambda: "a round of reconciling failed" in caplog.text)
         with messages_lost():
             await ada.has_session()
@@ -284,9 +327,5 @@ async def newest(watcher: Device, session: SessionState) -> Any:
 
 async def rounds(count: int) -> None:
     """Waits until the hub has gone through so many."""
-    for _ in range(count):
-        await until(partial(_differs, clock._offset_ms))  # measured anew in each round
-
-
-def _differs(before: float) -> bool:
-    return clock._offset_ms != before
+    enough = tally.rounds + count + 1  # one may be under way
+    await until(lambda: tally.rounds >= enough)

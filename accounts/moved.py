@@ -1,0 +1,52 @@
+"""What moved under those who watch, in one question for a whole process.
+
+Thousands of numbers go there as text of an array, which costs a tenth of as many parameters, and
+only what differs comes back: mostly nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from django.db import connection
+
+from accounts.models import Login, User
+
+_QUESTION = f"""
+    SELECT known.id, u.revision
+    FROM unnest(%s::bigint[], %s::bigint[]) AS known (id, revision)
+    JOIN {User._meta.db_table} u ON u.id = known.id
+    WHERE u.revision > known.revision
+    UNION ALL
+    SELECT known.id, NULL
+    FROM unnest(%s::bigint[]) AS known (id)
+    WHERE NOT EXISTS (
+        SELECT FROM {Login._meta.db_table} login
+        JOIN {User._meta.db_table} u ON u.id = login.user_id
+        WHERE login.id = known.id AND login.ended_at IS NULL AND u.is_active
+    )
+"""  # noqa: S608 -- the names of our own tables
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """Users whose revision is beyond the known one, with it; logins that stand no longer."""
+
+    revisions: dict[int, int]
+    ended: set[int]
+
+
+def moved(known: Mapping[int, int], logins: Iterable[int]) -> Moved:
+    """`known`: the revision up to which each user is known. One statement."""
+    with connection.cursor() as cursor:
+        cursor.execute(_QUESTION, [_array(known), _array(known.values()), _array(logins)])
+        rows = cursor.fetchall()
+    return Moved(
+        revisions={pk: revision for pk, revision in rows if revision is not None},
+        ended={pk for pk, revision in rows if revision is None},
+    )
+
+
+def _array(numbers: Iterable[int]) -> str:
+    return "{" + ",".join(map(str, numbers)) + "}"
