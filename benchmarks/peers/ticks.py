@@ -9,6 +9,9 @@ from datetime import UTC, datetime
 from urllib.parse import parse_qs
 
 SECOND = 1_000  # ms
+# ms: sessions wake at multiples of this and so share wake-ups, as Space's do. By themselves they
+# would be less late and cost up to a third more.
+QUANTUM = 10
 LENGTH = 25 * 60 * SECOND  # ms, of every countdown here; they begin anew at the end
 
 
@@ -37,7 +40,7 @@ async def ticks(session: int) -> AsyncIterator[str]:
     """The frame of each second, when it has come. Seconds that were slept through are left out."""
     due = next_due(session, time.time() * SECOND)
     while True:
-        await asyncio.sleep(due / SECOND - time.time())
+        await asyncio.sleep(-(-due // QUANTUM) * QUANTUM / SECOND - time.time())
         yield text(session, due)
         due = max(due + SECOND, next_due(session, time.time() * SECOND - SECOND))
 

@@ -1,5 +1,8 @@
 // When a session ticks, and what a tick says: the same for all peers on Node.
 
+// ms: sessions wake at multiples of this and so share wake-ups, as Space's do. By themselves they
+// would be less late and cost up to a third more.
+const QUANTUM = 10;
 const LENGTH = 25 * 60 * 1000; // ms, of every countdown here; they begin anew at the end
 
 // The millisecond of each second at which this session ticks: spread over the sessions.
@@ -22,11 +25,12 @@ const tick = (session, due) => ({
 // out. Gives back what stops it.
 export function everySecond(session, send) {
   let due = nextDue(session, Date.now());
+  const wait = () => Math.ceil(due / QUANTUM) * QUANTUM - Date.now();
   const turn = () => {
     send(tick(session, due));
     due = Math.max(due + 1000, nextDue(session, Date.now() - 1000));
-    timer = setTimeout(turn, due - Date.now());
+    timer = setTimeout(turn, wait());
   };
-  let timer = setTimeout(turn, due - Date.now());
+  let timer = setTimeout(turn, wait());
   return () => clearTimeout(timer);
 }
