@@ -1,18 +1,25 @@
 """Who uses Space: a user, and each of their logins (a device that is signed in)."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import timedelta
 from typing import Any, Self
 
 from django.conf import settings
 from django.contrib.auth.models import AbstractUser
-from django.db import models
+from django.db import connection, models
 from django.db.models.functions import Now
 
 from accounts.names import fold
 
 SEEN_EVERY = timedelta(minutes=1)  # bounds the writes: one a minute and login, not one a request
 GRACE = timedelta(seconds=10)  # two tabs refresh at once; a lost answer is asked for again
+_TOUCH = """
+    UPDATE accounts_login SET last_seen = now() WHERE id IN (
+        SELECT id FROM accounts_login
+        WHERE id = ANY(%s) AND last_seen < now() - make_interval(secs => %s)
+        FOR NO KEY UPDATE SKIP LOCKED
+    )
+"""
 
 
 def default_reminders() -> list[int]:
@@ -74,9 +81,14 @@ class LoginQuerySet(models.QuerySet["Login"]):
             )
         )
 
-    def touch(self, login_id: int) -> None:
-        """Notes that the login was seen, at most once a minute."""
-        self.filter(pk=login_id, last_seen__lt=Now() - SEEN_EVERY).update(last_seen=Now())
+    def touch(self, login_ids: Collection[int]) -> None:
+        """Notes that the logins were seen, at most once a minute.
+
+        One that somebody else is changing is left out: two that touch the same logins in another
+        order must not wait for each other.
+        """
+        with connection.cursor() as cursor:
+            cursor.execute(_TOUCH, [list(login_ids), SEEN_EVERY.total_seconds()])
 
     def end(self) -> list[tuple[int, int]]:
         """Ends those that have not ended, within the caller's transaction. (id, user's id) each."""

@@ -14,25 +14,21 @@ from functools import partial
 from typing import Any
 
 from channels.consumer import AsyncConsumer
-from channels.exceptions import StopConsumer
 from django.conf import settings
 from django.db import Error as DatabaseError
 
 from accounts.exceptions import TokenNotValid
-from accounts.tokens import Admission, admit
+from accounts.tokens import Admission
 from realtime import auth, messages
 from realtime.clock import clock
 from realtime.close_codes import Close
 from realtime.commands import perform
-from realtime.database import in_database
 from realtime.drain import is_draining
 from realtime.hub import Hub, Room
 from realtime.limits import BadFrames, FrameBudget
 from realtime.messages import BadFrame, Message
 from realtime.outbox import Outbox
-from sessions_app import changes
-from sessions_app.changes import Missed
-from sessions_app.events import SessionState
+from sessions_app.changes import Seen
 from sessions_app.exceptions import NotFound
 from sessions_app.ledger import Actor
 
@@ -46,8 +42,6 @@ COME_BACK_SLOWLY_MS = 10_000  # for who said too much: by then half of the budge
 
 class DeviceConsumer(AsyncConsumer):
     """A device of a user. See `messages.py` for what it says and hears."""
-
-    channel_layer_alias = "none: the hub listens for all sockets of the process"
 
     def __init__(self) -> None:
         self.id = secrets.token_hex(8)
@@ -70,8 +64,12 @@ class DeviceConsumer(AsyncConsumer):
         self.hub = Hub.here()
         self._budget = FrameBudget(self.loop.time)
         self._bad_frames = BadFrames(self.loop.time)
+        self.scope, self.base_send = scope, send
         try:
-            await super().__call__(scope, receive, send)
+            # No channel of its own: the hub listens for all sockets of the process. And no task
+            # for each frame, nor Channels' hop through its one database thread.
+            while (message := await receive())["type"] != "websocket.disconnect":
+                await self.dispatch(message)
         except Exception:
             log.exception("socket %s failed", self.id)
             self.close(Close.OUR_FAULT, "internal")
@@ -79,14 +77,12 @@ class DeviceConsumer(AsyncConsumer):
             await self._gone()
 
     async def dispatch(self, message: dict[str, Any]) -> None:
-        """Straight to the handler: Channels would first hop through its one database thread."""
+        """One message of the server's."""
         match message["type"]:
             case "websocket.connect":
                 await self._connected()
             case "websocket.receive":
                 await self._received(message)
-            case "websocket.disconnect":
-                raise StopConsumer
 
     # -- coming and going ------------------------------------------------------------------------
 
@@ -218,7 +214,7 @@ class DeviceConsumer(AsyncConsumer):
         if "authenticate" in self._timers:
             self._timers.pop("authenticate").cancel()  # it came in time, however long we take
         try:
-            admission = await in_database(admit, frame.token)
+            admission = await self.hub.entrance.admit(frame.token)
         except TokenNotValid as error:
             self.close(Close.NOT_AUTHENTICATED, error.code)
             return
@@ -273,7 +269,8 @@ class DeviceConsumer(AsyncConsumer):
         assert self.room is not None
         if self._waiting is None:
             self._waiting = []  # what is newer must not come before what is older
-        missed, active = await in_database(_read, self.admission.user.pk, since, epoch)
+        seen = Seen(self.admission.user.pk, since, epoch)
+        missed, active = await self.hub.entrance.where_things_stand(seen)
         self.room.read_by_one(missed.revision)
         if active is not None:
             self.hub.follow_state(self.room, active)
@@ -314,9 +311,3 @@ class DeviceConsumer(AsyncConsumer):
         if name in self._timers:
             self._timers[name].cancel()
         self._timers[name] = self.loop.call_later(seconds, act)
-
-
-def _read(user_id: int, since: int | None, epoch: str | None) -> tuple[Missed, SessionState | None]:
-    clock.measure_first()
-    missed = changes.missed(user_id, since=since, epoch=epoch)
-    return missed, changes.active_session(user_id)

@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 from weakref import WeakKeyDictionary
 
 from realtime import groups
+from realtime.batches import Batches
 from realtime.clock import clock
+from realtime.entrance import Entrance
 from realtime.groups import channel_layer
 from realtime.outbox import Outbox
 from realtime.ticker import Ticker
@@ -96,10 +99,13 @@ class Hub:
     def __init__(self) -> None:
         self.rooms: dict[int, Room] = {}
         self.ticker = Ticker(clock.now_ms)
+        self.entrance = Entrance()
         self._channel: str | None = None
         self._listening = asyncio.Event()  # the channel is there
         self.messages_lost = asyncio.Event()  # set by who knows: then reconciling does not wait
         self._tasks: list[asyncio.Task[None]] = []
+        self._joining: Batches[str, bool] = Batches(lambda g: self._in_redis(groups.join, g))
+        self._leaving: Batches[str, bool] = Batches(lambda g: self._in_redis(groups.leave, g))
 
     @classmethod
     def here(cls) -> Hub:
@@ -150,24 +156,28 @@ class Hub:
         for session in room.versions:
             self.ticker.forget(session)
         if room.joined:
-            await self._bounded("group_discard", room)
+            await self._leaving.ask(groups.of_user(room.user_id))
             again = self.rooms.get(room.user_id)
             if again is not None:  # somebody came in while we left
                 await self.join_group(again)
 
     async def join_group(self, room: Room) -> None:
         """Joins the user's group. Where that fails, `reconcile` tries again."""
-        room.joined = await self._bounded("group_add", room)
+        room.joined = await self._joining.ask(groups.of_user(room.user_id))
 
-    async def _bounded(self, what: str, room: Room) -> bool:
+    async def _in_redis(
+        self, act: Callable[[Collection[str], str], Awaitable[None]], names: list[str]
+    ) -> list[bool]:
+        """Joins or leaves the groups of this batch. All of it succeeds, or nothing is sure."""
         try:
             async with asyncio.timeout(PATIENCE_S):
                 await self._listening.wait()
-                await getattr(channel_layer(), what)(groups.of_user(room.user_id), self._channel)
+                assert self._channel is not None
+                await act(names, self._channel)
         except Exception as error:
-            log.warning("%s failed, trying again: %r", what, error)
-            return False
-        return True
+            log.warning("%s of %s groups failed, trying again: %r", act.__name__, len(names), error)
+            return [False] * len(names)
+        return [True] * len(names)
 
     # -- what comes ------------------------------------------------------------------------------
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from accounts.models import User
@@ -42,10 +44,19 @@ def current_epoch() -> str:
     return str(row.value)
 
 
-def active_session(user_id: int) -> SessionState | None:
-    """The user's running or paused session."""
-    session = Session.objects.owned_by(user_id).active().for_show().first()
-    return session.state(session.read_at) if session else None
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a device of the user says that it has seen: see `missed`."""
+
+    user_id: int
+    since: int | None = None
+    epoch: str | None = None
+
+
+def active_sessions(user_ids: Collection[int]) -> dict[int, SessionState]:
+    """The running or paused session of each of these users who has one. Two queries."""
+    active = Session.objects.filter(user_id__in=user_ids).active().for_show()
+    return {session.user_id: session.state(session.read_at) for session in active}
 
 
 def missed(user_id: int, *, since: int | None, epoch: str | None = None) -> Missed:
@@ -53,15 +64,28 @@ def missed(user_id: int, *, since: int | None, epoch: str | None = None) -> Miss
 
     An `epoch` of None is not checked. Raises `NotFound` for a user who is gone.
     """
+    (answer,) = missed_by_all([Seen(user_id, since, epoch)])
+    if isinstance(answer, NotFound):
+        raise answer
+    return answer
+
+
+def missed_by_all(seen: Sequence[Seen]) -> list[Missed | NotFound]:
+    """The same for many devices. Two queries, and those of each device that did miss something."""
     here = current_epoch()
-    revision = User.objects.filter(pk=user_id).values_list("revision", flat=True).first()
+    users = User.objects.filter(pk__in={device.user_id for device in seen})
+    revisions = dict(users.values_list("pk", "revision"))
+    return [_missed_by(device, here, revisions.get(device.user_id)) for device in seen]
+
+
+def _missed_by(seen: Seen, here: str, revision: int | None) -> Missed | NotFound:
     if revision is None:
-        raise NotFound
-    if since is None or epoch not in {None, here} or not 0 <= revision - since <= MOST:
+        return NotFound()
+    since = seen.since
+    if since is None or seen.epoch not in {None, here} or not 0 <= revision - since <= MOST:
         return Missed(epoch=here, revision=revision, reset=True, changes=[])
-    return Missed(
-        epoch=here, revision=revision, reset=False, changes=_changes(user_id, since, revision)
-    )
+    changes = _changes(seen.user_id, since, revision) if since < revision else []
+    return Missed(epoch=here, revision=revision, reset=False, changes=changes)
 
 
 def _changes(user_id: int, since: int, until: int) -> list[Change]:

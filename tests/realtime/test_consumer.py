@@ -15,7 +15,7 @@ from websockets.exceptions import ConnectionClosed, ConnectionClosedError, Inval
 from accounts import logins
 from accounts.tokens import pair_of
 from benchmarks.device import device
-from realtime import consumers, database, publisher
+from realtime import consumers, database, entrance, publisher
 from realtime.close_codes import Close
 from realtime.database import in_database
 from realtime.groups import channel_layer
@@ -556,7 +556,7 @@ async def test_devices_of_one_user_hear_the_same_second_at_the_same_time(ada: Pe
 async def test_no_tick_comes_before_ready(ada: Person, monkeypatch: pytest.MonkeyPatch) -> None:
     """A client takes the first frame for the answer to its first frame."""
     session = await ada.has_running()
-    read = consumers._read
+    read = entrance._read_all
 
     def slowly(*arguments: Any) -> Any:
         """The database takes its time, while another device is told of a second."""
@@ -565,7 +565,7 @@ async def test_no_tick_comes_before_ready(ada: Person, monkeypatch: pytest.Monke
 
     ticking = threading.Event()
     async with device(ada.account) as laptop, raw(ada.account.base) as phone:
-        monkeypatch.setattr(consumers, "_read", slowly)
+        monkeypatch.setattr(entrance, "_read_all", slowly)
         answer = asyncio.ensure_future(phone.authenticate(ada.account.access))
         await until(lambda: len(Hub.here().sockets()) == 2)
         seen = len(laptop.frames)
@@ -600,7 +600,7 @@ async def test_news_do_not_overtake_the_answer_to_sync(
     ada: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     session = await ada.has_session()
-    read = consumers._read
+    read = entrance._read_all
 
     def slowly(*arguments: Any) -> Any:
         before = read(*arguments)
@@ -612,7 +612,7 @@ async def test_news_do_not_overtake_the_answer_to_sync(
     heard = threading.Event()
     async with device(ada.account) as laptop, raw(ada.account.base) as phone:
         await phone.authenticate(ada.account.access)
-        monkeypatch.setattr(consumers, "_read", slowly)
+        monkeypatch.setattr(entrance, "_read_all", slowly)
         await phone.send(type="sync", since=1)
         await laptop.heard_type("session.state", cause="started")
         heard.set()
@@ -628,7 +628,7 @@ async def test_a_database_that_says_nothing_is_said_to_be_unavailable(
         thawed = threading.Event()
         monkeypatch.setattr(database, "PATIENCE_S", 0.1)
         monkeypatch.setattr("realtime.commands.command", lambda *_, **__: thawed.wait(10))
-        monkeypatch.setattr(consumers, "admit", lambda _: thawed.wait(10))
+        monkeypatch.setattr(entrance, "admit_all", lambda _: thawed.wait(10))
         error = await laptop.command("start", session.id)
         await phone.send(type="authenticate", token=ada.account.access)
         ending = await phone.ending()
@@ -728,7 +728,7 @@ async def test_a_watcher_ends_up_with_what_a_newcomer_sees(ada: Person) -> None:
 async def test_a_change_between_joining_and_reading_is_not_lost(
     ada: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = consumers._read
+    real = entrance._read_all
 
     def read(*args: Any) -> Any:
         services.create(by=ada.actor, title="Meanwhile", duration=5)
@@ -736,7 +736,7 @@ async def test_a_change_between_joining_and_reading_is_not_lost(
 
     async with device(ada.account) as laptop:
         seen = {"epoch": laptop.ready["epoch"], "since": laptop.ready["revision"]}
-    monkeypatch.setattr(consumers, "_read", read)
+    monkeypatch.setattr(entrance, "_read_all", read)
     async with device(ada.account, **seen) as laptop:
         assert [change["state"]["title"] for change in laptop.ready["changes"]] == ["Meanwhile"]
 
@@ -744,7 +744,7 @@ async def test_a_change_between_joining_and_reading_is_not_lost(
 async def test_a_change_while_it_is_read_is_told_after_it(
     ada: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real, loop = consumers._read, asyncio.get_running_loop()
+    real, loop = entrance._read_all, asyncio.get_running_loop()
 
     def read(*args: Any) -> Any:
         found = real(*args)
@@ -755,7 +755,7 @@ async def test_a_change_while_it_is_read_is_told_after_it(
         ).result()
         return found
 
-    monkeypatch.setattr(consumers, "_read", read)
+    monkeypatch.setattr(entrance, "_read_all", read)
     async with device(ada.account) as laptop:
         told = await laptop.heard_type("session.state")
         assert told["state"]["title"] == "Meanwhile"

@@ -11,9 +11,9 @@ import pytest
 from accounts import logins
 from accounts.models import Login
 from benchmarks.device import Device, device
-from realtime import consumers, reconcile
+from realtime import entrance, groups, reconcile
 from realtime.database import in_database
-from realtime.hub import Hub, Room
+from realtime.hub import Hub
 from realtime.tally import tally
 from sessions_app import changes, services
 from sessions_app.events import SessionState
@@ -117,7 +117,7 @@ async def test_a_slow_reader_does_not_make_the_others_hear_an_end_twice(
 ) -> None:
     """Its read is from before the end; the others have heard of the end by then."""
     session = await ada.has_running()
-    read = consumers._read
+    read = entrance._read_all
 
     def slowly(*arguments: Any) -> Any:
         before = read(*arguments)
@@ -127,7 +127,7 @@ async def test_a_slow_reader_does_not_make_the_others_hear_an_end_twice(
 
     heard = threading.Event()
     async with device(ada.account) as laptop, raw(ada.account.base) as phone:
-        monkeypatch.setattr(consumers, "_read", slowly)
+        monkeypatch.setattr(entrance, "_read_all", slowly)
         answer = asyncio.ensure_future(phone.authenticate(ada.account.access))
         await laptop.heard_type("session.ended")
         heard.set()
@@ -245,11 +245,11 @@ async def test_a_user_who_is_gone_without_a_word_closes_their_sockets(ada: Perso
 async def test_a_group_that_could_not_be_joined_is_joined_later(
     ada: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def away(*_: Any) -> bool:
-        return False
+    async def away(self: Hub, act: Any, names: list[str]) -> list[bool]:
+        return [False] * len(names)
 
     with monkeypatch.context() as patched:
-        patched.setattr(Hub, "_bounded", away)
+        patched.setattr(Hub, "_in_redis", away)
         async with device(ada.account) as laptop:
             assert not room_of(ada).joined
             await ada.has_session()  # which the database tells of
@@ -263,16 +263,17 @@ async def test_while_redis_hangs_one_room_is_tried_at_a_time_and_the_database_as
 ) -> None:
     tried = []
 
-    async def hangs(self: Hub, what: str, room: Room) -> bool:
-        tried.append(room.user_id)
-        return False
+    async def hangs(self: Hub, act: Any, names: list[str]) -> list[bool]:
+        if act is groups.join:
+            tried.extend(names)
+        return [False] * len(names)
 
-    monkeypatch.setattr(Hub, "_bounded", hangs)
+    monkeypatch.setattr(Hub, "_in_redis", hangs)
     async with device(ada.account) as laptop, device(eve.account):
         tried.clear()
         before = tally.joins_retried
         await until(lambda: len(tried) >= 3)
-        assert set(tried) == {ada.id}
+        assert set(tried) == {groups.of_user(ada.id)}
         assert tally.joins_retried - before in {len(tried), len(tried) + 1}
         with messages_lost():
             await ada.has_session()

@@ -1,0 +1,126 @@
+"""What many ask at once is asked once, and each has its own answer."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import pytest
+from django.db import OperationalError
+
+from realtime.batches import AT_ONCE, MOST, Batches
+
+UNANSWERABLE = 9_999
+
+
+@dataclass
+class Oracle:
+    """Doubles numbers, once it may speak. `asked` are the batches that reached it."""
+
+    may_speak: asyncio.Event = field(default_factory=asyncio.Event)
+    asked: list[list[int]] = field(default_factory=list)
+    fails: Exception | None = None
+
+    async def answer(self, numbers: list[int]) -> Sequence[int | Exception]:
+        self.asked.append(numbers)
+        await self.may_speak.wait()
+        if self.fails is not None:
+            raise self.fails
+        if UNANSWERABLE in numbers:
+            raise ZeroDivisionError
+        return [ValueError(str(n)) if n < 0 else 2 * n for n in numbers]
+
+
+@pytest.fixture
+def oracle() -> Oracle:
+    return Oracle()
+
+
+@pytest.fixture
+def batches(oracle: Oracle) -> Batches[int, int]:
+    return Batches(oracle.answer)
+
+
+async def asked(batches: Batches[int, int], *numbers: int) -> list[int | BaseException]:
+    asking = [asyncio.ensure_future(batches.ask(number)) for number in numbers]
+    async with asyncio.timeout(5):
+        return await asyncio.gather(*asking, return_exceptions=True)
+
+
+async def test_one_alone_waits_for_nobody(oracle: Oracle, batches: Batches[int, int]) -> None:
+    oracle.may_speak.set()
+    assert await batches.ask(4) == 8
+    assert oracle.asked == [[4]]
+
+
+async def test_those_that_come_meanwhile_are_asked_together(
+    oracle: Oracle, batches: Batches[int, int]
+) -> None:
+    first = [asyncio.ensure_future(batches.ask(n)) for n in range(AT_ONCE)]
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    rest = [asyncio.ensure_future(batches.ask(n)) for n in range(10, 20)]
+    await asyncio.sleep(0)
+    oracle.may_speak.set()
+    async with asyncio.timeout(5):
+        assert await asyncio.gather(*first, *rest) == [
+            *(2 * n for n in range(AT_ONCE)),
+            *(2 * n for n in range(10, 20)),
+        ]
+    assert list(range(10, 20)) in oracle.asked
+
+
+async def test_a_batch_has_an_end(oracle: Oracle, batches: Batches[int, int]) -> None:
+    oracle.may_speak.set()
+    numbers = range(100, 100 + 3 * MOST)
+    assert await asked(batches, *numbers) == [2 * n for n in numbers]
+    assert max(len(batch) for batch in oracle.asked) == MOST
+
+
+async def test_a_refusal_is_raised_for_who_asked_and_for_nobody_else(
+    oracle: Oracle, batches: Batches[int, int]
+) -> None:
+    oracle.may_speak.set()
+    one, refused, three = await asked(batches, 1, -2, 3)
+    assert (one, three) == (2, 6)
+    assert isinstance(refused, ValueError)
+
+
+async def test_a_question_that_cannot_be_answered_harms_no_other(
+    oracle: Oracle, batches: Batches[int, int]
+) -> None:
+    oracle.may_speak.set()
+    *fine, bad = await asked(batches, 1, 2, 3, 4, UNANSWERABLE)
+    assert fine == [2, 4, 6, 8]
+    assert isinstance(bad, ZeroDivisionError)
+
+
+async def test_a_database_that_is_away_is_not_asked_once_for_each(
+    oracle: Oracle, batches: Batches[int, int]
+) -> None:
+    oracle.fails = OperationalError("away")
+    oracle.may_speak.set()
+    answers = await asked(batches, *range(50))
+    assert all(isinstance(answer, OperationalError) for answer in answers)
+    assert len(oracle.asked) <= AT_ONCE + 1
+
+
+async def test_who_goes_away_while_waiting_takes_no_answer_from_the_others(
+    oracle: Oracle, batches: Batches[int, int]
+) -> None:
+    gone, stays = (asyncio.ensure_future(batches.ask(n)) for n in (1, 2))
+    await asyncio.sleep(0)
+    gone.cancel()
+    oracle.may_speak.set()
+    async with asyncio.timeout(5):
+        assert await stays == 4
+
+
+async def test_after_all_is_answered_the_next_question_goes_at_once(
+    oracle: Oracle, batches: Batches[int, int]
+) -> None:
+    oracle.may_speak.set()
+    for n in range(20):
+        assert await batches.ask(n) == 2 * n
+    assert len(oracle.asked) == 20
