@@ -17,6 +17,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from typing import Any
 
+from realtime.tally import tally
 from realtime.tick import Tick
 
 log = logging.getLogger(__name__)
@@ -68,6 +69,7 @@ class Outbox:
                 self.last_put = now
                 self._dropped = 0
                 return True
+        tally.ticks_skipped += 1
         self._dropped += 1
         if self._dropped == MOST_DROPPED:
             self._stuck()
@@ -76,6 +78,7 @@ class Outbox:
     def _stuck(self) -> None:
         tell, self._on_stuck = self._on_stuck, None
         if tell is not None:
+            tally.slow_closed += 1
             tell()
 
     def close(self, code: int, reason: str) -> None:

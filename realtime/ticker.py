@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from realtime.outbox import Outbox
+from realtime.tally import tally
 from realtime.tick import Tick
 
 log = logging.getLogger(__name__)
@@ -161,6 +162,8 @@ class Ticker:
             remaining = watched.remaining(self._now_ms())
             if remaining < SECOND or remaining == watched.told_ms:
                 continue
+            if watched.told_ms > remaining + SECOND:
+                tally.seconds_skipped += (watched.told_ms - remaining) // SECOND - 1
             watched.told_ms = remaining
             tick: Tick | None = None
             for watcher in tuple(watched.watchers):
@@ -179,7 +182,8 @@ class Ticker:
                     continue
                 if tick is None:  # encoded once for all devices
                     tick = watched.tick(remaining)
-                watcher.outbox.put_tick(tick, self._loop_time)
+                if watcher.outbox.put_tick(tick, self._loop_time):
+                    tally.ticks_sent += 1
                 left -= 1
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from realtime.outbox import LONGEST_QUEUE, MOST_DROPPED, Outbox
+from realtime.tally import tally
 from realtime.tick import Tick
 
 TICK = Tick(session=7, version=2, remaining_ms=1_000, at=1_800_000_000_250)
@@ -230,12 +231,14 @@ async def test_a_client_that_takes_no_tick_for_long_is_reported_once(
     wired: Outbox, wire: Wire, complaints: list[str]
 ) -> None:
     wire.takes = False
+    skipped, closed = tally.ticks_skipped, tally.slow_closed
     for _ in range(MOST_DROPPED):
         assert complaints == []
         wired.put_tick(TICK, SECONDS)
     for _ in range(MOST_DROPPED):
         wired.put_tick(TICK, SECONDS)
     assert complaints == ["stuck"]
+    assert (tally.ticks_skipped - skipped, tally.slow_closed - closed) == (2 * MOST_DROPPED, 1)
 
 
 async def test_one_tick_that_got_through_makes_good_for_those_that_were_dropped(

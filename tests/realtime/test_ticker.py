@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from realtime import ticker as ticker_module
+from realtime.tally import tally
 from realtime.tick import Tick
 from realtime.ticker import BREATH, QUANTUM, Ticker
 from tests.realtime.fake_time import START_MS, FakeTime
@@ -269,6 +270,7 @@ def test_who_comes_and_goes_takes_no_tick_from_the_others(
 def test_after_an_overrun_it_goes_on_with_the_next_second(
     ticker: Ticker, time: FakeTime, screen: Screen
 ) -> None:
+    skipped_before = tally.seconds_skipped
     ends_at = in_ms(10_400)
     ticker.follow(SESSION, 2, ends_at, [screen])
     time.run(2_500)
@@ -276,6 +278,7 @@ def test_after_an_overrun_it_goes_on_with_the_next_second(
     time.run(10_000)
     # 7 and 6 are gone. 5 has come just before, and is what a device should show.
     assert screen.remaining == [10_000, 9_000, 8_000, *whole_seconds(5)]
+    assert tally.seconds_skipped - skipped_before == 2
     assert [late for late in screen.lateness(ends_at) if late > QUANTUM] == [100]
 
 
