@@ -20,7 +20,7 @@ from local.run import run, stopped_by_signals
 from local.screenshots import screenshots
 
 ROOT = Path(__file__).resolve().parent.parent
-PASSED_ON = ("test", "manage", "demo")  # their arguments are for another program
+PASSED_ON = ("test", "manage", "demo", "bench")  # their arguments are for another program
 LAST_PORT = 65_535
 NOT_RUNNING = "Space is not running in this checkout: start it with ./space run"
 
@@ -33,6 +33,16 @@ arguments:
   --time-zone NAME   where it is lived, as in Europe/Berlin (this machine's)
   --no-running       leave no session running
   --again            delete the account first, if demo has made it"""
+
+BENCH_ARGUMENTS = """\
+arguments:
+  --quick            the most telling rows, in two minutes; writes no document
+  --json FILE        write all figures there too
+  --only WHAT        ticks, redis, storm, stalled, latency, ends or rest (may be repeated)
+  --peer NAME        only those whose name has this in it (may be repeated)
+  --sockets N        only with so many sockets
+  --per-session K    devices to a session: a number, or all
+  --seconds N        measured of each row (10)"""
 
 
 def _port(text: str) -> int:
@@ -70,6 +80,8 @@ def _run(checkout: Checkout, options: argparse.Namespace, here: Path) -> int:
                 return check(checkout, with_tests=options.tests)
         case "env":
             return env(checkout)
+        case "bench":
+            return bench(checkout, options.rest, here)
         case "screenshots":
             return screenshots(checkout)
         case "demo":
@@ -84,6 +96,15 @@ def test(checkout: Checkout, arguments: Sequence[str], here: Path) -> int:
     arguments = pytest_arguments.complete(arguments, here, checkout.root)
     python = str(checkout.venv.python)
     become([python, "-m", "pytest", *arguments], checkout.environment_for_tests())
+
+
+def bench(checkout: Checkout, arguments: Sequence[str], here: Path) -> int:
+    """What it writes by a relative name goes where the user is."""
+    with stopped_by_signals():
+        checkout.venv.ensure(venv.TEST, checkout.environment())
+    python = str(checkout.venv.python)
+    environment = checkout.environment() | {"SPACE_BENCH_FROM": str(here)}
+    become([python, "-m", "benchmarks.bench", *arguments], environment)
 
 
 def container(checkout: Checkout) -> int:
@@ -167,6 +188,11 @@ def _parser() -> argparse.ArgumentParser:
     demo = commands.add_parser("demo", help=about, description=about, epilog=DEMO_ARGUMENTS)
     demo.formatter_class = argparse.RawDescriptionHelpFormatter
     demo.add_argument("rest", nargs="*", help="see below")
+
+    about = "measure Space beside its peers, print the table and write docs/benchmarks.md"
+    bench_ = commands.add_parser("bench", help=about, description=about, epilog=BENCH_ARGUMENTS)
+    bench_.formatter_class = argparse.RawDescriptionHelpFormatter
+    bench_.add_argument("rest", nargs="*", help="see below")
 
     about = "print the addresses and secrets of the Space that is running, for another process"
     commands.add_parser("env", help=about, description=about)

@@ -1,0 +1,182 @@
+"""`./space bench`: measures Space beside its peers, prints the table, writes docs/benchmarks.md."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from benchmarks.bench import client, machine, others, plan, report, ticks
+from benchmarks.bench.rows import DAPHNE, UVICORN, WHOLE, Bench, Case, Pace, peer, space
+from benchmarks.bench.space import Stage, stage
+from benchmarks.peers import PEERS, CannotRun, Peer
+from local.checkout import Checkout
+from local.console import say, step
+from local.part import PartFailed
+from local.problem import Problem
+from local.run import stopped_by_signals
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCUMENT = ROOT / "docs" / "benchmarks.md"
+TICKS = "ticks"
+QUICK_S, FULL_S = 112.0, 24 * 60.0
+QUICK = Pace(warm_up=1.5, measured=5)
+
+
+def options(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser("./space bench", description=__doc__)
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--json", type=Path, metavar="FILE")
+    parser.add_argument("--only", choices=[TICKS, *others.ALL], action="append")
+    parser.add_argument("--peer", action="append", metavar="NAME")
+    parser.add_argument("--sockets", type=int, metavar="N")
+    parser.add_argument("--per-session", metavar="K")
+    parser.add_argument("--seconds", type=int, metavar="N")
+    return parser.parse_args(arguments)
+
+
+class Run:
+    """One run: what was asked for, and what is known so far."""
+
+    def __init__(self, given: argparse.Namespace) -> None:
+        self.given = given
+        self.began = time.monotonic()
+        self.open_files = machine.raise_file_limit()
+        self.cores = machine.Cores.of_this_machine()
+        self.checkout = Checkout(ROOT)
+        self.home = self.checkout.space / "bench"
+        self.build = self.home / "build"
+        self.pace = QUICK if given.quick else Pace()
+        if given.seconds:
+            self.pace = Pace(self.pace.warm_up, given.seconds)
+        self.result: dict[str, Any] = {"rows": [], "left_out": [], "seconds": self.pace.measured}
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether nothing was left out on purpose, so that the document may be written."""
+        g = self.given
+        return not (g.quick or g.peer or g.sockets or g.per_session or g.only or g.seconds)
+
+    def wants(self, what: str) -> bool:
+        if self.given.only:
+            return what in self.given.only
+        return what == TICKS or self.is_whole
+
+    def left_s(self) -> float:
+        """For ticks: what comes after them needs its time too."""
+        others_s = others.TAKES_S if self.is_whole else 0.0
+        limit_s = QUICK_S if self.given.quick else FULL_S
+        return limit_s - others_s - (time.monotonic() - self.began)
+
+    def leave_out(self, why: str) -> None:
+        say(f"Left out: {why}")
+        self.result["left_out"].append(why)
+
+    def go(self) -> None:
+        say(f"Cores: {self.cores.words()}.")
+        command = client.build(self.build)
+        if client.is_slow(command):
+            self.leave_out("the load client in C (no compiler): the slower one in Python is used")
+        spaces = [name for name in (UVICORN, DAPHNE) if self.is_asked(name)]
+        peers = list(self.peers()) if self.wants(TICKS) else []
+        cases = self.cases([*spaces, *(one.name for one in peers)])
+        self.result["machine"] = machine.description() | {
+            "pinning": self.cores.words(),
+            "open_files": self.open_files,
+            "load_client": "Python" if client.is_slow(command) else "C",
+            "versions": report.versions(),
+        }
+        users = max(plan.users_for(cases), others.USERS if self.given.only or self.is_whole else 0)
+        say("Starting PostgreSQL and Valkey, and making users.")
+        with stage(self.checkout, self.home, self.cores, users) as made:
+            self.pin(made)
+            bench = Bench(made, self.cores, command, self.pace)
+            if self.wants(TICKS):
+                contenders = {name: space(bench, name) for name in spaces}
+                contenders |= {one.name: peer(bench, one, self.build) for one in peers}
+                rows, skipped = ticks.take(
+                    bench, contenders, cases, self.left_s, again=self.is_whole
+                )
+                self.result["rows"] = rows
+                for what in skipped:
+                    self.leave_out(f"{what}: no time was left")
+            for what, take in others.ALL.items():
+                if self.wants(what):
+                    self.take(what, take, bench)
+
+    def take(self, what: str, take: others.Take, bench: Bench) -> None:
+        say(f"\n{what} ...")
+        try:
+            self.result[what] = take(bench, self.result["rows"])
+        except (PartFailed, client.Failed, others.NotHere) as error:
+            self.leave_out(f"{what}: {error}")
+        else:
+            say(report.lines(self.result[what]))
+
+    def pin(self, made: Stage) -> None:
+        """All but the servers that are measured: ourselves, PostgreSQL, Valkey."""
+        if self.cores.pinned:
+            for pid in (os.getpid(), *(part.pid for part in made.servers.parts if part.pid)):
+                os.sched_setaffinity(pid, self.cores.load)
+
+    def is_asked(self, name: str) -> bool:
+        return not self.given.peer or any(part.lower() in name.lower() for part in self.given.peer)
+
+    def peers(self) -> Iterator[Peer]:
+        """Those that were asked for and can run here, prepared."""
+        known = [one.name for one in PEERS if self.is_asked(one.name)]
+        if self.given.quick:
+            known = [name for name, _ in plan.quick(known)]
+        for one in PEERS:
+            if one.name in known:
+                try:
+                    with step(f"Preparing {one.name}"):
+                        one.prepare(self.build)
+                except CannotRun as why:
+                    self.leave_out(f"{one.name}: {why}")
+                else:
+                    yield one
+
+    def cases(self, names: list[str]) -> ticks.Cases:
+        g = self.given
+        most = plan.largest(self.open_files)
+        if g.sockets or g.per_session:
+            per_session = g.per_session or "10"
+            k = WHOLE if per_session == WHOLE else int(per_session)
+            sizes = [g.sockets] if g.sockets else [plan.SMALL, plan.MIDDLE, most]
+            return [(name, Case(k, size)) for size in sizes for name in names]
+        return list(plan.quick(names)) if g.quick else list(plan.full(names, most))
+
+
+def main(arguments: list[str]) -> int:
+    given = options(arguments)
+    if given.json:  # relative to where the user is
+        given.json = Path(os.environ.get("SPACE_BENCH_FROM", ".")) / given.json
+    try:
+        with stopped_by_signals():
+            run = Run(given)
+            run.go()
+    except Problem as problem:
+        say(f"{problem}")
+        return 1
+    except KeyboardInterrupt:
+        say("Stopped.")
+        return 130
+    run.result["took_s"] = round(time.monotonic() - run.began, 1)
+    say(report.goals_as_text(run.result))
+    if given.json:
+        given.json.write_text(json.dumps(run.result, indent=1) + "\n")
+    if run.is_whole:
+        DOCUMENT.write_text(report.document(run.result))
+        say("Written: docs/benchmarks.md")
+    say(f"Took {run.result['took_s']:.0f} s.")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

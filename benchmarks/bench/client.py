@@ -1,0 +1,133 @@
+"""The load client as a process: built on the spot, or in Python where no compiler is."""
+
+from __future__ import annotations
+
+import json
+import os
+import selectors
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from local.part import guarded
+
+SOURCES = Path(__file__).resolve().parent.parent / "load"
+FLAGS = ("-O2", "-Wall", "-Wextra")
+CONNECTS_WITHIN_S = 60.0  # then a server counts as saturated
+
+
+class Failed(Exception):
+    """The load client ended, or said nothing in time."""
+
+
+def build(folder: Path) -> list[str]:
+    """The command that runs it. In C needs Linux (epoll) and a compiler."""
+    compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
+    if sys.platform == "linux" and compiler:
+        folder.mkdir(parents=True, exist_ok=True)
+        program = folder / "load"
+        source = SOURCES / "load.c"
+        done = subprocess.run(
+            [compiler, *FLAGS, "-o", str(program), str(source)], capture_output=True, text=True
+        )
+        if done.returncode == 0:
+            return [str(program)]
+        print(f"The load client does not compile:\n{done.stderr}", flush=True)
+    return [sys.executable, str(SOURCES / "load.py")]
+
+
+def is_slow(command: list[str]) -> bool:
+    return len(command) > 1
+
+
+class Load:
+    """A running load client."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self._process = process
+        self.pid = process.pid
+        self._lines = _lines(process)
+
+    def connected(self) -> dict[str, Any]:
+        """How the connecting went, once it is over."""
+        return dict(json.loads(self._after("connected ", CONNECTS_WITHIN_S + 30)))
+
+    def begin(self) -> None:
+        """The measured seconds begin now."""
+        assert self._process.stdin is not None
+        self._process.stdin.write("go\n")
+        self._process.stdin.flush()
+
+    def measured(self, seconds: float) -> None:
+        """Waits until those seconds are over."""
+        self._after("measured", seconds + 15)
+
+    def report(self) -> dict[str, Any]:
+        """What was received."""
+        return dict(json.loads("{" + self._after("{", 60)))
+
+    def _after(self, word: str, patience_s: float) -> str:
+        deadline = time.monotonic() + patience_s
+        for line in self._lines(deadline):
+            if line.startswith(word):
+                return line.removeprefix(word)
+        raise Failed(f"the load client did not say {word.strip()!r} within {patience_s:.0f} s")
+
+
+@contextmanager
+def load(command: list[str], **options: Any) -> Iterator[Load]:
+    """Starts it with these options; it is gone afterwards."""
+    words = [f for name, v in options.items() if v is not None for f in (_flag(name), str(v))]
+    process = subprocess.Popen(
+        guarded([*command, *words]),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        yield Load(process)
+    finally:
+        process.kill()
+        process.wait()
+        for pipe in (process.stdin, process.stdout):
+            if pipe is not None:
+                try:
+                    pipe.close()
+                except BrokenPipeError:
+                    continue
+
+
+def _flag(name: str) -> str:
+    return "--" + name.replace("_", "-")
+
+
+def _lines(process: subprocess.Popen[str]) -> Any:
+    """A function that gives the lines up to a deadline (of the monotonic clock)."""
+    assert process.stdout is not None
+    file = process.stdout.fileno()
+    selector = selectors.DefaultSelector()
+    selector.register(file, selectors.EVENT_READ)
+    rest = b""
+
+    def until(deadline: float) -> Iterator[str]:
+        nonlocal rest
+        while True:
+            while b"\n" in rest:
+                line, _, rest = rest.partition(b"\n")
+                yield line.decode()
+            left = deadline - time.monotonic()
+            if left <= 0:
+                return
+            if selector.select(left):
+                data = os.read(file, 65_536)
+                if not data:
+                    raise Failed(f"the load client has ended ({process.wait()})")
+                rest += data
+
+    return until

@@ -1,0 +1,1 @@
+"""The load client: `load.c`, and `load.py` where no compiler is."""
