@@ -8,10 +8,12 @@ import os
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from benchmarks.bench import client, machine, others, plan, report, ticks
+from benchmarks.bench.alone import alone_on_this_machine
 from benchmarks.bench.rows import DAPHNE, UVICORN, WHOLE, Bench, Case, Pace, peer, space
 from benchmarks.bench.space import Stage, stage
 from benchmarks.peers import PEERS, CannotRun, Peer
@@ -25,7 +27,7 @@ ROOT = Path(__file__).resolve().parents[2]
 DOCUMENT = ROOT / "docs" / "benchmarks.md"
 TICKS = "ticks"
 QUICK_S, FULL_S = 112.0, 24 * 60.0
-QUICK = Pace(warm_up=1.5, measured=5)
+QUICK = Pace(patience=15.0, warm_up=1.5, measured=5)
 
 
 def options(arguments: list[str]) -> argparse.Namespace:
@@ -53,7 +55,7 @@ class Run:
         self.build = self.home / "build"
         self.pace = QUICK if given.quick else Pace()
         if given.seconds:
-            self.pace = Pace(self.pace.warm_up, given.seconds)
+            self.pace = replace(self.pace, measured=given.seconds)
         self.result: dict[str, Any] = {"rows": [], "left_out": [], "seconds": self.pace.measured}
 
     @property
@@ -158,7 +160,7 @@ def main(arguments: list[str]) -> int:
     if given.json:  # relative to where the user is
         given.json = Path(os.environ.get("SPACE_BENCH_FROM", ".")) / given.json
     try:
-        with stopped_by_signals():
+        with stopped_by_signals(), alone_on_this_machine():
             run = Run(given)
             run.go()
     except Problem as problem:

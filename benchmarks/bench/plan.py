@@ -25,8 +25,8 @@ def largest(open_files: int) -> int:
 def quick(names: Iterable[str]) -> Iterator[tuple[str, Case]]:
     known = set(names)
     for sockets, peers in (
-        (TO_COMPARE, (UVICORN, GROUP_SEND, NODE, SOCKET_IO, RAW)),
-        (MIDDLE, (UVICORN, SOCKET_IO, NODE, RAW)),
+        (TO_COMPARE, (UVICORN, NODE, SOCKET_IO, RAW, GROUP_SEND)),
+        (MIDDLE, (UVICORN, RAW, NODE, SOCKET_IO)),
     ):
         yield from ((name, Case(10, sockets)) for name in peers if name in known)
 

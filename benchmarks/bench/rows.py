@@ -19,7 +19,8 @@ from local import network
 from local.part import Part, PartFailed
 
 SATURATED_P99_MS = 1_000
-SATURATED_MISSED = 0.005  # of the ticks that should have come
+SATURATED_MISSED = 0.005  # of the ticks that should have come, or of the sockets
+AT_LEAST_IN = 0.5  # of the sockets: with less there is no row
 UVICORN, DAPHNE = "Space (uvicorn)", "Space (daphne)"
 WHOLE = "all"
 
@@ -28,8 +29,9 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Pace:
-    """Seconds: what is waited after connecting, and what is measured."""
+    """Seconds: how long connecting may take, what is waited afterwards, and what is measured."""
 
+    patience: float = 60.0
     warm_up: float = 2.5
     measured: int = 10
 
@@ -125,18 +127,21 @@ def measure(bench: Bench, contender: Contender, case: Case, **more: Any) -> Row:
             per_session=case.to_a_session,
             seconds=bench.pace.measured,
             connect_rate=contender.connect_rate,
-            patience=client.CONNECTS_WITHIN_S,
+            patience=bench.pace.patience,
             tokens=tokens,
             **more,
         ) as load:
             connected = load.connected()
             row["connect_s"], row["errors"] = connected["seconds"], connected["errors"]
-            if connected["errors"] > case.sockets // 100:
+            if connected["sockets"] < case.sockets * AT_LEAST_IN:
                 return row | {"saturated": True, "why": f"{connected['errors']} did not connect"}
             time.sleep(bench.pace.warm_up)
             row |= _while_it_ticks(bench, contender, load, pid)
-            row["kb_per_socket"] = round((machine.memory_kb(pid) - empty_kb) / case.sockets, 1)
+            row["kb_per_socket"] = round(
+                (machine.memory_kb(pid) - empty_kb) / connected["sockets"], 1
+            )
             row |= _received(load.report(), row.pop("cpu_ms"), row.pop("redis_ms"))
+            row["saturated"] |= connected["errors"] > case.sockets * SATURATED_MISSED
     return row
 
 

@@ -42,6 +42,7 @@ struct client {
   int fd;
   int state;
   int stalled;
+  int counted; /* it is in when the measured seconds begin, and reads */
   uint32_t ticks; /* of the window */
   size_t kept;    /* bytes of a frame that has not come whole */
   char *rest;
@@ -353,6 +354,8 @@ static void connect_all(void) {
     poll_once(1);
   }
   int64_t took = clock_us(CLOCK_MONOTONIC) - began_us;
+  for (int i = 0; i < opened; i++) /* whoever is not in by now stays out */
+    if (clients[i].state != IN) gone(&clients[i], 1006);
   printf("connected {\"seconds\": %.3f, \"errors\": %d, \"sockets\": %d, \"first_s\": %.3f, \"median_s\": %.3f}\n",
          (double)took / 1e6, sockets - joined, joined, joined ? (double)joined_us[0] / 1e6 : 0,
          joined ? (double)joined_us[joined / 2] / 1e6 : 0);
@@ -369,8 +372,10 @@ static void wait_for_a_line(void) {
 }
 
 static void measure(void) {
-  for (int i = 0; i < stall; i++)
-    if (clients[i].state == IN) epoll_ctl(poller, EPOLL_CTL_DEL, clients[i].fd, NULL);
+  for (int i = 0; i < sockets; i++) {
+    clients[i].counted = clients[i].state == IN && !clients[i].stalled;
+    if (clients[i].state == IN && clients[i].stalled) epoll_ctl(poller, EPOLL_CTL_DEL, clients[i].fd, NULL);
+  }
   memset(closed_codes, 0, sizeof closed_codes);
   from_us = clock_us(CLOCK_REALTIME);
   until_us = from_us + (int64_t)(seconds * 1e6);
@@ -407,7 +412,7 @@ static void report(void) {
   const char *comma = "";
   struct rusage used;
   for (int i = 0; i < sockets; i++) {
-    if (clients[i].stalled || clients[i].state == UNUSED) continue;
+    if (!clients[i].counted) continue;
     uint32_t ticks = clients[i].ticks;
     if (ticks < least) least = ticks;
     if (ticks > most) most = ticks;
