@@ -2,17 +2,18 @@
 
 import os
 
-from django.core.asgi import get_asgi_application
+import django
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
-django_application = get_asgi_application()  # loads the apps: before what imports models
+django.setup()  # loads the apps: before what imports models
 
 from channels.routing import ProtocolTypeRouter  # noqa: E402
 
 from config.bodies import DiscardTooLarge  # noqa: E402
 from config.health import Health  # noqa: E402
+from config.one_thread import OneThread  # noqa: E402
 from realtime.routing import websocket_application  # noqa: E402
 
 application = ProtocolTypeRouter(
-    {"http": Health(DiscardTooLarge(django_application)), "websocket": websocket_application}
+    {"http": Health(DiscardTooLarge(OneThread())), "websocket": websocket_application}
 )

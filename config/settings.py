@@ -99,6 +99,8 @@ if DB_DRIVER == "psycopg":
         "timeout": 2,  # seconds a request waits for a connection before it is told 503
         "reconnect_timeout": 1,  # else attempts wait ever longer (see `sessions_app.reconnect`)
     }
+# Threads that answer REST: one more would only wait for a connection.
+REST_THREADS = given.DB_POOL_SIZE
 
 # -- Redis carries state changes -----------------------------------------------------------------
 REDIS_URL = given.REDIS_URL
