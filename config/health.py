@@ -1,4 +1,5 @@
-"""`/healthz`: the process lives. `/readyz`: it can serve (both servers answer, not draining).
+"""`/healthz`: the process lives. `/readyz`: it can serve: both servers answer, it hears the news of
+other processes, and it is not going down.
 
 Answered before Django, so that a probe needs no allowed host, and a busy pool of threads is not
 taken for a dead process.
@@ -18,8 +19,10 @@ from django.db import connection
 
 from config.bodies import App, Receive, Send
 from realtime.drain import is_draining
+from realtime.hub import Hub
 
 PATIENCE_S = 2.0
+DEAF_TOO_LONG_S = 20.0  # by then a new connection was tried three times
 
 
 class Health:
@@ -35,7 +38,8 @@ class Health:
             parts = await _parts()
             ready = all(parts.values())
             status = "ready" if ready else "not ready"
-            await _answer(send, 200 if ready else 503, {"status": status, **parts})
+            body = {"status": status, **parts, "deaf_s": round(_deaf_s(), 1)}
+            await _answer(send, 200 if ready else 503, body)
         else:
             await self.app(scope, receive, send)
 
@@ -45,7 +49,18 @@ async def _parts() -> dict[str, bool]:
         _answers(database_sync_to_async(_ask_database, thread_sensitive=False)()),
         _answers(sync_to_async(_ask_redis, thread_sensitive=False)()),
     )
-    return {"database": database, "redis": redis, "serving": not is_draining()}
+    return {
+        "database": database,
+        "redis": redis,
+        "hears": _deaf_s() < DEAF_TOO_LONG_S,
+        "serving": not is_draining(),
+    }
+
+
+def _deaf_s() -> float:
+    """For how long this process has not heard its own canary; 0 if it hears, or need not yet."""
+    hub = Hub.if_any()
+    return hub.canary.deaf_s() if hub else 0.0
 
 
 async def _answers(question: Awaitable[None]) -> bool:

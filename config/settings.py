@@ -12,6 +12,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from config.static_hash import content_hash
 from config.variables import BASE_DIR, given
+from realtime.redis_connection import hosts
 
 DEVELOPMENT = given.SPACE_ENV == "development"
 DEBUG = False  # a traceback page shows settings; errors are JSON and the log has the traceback
@@ -104,23 +105,10 @@ REST_THREADS = given.DB_POOL_SIZE
 
 # -- Redis carries state changes -----------------------------------------------------------------
 REDIS_URL = given.REDIS_URL
-_TCP_KEEPALIVE = {4: 5, 5: 2, 6: 3} if sys.platform == "linux" else {}  # idle, interval, count
 CHANNEL_LAYERS = {
     "default": {
         "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
-        "CONFIG": {
-            "prefix": given.CHANNEL_PREFIX,
-            "hosts": [
-                {
-                    "address": REDIS_URL,
-                    "socket_connect_timeout": 2,
-                    "socket_timeout": None,  # a subscriber may be silent for hours
-                    "socket_keepalive": True,
-                    "socket_keepalive_options": _TCP_KEEPALIVE,
-                    "health_check_interval": 10,
-                }
-            ],
-        },
+        "CONFIG": {"prefix": given.CHANNEL_PREFIX, "hosts": hosts(REDIS_URL)},
     }
 }
 CACHES = {
@@ -230,11 +218,13 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "%(asctime)s %(levelname)-7s %(name)s: %(message)s"}},
+    "filters": {"one_line_per_outage": {"()": "config.logs.OneLinePerOutage"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["stderr"], "level": given.LOG_LEVEL},
     "loggers": {
         "django.security.DisallowedHost": {"level": "CRITICAL"},  # anybody can write any Host
         "django.request": {"level": "ERROR"},  # a 404 is the client's affair
+        "channels_redis.pubsub": {"filters": ["one_line_per_outage"]},
         "daphne": {"level": "WARNING"},
         "uvicorn": {"level": "WARNING"},  # two lines for each socket that opens
     },

@@ -16,10 +16,12 @@ from weakref import WeakKeyDictionary
 
 from realtime import groups
 from realtime.batches import Batches
+from realtime.canary import Canary
 from realtime.clock import clock
 from realtime.entrance import Entrance
 from realtime.groups import channel_layer
 from realtime.outbox import Outbox
+from realtime.redis_connection import hear_anew
 from realtime.ticker import Ticker
 from sessions_app.events import SessionState
 
@@ -103,6 +105,11 @@ class Hub:
         self._channel: str | None = None
         self._listening = asyncio.Event()  # the channel is there
         self.messages_lost = asyncio.Event()  # set by who knows: then reconciling does not wait
+        self.canary = Canary(
+            self._publish_to_ourselves,
+            hear_anew=lambda: hear_anew(channel_layer()),
+            heard_again=self.messages_lost.set,
+        )
         self._tasks: list[asyncio.Task[None]] = []
         self._joining: Batches[str, bool] = Batches(lambda g: self._in_redis(groups.join, g))
         self._leaving: Batches[str, bool] = Batches(lambda g: self._in_redis(groups.leave, g))
@@ -117,11 +124,17 @@ class Hub:
             hub._start()
         return hub
 
+    @classmethod
+    def if_any(cls) -> Hub | None:
+        """The same, but none is started: no socket has come to this loop yet."""
+        return cls._hubs.get(asyncio.get_running_loop())
+
     def _start(self) -> None:
         from realtime.reconcile import keep_joined, keep_reconciled
 
         self._tasks = [
             asyncio.create_task(self._listen(), name="hub: listen"),
+            asyncio.create_task(self.canary.keep_singing(), name="hub: canary"),
             asyncio.create_task(keep_joined(self), name="hub: join"),
             asyncio.create_task(keep_reconciled(self), name="hub: reconcile"),
         ]
@@ -203,7 +216,14 @@ class Hub:
             except Exception:
                 log.exception("a message could not be handed out")
 
+    async def _publish_to_ourselves(self) -> None:
+        await self._listening.wait()
+        await channel_layer().send(self._channel, {"kind": "canary"})
+
     def _hand_out(self, message: dict[str, Any]) -> None:
+        if message["kind"] == "canary":
+            self.canary.heard()
+            return
         room = self.rooms.get(message["user"])
         if room is None:
             return
