@@ -112,6 +112,7 @@ class Hub:
         )
         self._tasks: list[asyncio.Task[None]] = []
         self._joining: Batches[str, bool] = Batches(lambda g: self._in_redis(groups.join, g))
+        self._failing = False  # joining and leaving: one line says so
         self._leaving: Batches[str, bool] = Batches(lambda g: self._in_redis(groups.leave, g))
 
     @classmethod
@@ -176,6 +177,8 @@ class Hub:
 
     async def join_group(self, room: Room) -> None:
         """Joins the user's group. Where that fails, `reconcile` tries again."""
+        if self.canary.is_deaf:
+            return  # nobody need wait for a Redis that is known to be silent
         room.joined = await self._joining.ask(groups.of_user(room.user_id))
 
     async def _in_redis(
@@ -188,8 +191,11 @@ class Hub:
                 assert self._channel is not None
                 await act(names, self._channel)
         except Exception as error:
-            log.warning("%s of %s groups failed, trying again: %r", act.__name__, len(names), error)
+            if not self._failing:
+                log.warning("cannot %s groups, trying again: %r", act.__name__, error)
+            self._failing = True
             return [False] * len(names)
+        self._failing = False
         return [True] * len(names)
 
     # -- what comes ------------------------------------------------------------------------------

@@ -42,11 +42,15 @@ async def keep_joined(hub: Hub) -> None:
     """Joins, for ever, the groups that could not be joined when their first socket came."""
     while True:
         await asyncio.sleep(JOIN_EVERY_S)
-        for room in [r for r in hub.rooms.values() if not r.joined]:
-            tally.joins_retried += 1
-            await hub.join_group(room)
-            if not room.joined:
-                break  # Redis is away: to wait for it once is enough
+        waiting = [room for room in hub.rooms.values() if not room.joined]
+        if not waiting or hub.canary.is_deaf:
+            continue
+        first, *others = waiting
+        await hub.join_group(first)
+        tally.joins_retried += 1
+        if first.joined:  # else Redis is away: to wait for it once is enough
+            await asyncio.gather(*map(hub.join_group, others))
+            tally.joins_retried += len(others)
 
 
 async def keep_reconciled(hub: Hub) -> None:
