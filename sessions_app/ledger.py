@@ -21,7 +21,14 @@ from typing import Any
 from django.db import connection, transaction
 
 from accounts.models import User
-from sessions_app.events import Cause, SessionChanged, SessionState, session_changed
+from sessions_app.events import (
+    Cause,
+    Reminded,
+    SessionChanged,
+    SessionState,
+    session_changed,
+    session_reminded,
+)
 from sessions_app.exceptions import Conflict, NotFound, StaleVersion
 from sessions_app.models import Session, SessionEvent
 
@@ -162,11 +169,24 @@ def turn(by: Actor) -> Iterator[Turn]:
             raise
 
 
-def announce(change: SessionChanged) -> None:
-    """Tells it once it is committed. A receiver that fails is logged, and undoes nothing."""
-    transaction.on_commit(
-        partial(session_changed.send_robust, sender=SessionChanged, change=change)
-    )
+def announce(*changes: SessionChanged) -> None:
+    """Tells them once they are committed. A receiver that fails is logged, and undoes nothing."""
+    transaction.on_commit(partial(_tell, changes))
+
+
+def announce_reminders(*reminders: Reminded) -> None:
+    """The same for reminders, which are no changes."""
+    transaction.on_commit(partial(_tell_reminders, reminders))
+
+
+def _tell(changes: tuple[SessionChanged, ...]) -> None:
+    for change in changes:
+        session_changed.send_robust(sender=SessionChanged, change=change)
+
+
+def _tell_reminders(reminders: tuple[Reminded, ...]) -> None:
+    for reminder in reminders:
+        session_reminded.send_robust(sender=Reminded, reminder=reminder)
 
 
 def _raise_revision(user_id: int) -> tuple[int, datetime]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any, ClassVar
 
 from django.conf import settings
@@ -163,8 +164,11 @@ class Session(models.Model):
         """Seconds before the end: the session's own, or else those of its user's profile."""
         return list(self.user.reminders if self.reminders is None else self.reminders)
 
-    def state(self, now: datetime) -> SessionState:
-        """The session as everybody shows it. Its own time never runs backwards."""
+    def state(self, now: datetime, tasks: Iterable[Task] | None = None) -> SessionState:
+        """The session as everybody shows it. Its own time never runs backwards.
+
+        `tasks`: its tasks, where they have been read already.
+        """
         now = max(now, self.updated_at)
         countdown = self.countdown
         return SessionState(
@@ -176,7 +180,7 @@ class Session(models.Model):
             created_at=self.created_at,
             user=self.user_id,
             reminders=self.reminders,
-            tasks=[task.state() for task in self.tasks.all()],
+            tasks=[task.state() for task in (self.tasks.all() if tasks is None else tasks)],
             timer=TimerState(
                 status=self.status,  # type: ignore[arg-type]
                 version=self.version,
@@ -248,7 +252,7 @@ class Space(models.Model):
             type=self.type,  # type: ignore[arg-type]
             x=self.x,
             y=self.y,
-            image=public_url(static(f"sky/{self.type}-{self.look}.svg")),
+            image=public_url(_picture(f"sky/{self.type}-{self.look}.svg")),
             created_at=self.created_at,
             title=self.session.title,
             focused_minutes=(self.session.focused_ms or 0) // 60_000,
@@ -316,6 +320,12 @@ class Epoch(models.Model):
 
     def __str__(self) -> str:
         return str(self.value)
+
+
+@cache
+def _picture(name: str) -> str:
+    """There are twelve, and making a URL anew takes longer than the rest of a body's state."""
+    return static(name)
 
 
 def public_url(path: str) -> str:

@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 WIDTH, HEIGHT = 800, 300
 MARGIN = 20  # a body's middle stays this far from the edge
+COLUMNS, ROWS = WIDTH - 2 * MARGIN + 1, HEIGHT - 2 * MARGIN + 1  # where a middle may be
 STAR_RADII = (4, 9)
 PLANET_RADII = (10, 16)
 PLANET_FULL_GROWN_MINUTES = 180
@@ -70,7 +71,9 @@ def _zone(name: str) -> tzinfo:
 
 def _roomiest(dice: Random, taken: Sequence[Place]) -> Place:
     """A place with room: the best of a few by chance, or the first of all that does not touch."""
-    best = max((_anywhere(dice) for _ in range(TRIES)), key=lambda place: _room(place, taken))
+    if not taken:
+        return _anywhere(dice)
+    best = max([_anywhere(dice) for _ in range(TRIES)], key=lambda place: _room(place, taken))
     if _room(best, taken) >= APART**2 or len(taken) >= MOST_APART:
         return best
     grid = [
@@ -83,10 +86,18 @@ def _roomiest(dice: Random, taken: Sequence[Place]) -> Place:
 
 
 def _anywhere(dice: Random) -> Place:
-    return dice.randint(MARGIN, WIDTH - MARGIN), dice.randint(MARGIN, HEIGHT - MARGIN)
+    return MARGIN + _below(COLUMNS, dice), MARGIN + _below(ROWS, dice)
+
+
+def _below(limit: int, dice: Random) -> int:
+    """What `dice.randrange(limit)` gives, in a third of its time, which is most of a body's."""
+    bits = limit.bit_length()
+    while (number := dice.getrandbits(bits)) >= limit:
+        pass
+    return number
 
 
 def _room(place: Place, taken: Sequence[Place]) -> int:
     """The squared distance to the nearest (whole numbers: this is what placing costs)."""
     x, y = place
-    return min(((x - a) ** 2 + (y - b) ** 2 for a, b in taken), default=WIDTH**2)
+    return min([(x - a) ** 2 + (y - b) ** 2 for a, b in taken], default=WIDTH**2)

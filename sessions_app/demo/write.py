@@ -126,8 +126,9 @@ class Written:
         if step.action not in KEPT:
             return data
         assert session.ended_at is not None
-        taken = self._taken[sky_of(session)]
-        space = new_space(session, taken=taken, seed=planned.sky_seed)
+        sky = sky_of(session)
+        taken = self._taken[sky]
+        space = new_space(session, sky=sky, taken=taken, seed=planned.sky_seed)
         space.pk = next(self._numbers[Space])
         taken.append((space.x, space.y))
         self.spaces.append(space)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import secrets
+import random
+from collections.abc import Sequence
 from datetime import date, timedelta
 
 from django.conf import settings
@@ -11,11 +12,16 @@ from sessions_app import spaces
 from sessions_app.models import Session, Space
 
 
-def new_space(session: Session, *, taken: list[tuple[int, int]], seed: int | None = None) -> Space:
-    """The star or planet of a session that has just ended, not saved yet. `seed`: or by chance."""
+def new_space(
+    session: Session, *, sky: date, taken: Sequence[spaces.Place], seed: int | None = None
+) -> Space:
+    """The star or planet of a session that has just ended, not saved yet.
+
+    `sky`: of `sky_of`, with the middles `taken` there. `seed`: by chance if None.
+    """
     assert session.ended_at is not None
     assert session.focused_ms is not None
-    seed = secrets.randbits(31) if seed is None else seed
+    seed = random.getrandbits(31) if seed is None else seed  # looks, not a secret
     body = spaces.body(
         timedelta(milliseconds=session.focused_ms),
         seed=seed,
@@ -26,7 +32,7 @@ def new_space(session: Session, *, taken: list[tuple[int, int]], seed: int | Non
         user_id=session.user_id,
         session=session,
         type=body.type,
-        sky=sky_of(session),
+        sky=sky,
         seed=seed,
         x=body.x,
         y=body.y,
@@ -45,8 +51,6 @@ def sky_of(session: Session) -> date:
     )
 
 
-def taken_places(session: Session) -> list[tuple[int, int]]:
-    """The middles of the bodies that are already in the sky of that month."""
-    return list(
-        Space.objects.filter(user_id=session.user_id, sky=sky_of(session)).values_list("x", "y")
-    )
+def taken_places(user_id: int, sky: date) -> list[spaces.Place]:
+    """The middles of the bodies that are already in this sky of the user's."""
+    return list(Space.objects.filter(user_id=user_id, sky=sky).values_list("x", "y"))

@@ -11,7 +11,7 @@ from sessions_app.events import Cause, SessionState
 from sessions_app.exceptions import AnotherSessionIsActive
 from sessions_app.ledger import Actor, Turn, turn
 from sessions_app.models import Session, in_ms
-from sessions_app.services.sky import new_space, taken_places
+from sessions_app.services.sky import new_space, sky_of, taken_places
 
 Rule = Callable[[Countdown, datetime], Countdown]
 
@@ -77,7 +77,8 @@ def _apply(
     if after.status not in {Status.COMPLETED, Status.FINISHED}:
         return t.record(session, kind, data)
     late_ms = in_ms(t.now - after.ended_at) if after.ended_at else 0
-    space = new_space(session, taken=taken_places(session))
+    sky = sky_of(session)
+    space = new_space(session, sky=sky, taken=taken_places(session.user_id, sky))
     space.save()
     return t.record(
         session,

@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 
 from accounts import logins
+from realtime import groups
 from realtime import publisher as publisher_module
+from realtime.groups import Message, channel_layer
 from realtime.publisher import Publisher
 from sessions_app import services
 from sessions_app.events import SessionChanged, session_changed
@@ -23,20 +25,22 @@ PROMPTLY_S = 0.5  # far less than what a publisher is patient for
 
 
 class Layer:
-    """A channel layer that notes what it is sent, and does as it is told."""
+    """Notes what the groups are sent, and does as it is told."""
 
     def __init__(self) -> None:
         self.sent: list[tuple[str, dict[str, Any]]] = []
+        self.round_trips = 0
         self.fails = False
         self.hangs = threading.Event()
         self.hangs.set()  # not hanging
 
-    async def group_send(self, group: str, message: dict[str, Any]) -> None:
+    async def send_all(self, messages: list[Message]) -> None:
         while not self.hangs.is_set():  # noqa: ASYNC110 -- another thread sets it
             await asyncio.sleep(0.005)
         if self.fails:
             raise ConnectionRefusedError
-        self.sent.append((group, message))
+        self.sent += messages
+        self.round_trips += 1
 
     @property
     def numbers(self) -> list[int]:
@@ -46,7 +50,7 @@ class Layer:
 @pytest.fixture
 def layer(monkeypatch: pytest.MonkeyPatch) -> Layer:
     layer = Layer()
-    monkeypatch.setattr(publisher_module, "channel_layer", lambda: layer)
+    monkeypatch.setattr(groups, "send_all", layer.send_all)
     return layer
 
 
@@ -92,6 +96,35 @@ def test_the_order_of_each_thread_is_kept(publisher: Publisher, layer: Layer) ->
     for user in range(5):
         sent = [message["n"] for group, message in layer.sent if group == f"user.{user}"]
         assert sent == list(range(100))
+
+
+def test_a_burst_costs_a_round_trip_for_each_hundred(publisher: Publisher, layer: Layer) -> None:
+    layer.hangs.clear()
+    publisher.put(0, {"n": 0})
+    wait_until(lambda: not publisher._queue)  # it is on its way, alone
+    for n in range(1, 250):
+        publisher.put(n, {"n": n})
+    layer.hangs.set()
+    assert publisher.flush()
+    assert layer.numbers == list(range(250))
+    assert layer.round_trips == 4
+
+
+def test_a_flush_waits_for_what_was_put_just_before(publisher: Publisher, layer: Layer) -> None:
+    for n in range(500):
+        publisher.put(1, {"n": n})
+        assert publisher.flush()
+        assert len(layer.sent) == n + 1
+
+
+async def test_a_group_of_the_layer_hears_what_is_sent_in_its_order() -> None:
+    channel = await channel_layer().new_channel()
+    await groups.join([groups.of_user(1), groups.of_user(2)], channel)
+    sent = [(groups.of_user(n % 3), {"n": n, "frame": "\u2603"}) for n in range(30)]
+    await groups.send_all(sent)
+    heard = [await channel_layer().receive(channel) for _ in range(20)]
+    assert heard == [message for group, message in sent if group != "user.0"]
+    await channel_layer().flush()
 
 
 def test_putting_returns_at_once_while_redis_hangs(publisher: Publisher, layer: Layer) -> None:

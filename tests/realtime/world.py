@@ -20,7 +20,7 @@ from accounts import logins
 from accounts.models import Login
 from accounts.tokens import AccessToken, pair_of
 from benchmarks.device import Account, Frame
-from realtime import publisher
+from realtime import groups, publisher
 from realtime.database import in_database
 from realtime.hub import Hub
 from sessions_app import services
@@ -166,7 +166,7 @@ def database_down() -> Iterator[None]:
 def messages_lost() -> Iterator[None]:
     """Nothing that is published arrives."""
 
-    async def lose(group: str, message: dict[str, Any]) -> None:
+    async def lose(together: list[groups.Message]) -> None:
         pass
 
     publisher.flush()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import random
 import re
-import secrets
 from collections import Counter, defaultdict
 from datetime import UTC, datetime, timedelta
 from io import StringIO
@@ -150,7 +150,7 @@ def by_services(year: Any, ada: Person, monkeypatch: pytest.MonkeyPatch) -> None
             ledger, "_raise_revision", lambda user, at=step.at: (raise_revision(user)[0], at)
         )
         monkeypatch.setattr(sweep, "database_now", lambda at=step.at: at)
-        monkeypatch.setattr(secrets, "randbits", lambda _, seed=planned.sky_seed: seed)
+        monkeypatch.setattr(random, "getrandbits", lambda _, seed=planned.sky_seed: seed)
         match step.action:
             case "create":
                 reminders = None if planned.reminders is None else list(planned.reminders)

@@ -124,16 +124,16 @@ def test_a_sky_that_is_full_still_takes_a_body() -> None:
 def test_each_month_is_a_sky_of_its_own(ada: Person) -> None:
     for _ in range(2):
         session = services.finish(ada.has_running().id, by=ada.actor)
-    ended = Session.objects.select_related("user").get(pk=session.id)
-    assert len(sky.taken_places(ended)) == 2
+    month = sky.sky_of(Session.objects.select_related("user").get(pk=session.id))
+    assert len(sky.taken_places(ada.user_id, month)) == 2
     Space.objects.update(sky=date(2026, 1, 1))
-    assert sky.taken_places(ended) == []
+    assert sky.taken_places(ada.user_id, month) == []
 
 
 def test_another_users_bodies_are_not_in_the_way(ada: Person, eve: Person) -> None:
     services.finish(eve.has_running().id, by=eve.actor)
     session = Session.objects.get(pk=services.finish(ada.has_running().id, by=ada.actor).id)
-    assert len(sky.taken_places(session)) == 1  # its own
+    assert len(sky.taken_places(ada.user_id, sky.sky_of(session))) == 1  # its own
 
 
 # -- when it is ----------------------------------------------------------------------------------

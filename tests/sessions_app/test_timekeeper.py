@@ -112,7 +112,7 @@ def test_a_crowd_ends_in_batches(patient: None) -> None:
 def test_the_bulk_path_gives_what_a_single_change_would(
     ada: Person, eve: Person, announced: Listen, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("secrets.randbits", lambda _: 7)
+    monkeypatch.setattr("random.getrandbits", lambda _: 7)
     for person in (ada, eve):
         session = person.has_running(duration=45)
         services.add_task(session.id, by=person.actor, title="Outline", duration=5)
