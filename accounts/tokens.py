@@ -5,7 +5,6 @@ successor of one token get the same pair, letter for letter, and nothing has to 
 """
 
 import hashlib
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Self
@@ -99,34 +98,11 @@ def admit(token: str) -> Admission:
 
     Raises TokenNotValid, TokenExpired or Revoked. Errors of the database come through as they are.
     """
-    (answer,) = admit_all([token])
-    if isinstance(answer, TokenNotValid):
-        raise answer
-    return answer
-
-
-def admit_all(tokens: Sequence[str]) -> list[Admission | TokenNotValid]:
-    """The same for many at once, still in one query: an admission or the reason against it."""
-    claims = [_claims_or_refusal(token) for token in tokens]
-    asked = {c.login_id for c in claims if isinstance(c, Claims)}
-    if not asked:
-        return [c for c in claims if isinstance(c, TokenNotValid)]
-    logins = Login.objects.standing().select_related("user").in_bulk(asked)
-    seen_long_ago = datetime.now(UTC) - SEEN_EVERY
-    if unseen := [pk for pk, login in logins.items() if login.last_seen < seen_long_ago]:
-        Login.objects.touch(unseen)
-    return [c if isinstance(c, TokenNotValid) else _admission(c, logins) for c in claims]
-
-
-def _claims_or_refusal(token: str) -> Claims | TokenNotValid:
-    try:
-        return Claims.of(AccessToken, token)
-    except TokenNotValid as refusal:
-        return refusal
-
-
-def _admission(claims: Claims, logins: dict[int, Login]) -> Admission | TokenNotValid:
-    login = logins.get(claims.login_id)
-    if login is None or login.user_id != claims.user_id:
-        return Revoked()
+    claims = Claims.of(AccessToken, token)
+    standing = Login.objects.standing().select_related("user")
+    login = standing.filter(pk=claims.login_id, user=claims.user_id).first()
+    if login is None:
+        raise Revoked
+    if datetime.now(UTC) - login.last_seen > SEEN_EVERY:
+        Login.objects.touch([login.pk])
     return Admission(user=login.user, login=login, expires_at=claims.expires_at)

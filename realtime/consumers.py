@@ -17,8 +17,8 @@ from channels.consumer import AsyncConsumer
 from django.conf import settings
 from django.db import Error as DatabaseError
 
+from accounts.arrivals import Arrival
 from accounts.exceptions import TokenNotValid
-from accounts.tokens import Admission
 from realtime import auth, messages
 from realtime.clock import clock
 from realtime.close_codes import Close
@@ -46,7 +46,7 @@ class DeviceConsumer(AsyncConsumer):
     def __init__(self) -> None:
         self.id = secrets.token_hex(8)
         self.tick_every_ms: int | None = None  # none before `ready`
-        self.admission: Admission | None = None
+        self.arrival: Arrival | None = None
         self.room: Room | None = None
         self.device = ""
         self.joined_at = 0.0  # on the loop's clock
@@ -129,7 +129,7 @@ class DeviceConsumer(AsyncConsumer):
 
     @property
     def login_id(self) -> int | None:
-        return self.admission.login.pk if self.admission else None
+        return self.arrival.login_id if self.arrival else None
 
     def told(self, frame: str, revision: int | None) -> None:
         """Passes on what happened; what happens before `ready` is sent waits for it."""
@@ -186,10 +186,10 @@ class DeviceConsumer(AsyncConsumer):
     async def _handle(self, frame: messages.Inbound) -> None:
         if isinstance(frame, messages.Authenticate):
             await self._authenticate(frame)
-        elif self.admission is None:
+        elif self.arrival is None:
             self.close(Close.NOT_AUTHENTICATED, "not_authenticated")
         elif isinstance(frame, messages.Command):
-            await self._command(frame, Actor(self.admission.user.pk, self.device))
+            await self._command(frame, Actor(self.arrival.user_id, self.device))
         elif isinstance(frame, messages.Ping):
             received = clock.now_ms()
             self.say(
@@ -214,7 +214,7 @@ class DeviceConsumer(AsyncConsumer):
         if "authenticate" in self._timers:
             self._timers.pop("authenticate").cancel()  # it came in time, however long we take
         try:
-            admission = await self.hub.entrance.admit(frame.token)
+            arrival = await self.hub.entrance.admit(frame.token)
         except TokenNotValid as error:
             self.close(Close.NOT_AUTHENTICATED, error.code)
             return
@@ -222,18 +222,18 @@ class DeviceConsumer(AsyncConsumer):
             log.error("cannot check a token: %s", error)
             self.close(Close.RESTARTING, "unavailable")
             return
-        if self.admission is not None and self.admission.user.pk != admission.user.pk:
+        if self.arrival is not None and self.arrival.user_id != arrival.user_id:
             self.close(Close.NOT_ALLOWED, "another_user")
             return
-        self.admission = admission
-        self.device = frame.device or admission.login.device
-        left_s = admission.expires_at.timestamp() - clock.now_ms() / 1000
+        self.arrival = arrival
+        self.device = frame.device or arrival.device
+        left_s = arrival.expires_at.timestamp() - clock.now_ms() / 1000
         self._after("token", max(0.0, left_s), self._token_expired)
         if self.room is None:
             # Join, then read: a change in between arrives twice rather than never, and the client
             # keeps the higher version.
             self.joined_at = self.loop.time()
-            self.room = await self.hub.join(admission.user.pk, self)
+            self.room = await self.hub.join(arrival.user_id, self)
             if is_draining():  # those that were here have been told already
                 self.restarting()
                 return
@@ -265,11 +265,11 @@ class DeviceConsumer(AsyncConsumer):
 
     async def _send_ready(self, since: int | None, epoch: str | None) -> None:
         """Where things stand; then what happened while we read it."""
-        assert self.admission is not None
+        assert self.arrival is not None
         assert self.room is not None
         if self._waiting is None:
             self._waiting = []  # what is newer must not come before what is older
-        seen = Seen(self.admission.user.pk, since, epoch)
+        seen = Seen(self.arrival.user_id, since, epoch)
         missed, active = await self.hub.entrance.where_things_stand(seen)
         self.room.read_by_one(missed.revision)
         if active is not None:
@@ -277,9 +277,9 @@ class DeviceConsumer(AsyncConsumer):
         self.say(
             messages.Ready(
                 connection=self.id,
-                user=self.admission.user.pk,
+                user=self.arrival.user_id,
                 server_time=clock.now(),
-                token_expires_at=self.admission.expires_at,
+                token_expires_at=self.arrival.expires_at,
                 heartbeat_s=settings.HEARTBEAT_S,
                 epoch=missed.epoch,
                 revision=missed.revision,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from accounts.tokens import Admission, admit_all
+from accounts.arrivals import Arrival, admit_all
 from realtime.batches import Batches
 from realtime.clock import clock
 from realtime.database import in_database
@@ -22,12 +22,10 @@ class Entrance:
     """One per event loop; the hub has it."""
 
     def __init__(self) -> None:
-        self._tokens: Batches[str, Admission] = Batches(
-            lambda tokens: in_database(admit_all, tokens)
-        )
+        self._tokens: Batches[str, Arrival] = Batches(lambda tokens: in_database(admit_all, tokens))
         self._seen: Batches[Seen, Standing] = Batches(lambda seen: in_database(_read_all, seen))
 
-    async def admit(self, token: str) -> Admission:
+    async def admit(self, token: str) -> Arrival:
         """Who presents this access token. Raises `TokenNotValid` and the database's errors."""
         return await self._tokens.ask(token)
 

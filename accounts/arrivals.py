@@ -1,0 +1,64 @@
+"""Who comes in by the thousands: the tokens of many sockets, checked in one query.
+
+A socket keeps what it is told here for as long as it lives, so that is little: not the rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from django.db import connection
+
+from accounts.exceptions import Revoked, TokenNotValid
+from accounts.models import SEEN_EVERY, Login, User
+from accounts.tokens import AccessToken, Claims
+
+_STANDING = f"""
+    SELECT login.id, login.user_id, login.device, login.last_seen
+    FROM {Login._meta.db_table} login JOIN {User._meta.db_table} u ON u.id = login.user_id
+    WHERE login.id = ANY(%s) AND login.ended_at IS NULL AND u.is_active
+"""  # noqa: S608 -- the names of our own tables
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """An active user, by a login that stands, until `expires_at`; `device` is the login's name."""
+
+    user_id: int
+    login_id: int
+    device: str
+    expires_at: datetime
+
+
+def admit_all(tokens: Sequence[str]) -> list[Arrival | TokenNotValid]:
+    """For each access token who presents it, or the reason against it: see `tokens.admit`.
+
+    One query; now and then a write of `last_seen`. Errors of the database come through.
+    """
+    claims = [_claims_or_refusal(token) for token in tokens]
+    standing: dict[int, tuple[int, str]] = {}
+    if asked := {c.login_id for c in claims if isinstance(c, Claims)}:
+        with connection.cursor() as cursor:
+            cursor.execute(_STANDING, [list(asked)])
+            rows = cursor.fetchall()
+        standing = {login: (user, device) for login, user, device, _ in rows}
+        seen_long_ago = datetime.now(UTC) - SEEN_EVERY
+        if unseen := [login for login, _, _, last_seen in rows if last_seen < seen_long_ago]:
+            Login.objects.touch(unseen)
+    return [c if isinstance(c, TokenNotValid) else _arrival(c, standing) for c in claims]
+
+
+def _claims_or_refusal(token: str) -> Claims | TokenNotValid:
+    try:
+        return Claims.of(AccessToken, token)
+    except TokenNotValid as refusal:
+        return refusal
+
+
+def _arrival(claims: Claims, standing: dict[int, tuple[int, str]]) -> Arrival | TokenNotValid:
+    user, device = standing.get(claims.login_id, (None, ""))
+    if user != claims.user_id:
+        return Revoked()
+    return Arrival(user, claims.login_id, device, claims.expires_at)
