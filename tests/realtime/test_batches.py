@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import pytest
 from django.db import OperationalError
 
-from realtime.batches import AT_ONCE, MOST, Batches
+from realtime.batches import AT_ONCE, LINGER_S, MOST, Batches
 
 UNANSWERABLE = 9_999
 
@@ -117,7 +117,32 @@ async def test_who_goes_away_while_waiting_takes_no_answer_from_the_others(
         assert await stays == 4
 
 
-async def test_after_all_is_answered_the_next_question_goes_at_once(
+async def test_while_batch_follows_batch_each_waits_a_moment_for_more(
+    oracle: Oracle, batches: Batches[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    oracle.may_speak.set()
+    await batches.ask(1)
+    lingered = []
+    real = asyncio.sleep
+
+    async def sleep(seconds: float) -> None:
+        """Meanwhile others come."""
+        lingered.append(seconds)
+        if not late:
+            late.extend(asyncio.ensure_future(batches.ask(n)) for n in (3, 4))
+        await real(0)
+        await real(0)
+
+    late: list[asyncio.Future[int]] = []
+    monkeypatch.setattr("realtime.batches.asyncio.sleep", sleep)
+    assert await batches.ask(2) == 4
+    async with asyncio.timeout(5):
+        assert await asyncio.gather(*late) == [6, 8]
+    assert lingered[0] == LINGER_S
+    assert oracle.asked[:2] == [[1], [2, 3, 4]]
+
+
+async def test_after_all_is_answered_the_next_question_is_answered_too(
     oracle: Oracle, batches: Batches[int, int]
 ) -> None:
     oracle.may_speak.set()
