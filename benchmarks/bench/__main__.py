@@ -52,11 +52,15 @@ class Run:
         self.cores = machine.Cores.of_this_machine()
         self.checkout = Checkout(ROOT)
         self.home = self.checkout.space / "bench"
-        self.build = self.home / "build"
         self.pace = QUICK if given.quick else Pace()
         if given.seconds:
             self.pace = replace(self.pace, measured=given.seconds)
-        self.result: dict[str, Any] = {"rows": [], "left_out": [], "seconds": self.pace.measured}
+        self.result: dict[str, Any] = {
+            "rows": [],
+            "left_out": [],
+            "disturbed": {},
+            "seconds": self.pace.measured,
+        }
 
     @property
     def is_whole(self) -> bool:
@@ -81,7 +85,7 @@ class Run:
 
     def go(self) -> None:
         say(f"Cores: {self.cores.words()}.")
-        command = client.build(self.build)
+        command = client.build(self.home)
         if client.is_slow(command):
             self.leave_out("the load client in C (no compiler): the slower one in Python is used")
         spaces = [name for name in (UVICORN, DAPHNE) if self.is_asked(name)]
@@ -100,7 +104,7 @@ class Run:
             bench = Bench(made, self.cores, command, self.pace)
             if self.wants(TICKS):
                 contenders = {name: space(bench, name) for name in spaces}
-                contenders |= {one.name: peer(bench, one, self.build) for one in peers}
+                contenders |= {one.name: peer(bench, one, self.home) for one in peers}
                 rows, skipped = ticks.take(
                     bench, contenders, cases, self.left_s, again=self.is_whole
                 )
@@ -113,12 +117,17 @@ class Run:
 
     def take(self, what: str, take: others.Take, bench: Bench) -> None:
         say(f"\n{what} ...")
+        watch = machine.WatchAll(self.cores)
         try:
             self.result[what] = take(bench, self.result["rows"])
         except (PartFailed, client.Failed, others.NotHere) as error:
             self.leave_out(f"{what}: {error}")
         else:
             say(report.lines(self.result[what]))
+            foreign = watch.foreign() or 0.0
+            if foreign > machine.DISTURBED_ALL:
+                self.result["disturbed"][what] = round(foreign, 2)
+                say(f"  disturbed: other programs took {foreign:.0%} of a core meanwhile")
 
     def pin(self, made: Stage) -> None:
         """All but the servers that are measured: ourselves, PostgreSQL, Valkey."""
@@ -138,7 +147,7 @@ class Run:
             if one.name in known:
                 try:
                     with step(f"Preparing {one.name}"):
-                        one.prepare(self.build)
+                        one.prepare(self.home)
                 except CannotRun as why:
                     self.leave_out(f"{one.name}: {why}")
                 else:

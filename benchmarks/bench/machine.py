@@ -19,6 +19,7 @@ TICK_S = 1 / os.sysconf("SC_CLK_TCK")
 # punctuality; of the load's cores it makes ticks look later than they were.
 DISTURBED_SERVER = 0.03
 DISTURBED_LOAD = 0.10
+DISTURBED_ALL = DISTURBED_SERVER + DISTURBED_LOAD
 
 
 @dataclass(frozen=True)
@@ -131,6 +132,26 @@ class Watch:
         servers = sum(cpu_s(pid) for pid in self._servers)
         ours = _tree_cpu_s(os.getpid(), without=set(self._servers))
         return time.monotonic(), busy_server, busy_load, servers, ours
+
+
+class WatchAll:
+    """The same for all of our cores together, where servers come and go meanwhile."""
+
+    def __init__(self, cores: Cores) -> None:
+        self._cores = cores.server | cores.load
+        self._before = self._look()
+
+    def foreign(self) -> float | None:
+        """In cores. None: it cannot be told."""
+        if self._before is None or (now := self._look()) is None:
+            return None
+        at, busy, ours = (new - old for new, old in zip(now, self._before, strict=True))
+        return max(0.0, (busy - ours) / at)
+
+    def _look(self) -> tuple[float, float, float] | None:
+        if not (LINUX and self._cores):
+            return None
+        return time.monotonic(), _busy_s(self._cores), _tree_cpu_s(os.getpid(), set())
 
 
 def is_disturbed(foreign: dict[str, float]) -> bool:

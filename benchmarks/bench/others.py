@@ -54,7 +54,9 @@ def _storm(bench: Bench, per_session: int) -> Figures:
             warm.connected()
         assert part.pid is not None
         used_s = machine.cpu_s(part.pid)
-        with client.load(bench.client, sockets=STORM, connect_rate=0, **options) as load:
+        with client.load(
+            bench.client, sockets=STORM, connect_rate=0, patience=30, **options
+        ) as load:
             connected = load.connected()
             used_s = machine.cpu_s(part.pid) - used_s
             load.begin()
@@ -65,6 +67,7 @@ def _storm(bench: Bench, per_session: int) -> Figures:
         "seconds": connected["seconds"],
         "median_s": connected["median_s"],
         "errors": connected["errors"],
+        "closed": connected["closed"],
         "cpu_s": round(used_s, 2),
         "missed_afterwards": report["missed"],
         "p99_ms_afterwards": report["p99_ms"],
@@ -74,7 +77,8 @@ def _storm(bench: Bench, per_session: int) -> Figures:
 # -- a command on one process, the frame on the other --------------------------------------------
 
 TICKING = 1_000
-PAIRS, COMMANDS, PAUSE_S = 8, 30, 0.35  # a socket may say 40 frames at once, then two a second
+PAIRS, COMMANDS, PAUSE_S = 4, 36, 0.4  # a socket may say 40 frames at once, then two a second
+TICKS_MEANWHILE_S = 12
 
 
 def latency(bench: Bench, _rows: list[Figures]) -> Figures:
@@ -88,7 +92,7 @@ def latency(bench: Bench, _rows: list[Figures]) -> Figures:
             protocol="space",
             sockets=TICKING,
             per_session=10,
-            seconds=10,
+            seconds=TICKS_MEANWHILE_S,
             tokens=bench.stage.tokens_file,
         ) as load,
     ):
@@ -96,7 +100,7 @@ def latency(bench: Bench, _rows: list[Figures]) -> Figures:
         time.sleep(1)
         load.begin()
         waits = asyncio.run(_commands(bench, one, two))
-        load.measured(10)
+        load.measured(TICKS_MEANWHILE_S)
         report = load.report()
     return {
         "commands": len(waits),
@@ -178,7 +182,7 @@ def redis(bench: Bench, rows: list[Figures]) -> Figures:
 
 READERS, STALLED = 80, 20
 EDITS_PER_S = 15.0  # under the limit of requests of one user
-STALLED_S = 20
+STALLED_S = 25
 
 
 def stalled(bench: Bench, _rows: list[Figures]) -> Figures:

@@ -14,6 +14,26 @@ HEADING = (
     f"{'':28} {'a session':>9} {'sockets':>8} {'CPU ms/1000':>11} {'core':>6} "
     f"{'p50 ms':>8} {'p99 ms':>8} {'max ms':>8} {'KB':>6}"
 )
+# What was done for the figures besides ticks.
+MEANING = {
+    "storm": """\
+A server that nobody is connected to; then all sockets connect at once, authenticate and say what
+they have seen, as devices do after a network has come back. *Seconds* until the last one has its
+`ready`; in the three seconds after it none may miss a tick. PostgreSQL runs beside the load.""",
+    "latency": """\
+Two server processes, both on the server's core, 500 sockets
+ticking on each. Four users pause and resume in turn on one process; measured is from sending the
+command to the frame on a device at the other process. The devices are Python, beside the load.""",
+    "ends": "From `python -m benchmarks.ends`.",
+    "redis": "Counted by Valkey itself, in the seconds of the row with 10,000 sockets above.",
+    "stalled": """\
+A hundred sockets of one user, whose session has forty tasks: each change of it is a frame of 9 KB
+to all of them. It is renamed again and again. Twenty sockets stop reading; *cut* is how many of
+them the server has got rid of by the end. *Without*: the same, but all read.""",
+    "rest": """\
+One server process on one core; sixteen connections that are kept, each asking again as soon as it
+is answered. Every request is of another user than the one before. CPU is that of the server.""",
+}
 LIBRARIES = ("django", "channels", "channels-redis", "uvicorn", "uvloop", "websockets", "daphne")
 
 
@@ -190,7 +210,10 @@ def _others(result: Result) -> str:
     parts = []
     for name, title in titles.items():
         if name in result:
-            parts.append(f"## {title}\n\n{_figures(result[name])}")
+            parts.append(f"## {title}\n\n{MEANING[name]}\n\n{_figures(result[name])}")
+            if name in result["disturbed"]:
+                share = result["disturbed"][name]
+                parts.append(f"Disturbed: other programs took {share:.0%} of a core meanwhile.")
     return "\n\n".join(parts)
 
 

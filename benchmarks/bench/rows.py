@@ -133,6 +133,7 @@ def measure(bench: Bench, contender: Contender, case: Case, **more: Any) -> Row:
         ) as load:
             connected = load.connected()
             row["connect_s"], row["errors"] = connected["seconds"], connected["errors"]
+            row["refused"] = connected["closed"]
             if connected["sockets"] < case.sockets * AT_LEAST_IN:
                 return row | {"saturated": True, "why": f"{connected['errors']} did not connect"}
             time.sleep(bench.pace.warm_up)

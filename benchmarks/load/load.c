@@ -36,7 +36,10 @@ enum { TEXT = 1, CLOSE = 8, PING = 9, PONG = 10 };
 #define PER_ADDRESS 20000 /* sockets from one source address: there are 28,000 ports */
 #define GRACE_US 1500000
 #define LARGEST (1 << 20)
-#define STALLED_BUFFER 2304 /* bytes: what a client that stops reading takes in the kernel */
+/* Bytes. What a client that stops reading takes in its kernel; and segments as over a real network:
+   for the large ones of the loopback interface the server's kernel would keep megabytes. */
+#define STALLED_BUFFER 2304
+#define STALLED_SEGMENT 1460
 
 struct client {
   int fd;
@@ -128,9 +131,10 @@ static void open_one(int i) {
   setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
   setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
   if (i < stall) {
-    int small = STALLED_BUFFER;
+    int small = STALLED_BUFFER, ethernet = STALLED_SEGMENT;
     c->stalled = 1;
     setsockopt(c->fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
+    setsockopt(c->fd, IPPROTO_TCP, TCP_MAXSEG, &ethernet, sizeof ethernet);
   }
   if (i >= PER_ADDRESS) {
     struct sockaddr_in here = {.sin_family = AF_INET};
@@ -344,6 +348,17 @@ static int ascending(const void *a, const void *b) {
   return (x > y) - (x < y);
 }
 
+static void print_closed(void) {
+  const char *comma = "";
+  printf("\"closed\": {");
+  for (int code = 0; code < 5000; code++)
+    if (closed_codes[code]) {
+      printf("%s\"%d\": %d", comma, code, closed_codes[code]);
+      comma = ", ";
+    }
+  printf("}");
+}
+
 static void connect_all(void) {
   began_us = clock_us(CLOCK_MONOTONIC);
   while (joined + failed < sockets) {
@@ -356,9 +371,11 @@ static void connect_all(void) {
   int64_t took = clock_us(CLOCK_MONOTONIC) - began_us;
   for (int i = 0; i < opened; i++) /* whoever is not in by now stays out */
     if (clients[i].state != IN) gone(&clients[i], 1006);
-  printf("connected {\"seconds\": %.3f, \"errors\": %d, \"sockets\": %d, \"first_s\": %.3f, \"median_s\": %.3f}\n",
+  printf("connected {\"seconds\": %.3f, \"errors\": %d, \"sockets\": %d, \"first_s\": %.3f, \"median_s\": %.3f, ",
          (double)took / 1e6, sockets - joined, joined, joined ? (double)joined_us[0] / 1e6 : 0,
          joined ? (double)joined_us[joined / 2] / 1e6 : 0);
+  print_closed();
+  puts("}");
   fflush(stdout);
 }
 
@@ -409,7 +426,6 @@ static void report(void) {
   static const int upper_ms[] = {1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 1000000};
   uint32_t least = UINT32_MAX, most = 0;
   int64_t count = 0, missed = 0;
-  const char *comma = "";
   struct rusage used;
   for (int i = 0; i < sockets; i++) {
     if (!clients[i].counted) continue;
@@ -435,13 +451,9 @@ static void report(void) {
     printf("%s[%d, %zu]", k ? ", " : "", upper_ms[k], to - from);
     from = to;
   }
-  printf("], \"closed\": {");
-  for (int code = 0; code < 5000; code++)
-    if (closed_codes[code]) {
-      printf("%s\"%d\": %d", comma, code, closed_codes[code]);
-      comma = ", ";
-    }
-  printf("}, \"cut\": %d, \"cpu_s\": %.3f}\n", cut(),
+  printf("], ");
+  print_closed();
+  printf(", \"cut\": %d, \"cpu_s\": %.3f}\n", cut(),
          (double)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) +
              (double)(used.ru_utime.tv_usec + used.ru_stime.tv_usec) / 1e6);
   fflush(stdout);
