@@ -1,4 +1,4 @@
-"""The ASGI application: HTTP to Django, `/ws/` to the consumer."""
+"""The ASGI applications: HTTP to Django, `/ws/` to the consumer, or only one of the two."""
 
 import os
 
@@ -12,8 +12,15 @@ from channels.routing import ProtocolTypeRouter  # noqa: E402
 from config.bodies import DiscardTooLarge  # noqa: E402
 from config.health import Health  # noqa: E402
 from config.one_thread import OneThread  # noqa: E402
-from realtime.routing import websocket_application  # noqa: E402
+from config.only import no_rest  # noqa: E402
+from realtime.routing import nowhere, websocket_application  # noqa: E402
 
-application = ProtocolTypeRouter(
-    {"http": Health(DiscardTooLarge(OneThread())), "websocket": websocket_application}
+rest = Health(DiscardTooLarge(OneThread()))
+
+application = ProtocolTypeRouter({"http": rest, "websocket": websocket_application})
+
+# What `serve --only` runs, where REST and sockets have processes of their own.
+only_rest = ProtocolTypeRouter({"http": rest, "websocket": nowhere})
+only_sockets = ProtocolTypeRouter(
+    {"http": Health(DiscardTooLarge(no_rest)), "websocket": websocket_application}
 )

@@ -55,6 +55,12 @@ class Server:
     def terminate(self) -> None:
         self._signal(signal.SIGTERM)
 
+    @property
+    def children(self) -> list[int]:
+        """The pids of the processes below it (Linux)."""
+        assert self.part.pid is not None
+        return children_of(self.part.pid)
+
     def seconds_to_exit(self, patience_s: float = 20.0) -> float:
         """Waits for it to be gone. Raises `TimeoutExpired`."""
         assert self.part.process is not None
@@ -73,6 +79,21 @@ class Server:
         os.kill(self.part.pid, number)
 
 
+def children_of(pid: int) -> list[int]:
+    try:
+        return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except FileNotFoundError:
+        return []
+
+
+def is_alive(pid: int) -> bool:
+    """Whether there is such a process, and it is more than a corpse."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
 @contextmanager
 def reserved_port() -> Iterator[int]:
     """A free port that nobody else gets until the end, while a server of ours may listen on it."""
@@ -87,12 +108,13 @@ def reserved_port() -> Iterator[int]:
 
 @contextmanager
 def servers(folder: Path, *kinds: str, **more: str) -> Iterator[list[Server]]:
-    """Ready servers of these kinds ("uvicorn", "daphne"), started at the same time."""
+    """Ready servers of these kinds ("uvicorn", "daphne --processes 2"), started together."""
     with ExitStack() as stack:
         started = []
         for number, kind in enumerate(kinds):
             port = stack.enter_context(reserved_port())
-            started.append(_server(folder / f"{kind}-{number}.log", kind, port, more))
+            log = folder / f"{kind.split()[0]}-{number}.log"
+            started.append(_server(log, kind, port, more))
             stack.callback(started[-1].part.stop)
             started[-1].part.start()
         for server in started:
@@ -129,15 +151,8 @@ async def stored(session_id: int, status: str, patience_s: float = 10.0) -> Sess
 
 
 def _server(log: Path, kind: str, port: int, more: dict[str, str]) -> Server:
-    command: list[str | Path] = [
-        sys.executable,
-        ROOT / "manage.py",
-        "serve",
-        "--port",
-        str(port),
-        "--server",
-        kind,
-    ]
+    manage: list[str | Path] = [sys.executable, ROOT / "manage.py"]
+    command = [*manage, "serve", "--port", str(port), "--server", *kind.split()]
     part = Part(kind, command, log, environment(**more), lambda _: _answers(port, "/readyz"))
     return Server(f"http://127.0.0.1:{port}", part)
 

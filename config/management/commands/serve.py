@@ -1,12 +1,36 @@
-"""`manage.py serve`: the whole app, HTTP and WebSocket, on uvicorn or Daphne."""
+"""`manage.py serve`: HTTP and WebSocket, or one of the two, on uvicorn or Daphne."""
 
-from argparse import ArgumentParser
+import os
+from argparse import ArgumentParser, ArgumentTypeError
+from functools import partial
 from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from config import serve
+from config.listening import listeners
+from config.processes import CannotStart, Processes
+
+APPS = {
+    None: serve.APP,
+    "rest": "config.asgi:only_rest",
+    "sockets": "config.asgi:only_sockets",
+}
+
+
+def usable_cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def processes(text: str) -> int:
+    if text == "auto":
+        return usable_cores()
+    if not text.isdigit() or int(text) < 1:
+        raise ArgumentTypeError("a number from 1 on, or auto")
+    return int(text)
 
 
 class Command(BaseCommand):
@@ -16,14 +40,46 @@ class Command(BaseCommand):
         parser.add_argument("--host", default="127.0.0.1")
         parser.add_argument("--port", type=int, default=8000)
         parser.add_argument("--server", choices=["uvicorn", "daphne"], default="uvicorn")
+        parser.add_argument(
+            "--processes",
+            type=processes,
+            default=1,
+            metavar="N",
+            help="so many servers behind the one port; auto: one for each usable core",
+        )
+        parser.add_argument(
+            "--only",
+            choices=["rest", "sockets"],
+            help="serve one part, where a proxy sends /ws/ to other processes than the rest",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        host, port = options["host"], options["port"]
-        self.stdout.write(f"Serving on http://{host}:{port} ({options['server']}).")
+        host, port, count = options["host"], options["port"], options["processes"]
+        app = APPS[options["only"]]
+        if options["server"] == "daphne":
+            run = partial(serve.run_daphne, host, port, app)
+        else:
+            run = partial(serve.run_uvicorn, host, port, settings.FORWARDED_ALLOW_IPS, app)
+        shared = f", {count} processes" if count > 1 else ""
+        self.stdout.write(f"Serving on http://{host}:{port} ({options['server']}{shared}).")
         try:
-            if options["server"] == "daphne":
-                serve.run_daphne(host, port)
+            if count == 1:
+                run()
             else:
-                serve.run_uvicorn(host, port, settings.FORWARDED_ALLOW_IPS)
+                self._share(run, host, port, count)
         except serve.CannotListen as error:
             raise CommandError(f"Cannot listen on {host}:{port}. {error}".strip()) from None
+        except CannotStart as error:
+            raise CommandError(str(error)) from None
+
+    def _share(self, run: Any, host: str, port: int, count: int) -> None:
+        if not hasattr(os, "fork"):
+            raise CommandError("This system has no fork: start several processes instead.")
+        import config.asgi  # noqa: F401 -- once, for all: what is wrong with it stops us here
+
+        try:
+            sockets = listeners(host, port, count)
+        except OSError as error:
+            raise serve.CannotListen(error.strerror or error) from None
+        self.stdout.flush()
+        Processes(lambda mine: run(sockets=mine), sockets).run()
