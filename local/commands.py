@@ -20,7 +20,7 @@ from local.run import run, stopped_by_signals
 from local.screenshots import screenshots
 
 ROOT = Path(__file__).resolve().parent.parent
-PASSED_ON = ("test", "manage", "demo", "bench")  # their arguments are for another program
+PASSED_ON = ("test", "manage", "demo", "bench", "load")  # their arguments are for another program
 LAST_PORT = 65_535
 NOT_RUNNING = "Space is not running in this checkout: start it with ./space run"
 
@@ -43,6 +43,17 @@ arguments:
   --sockets N        only with so many sockets
   --per-session K    devices to a session: a number, or all
   --seconds N        measured of each row (10)"""
+
+LOAD_ARGUMENTS = """\
+arguments:
+  --devices N        sockets, at most ten of a user (50)
+  --sessions M       of all users together; one of a user runs at a time (N / 5)
+  --minutes T        how long (2)
+  --url URL          another Space than the one that runs in this checkout; several times: its
+                     processes, over which devices spread
+  --users-file FILE  accounts, kept for the next run (.space/load/users.json)
+
+exit code: 0 all held, 1 something did not, 2 there was no run"""
 
 
 def _port(text: str) -> int:
@@ -84,6 +95,8 @@ def _run(checkout: Checkout, options: argparse.Namespace, here: Path) -> int:
             return bench(checkout, options.rest, here)
         case "screenshots":
             return screenshots(checkout)
+        case "load":
+            return load(checkout, options.rest)
         case "demo":
             return manage(checkout, ["demo", *options.rest], migrated=True)
         case _:
@@ -126,6 +139,19 @@ def env(checkout: Checkout) -> int:
         if name in given:
             say(f"{name}={given[name]}")
     return 0
+
+
+def load(checkout: Checkout, arguments: Sequence[str]) -> int:
+    if not any(argument.split("=")[0] == "--url" for argument in arguments):
+        instance = running(checkout.space)
+        if instance is None or not instance.address:
+            complain(f"{NOT_RUNNING}, or name another one with --url")
+            return 2
+        arguments = ["--url", instance.address, *arguments]
+    with stopped_by_signals():
+        checkout.venv.ensure(venv.TEST, os.environ)
+    python = str(checkout.venv.python)
+    return run_in_foreground([python, "-m", "benchmarks.load_generator", *arguments], os.environ)
 
 
 def manage(checkout: Checkout, arguments: Sequence[str], *, migrated: bool = False) -> int:
@@ -193,6 +219,11 @@ def _parser() -> argparse.ArgumentParser:
     bench_ = commands.add_parser("bench", help=about, description=about, epilog=BENCH_ARGUMENTS)
     bench_.formatter_class = argparse.RawDescriptionHelpFormatter
     bench_.add_argument("rest", nargs="*", help="see below")
+
+    about = "many devices that behave like people's, and check what they are told"
+    load_ = commands.add_parser("load", help=about, description=about, epilog=LOAD_ARGUMENTS)
+    load_.formatter_class = argparse.RawDescriptionHelpFormatter
+    load_.add_argument("rest", nargs="*", help="see below")
 
     about = "print the addresses and secrets of the Space that is running, for another process"
     commands.add_parser("env", help=about, description=about)

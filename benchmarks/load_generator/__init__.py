@@ -1,0 +1,14 @@
+"""`./space load`: many devices that behave like people's, and check what they are told.
+
+__main__.py    the command line
+run.py         one run: sign in, come, act, compare, report
+people.py      what somebody does who has a few devices and some sessions
+device.py      one device: its socket, and the way back after it was lost
+rest.py        requests; obeys 429
+accounts.py    who they are, kept for the next run
+
+rules.py       every rule that is checked, as one sentence each
+device_check.py, tick_check.py, user_check.py, log_check.py
+               the rules: pure, fed with frames and instants (milliseconds); tests feed them too
+histogram.py, lag.py, server_clock.py, state.py, tally.py, report.py
+"""

@@ -1,0 +1,64 @@
+"""What is checked: each rule by its name, and what was found against it.
+
+The rules are those of docs/protocol.md and of the README's "What it promises".
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+RULES = {
+    # ticks
+    "tick_off_its_second": "a tick says how much was left, at exactly that second of the deadline",
+    "tick_late": "a tick arrives before the next one is due",
+    "tick_early": "a tick does not arrive before its second",
+    "tick_of_a_stopped_session": "only a running session ticks",
+    "tick_of_an_old_version": "ticks of a version left behind end within 6 s",
+    "tick_repeated": "a second is told once to a socket",
+    "tick_not_asked_for": "`ticks every_ms` is followed",
+    "ticks_left_out": "of the seconds between two ticks at most one in a hundred is left out",
+    # changes
+    "revision_backwards": "revisions only rise",
+    "gap_not_healed": "after `sync`, or coming back, nothing is missing",
+    "version_gap": "each change of a session has the next version",
+    "two_states_of_one_version": "a version of a session has one state, whoever reads it",
+    "told_differently": "all devices are told the same of a revision",
+    "frame_disagrees_with_its_state": "a frame's session and version are its state's",
+    # ends
+    "ended_early": "no session ends before its deadline",
+    "ended_not_at_its_deadline": "`ended_at` of a completed session is its deadline",
+    "ended_late": "an end is committed at most 3 s after the deadline",
+    "ended_twice": "a session ends once",
+    "not_ended": "a session has ended 10 s after its deadline",
+    # answers
+    "ack_not_stored": "what was acknowledged stands in the log, as that change",
+    "key_done_twice": "a command repeated with its key has one effect and one answer",
+    "unanswered": "a frame that asks for an answer has it within 10 s",
+    "error_not_allowed": "an error has a code that this frame can cause",
+    "rest_not_allowed": "a request is answered with a status that it can cause",
+    # the connection
+    "not_a_frame": "each frame is a JSON object with a type and the fields of it",
+    "frame_before_ready": "nothing but errors and `closing` comes before `ready`",
+    "silent": "something comes at least every second heartbeat",
+    "close_not_allowed": "a socket closes with a code that was called for",
+    "closed_without_closing": "`closing` says the code before the close",
+    # the end of the run
+    "devices_differ": "at the end all devices show what a fresh GET shows",
+    "log_not_whole": "a session's log has every version once, in the order of revisions",
+}
+
+
+class Findings:
+    """How often each rule was broken, with the first example."""
+
+    def __init__(self) -> None:
+        self.count: Counter[str] = Counter()
+        self.example: dict[str, str] = {}
+
+    def found(self, rule: str, example: str) -> None:
+        assert rule in RULES, rule
+        self.count[rule] += 1
+        self.example.setdefault(rule, example)
+
+    def __bool__(self) -> bool:
+        return bool(self.count)
