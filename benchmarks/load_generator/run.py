@@ -96,9 +96,8 @@ async def _people(
         where = plan.urls[len(person.devices) % len(plan.urls)]
         device = Device(name, where, person.account, device_check, rest, lag, tally)
         person.devices.append(device)
-    say(
-        f"{plan.devices} devices of {users} users with {sessions} sessions, at {', '.join(plan.urls)}."
-    )
+    where = ", ".join(plan.urls)
+    say(f"{plan.devices} devices of {users} users with {sessions} sessions, at {where}.")
     await _each(person.morning() for person in people)
     return people
 
