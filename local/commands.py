@@ -42,7 +42,8 @@ arguments:
   --peer NAME        only those whose name has this in it (may be repeated)
   --sockets N        only with so many sockets
   --per-session K    devices to a session: a number, or all
-  --seconds N        measured of each row (10)"""
+  --seconds N        measured of each row (10)
+  --minutes N        for all of it: what does not fit is left out, the least telling first (24)"""
 
 LOAD_ARGUMENTS = """\
 arguments:

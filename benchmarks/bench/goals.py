@@ -44,6 +44,7 @@ def goals(result: Result) -> list[Goal]:
         _redis(result.get("redis")),
         _latency(result.get("latency")),
         _storm(result.get("storm")),
+        _ends(result.get("ends")),
         _stalled(result.get("stalled")),
         _growth(rows),
     ]
@@ -127,6 +128,18 @@ def _storm(found: Result | None) -> Goal:
         for one in found.values()
     )
     return Goal(what, goal, shown, good)
+
+
+def _ends(found: Result | None) -> Goal:
+    what, goal = (
+        "10,000 sessions due in the same second",
+        "each ended once, the last under 3 s late",
+    )
+    if found is None:
+        return Goal(what, goal)
+    late_ms, wrong = found["late_ms"]["max"], sum(found["audit"].values())
+    shown = f"the last {late_ms / 1000:.1f} s late, {wrong} wrong"
+    return Goal(what, goal, shown, late_ms < 3_000 and not wrong)
 
 
 def _stalled(found: Result | None) -> Goal:

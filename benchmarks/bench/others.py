@@ -20,7 +20,7 @@ from benchmarks.device import Account, Device, device
 from local.part import guarded
 
 USERS = 5_000
-TAKES_S = 260.0  # all of them together
+TAKES_S = 270.0  # all of them together
 Figures = dict[str, Any]
 
 
@@ -149,16 +149,19 @@ def ends(bench: Bench, _rows: list[Figures]) -> Figures:
         raise NotHere("benchmarks/ends.py is not in this checkout")
     file = bench.stage.home / "ends.json"
     file.unlink(missing_ok=True)
-    done = subprocess.run(
-        guarded([sys.executable, "-m", "benchmarks.ends", "--json", str(file)]),
-        capture_output=True,
-        text=True,
-        env=bench.stage.environment,
-        timeout=180,
-    )
+    with machine.on(bench.cores.server | bench.cores.load):  # its servers are its own
+        done = subprocess.run(
+            guarded([sys.executable, "-m", "benchmarks.ends", "--json", str(file)]),
+            capture_output=True,
+            text=True,
+            env=bench.stage.environment,
+            timeout=180,
+        )
     if done.returncode != 0 or not file.exists():
         raise NotHere((done.stderr or done.stdout).strip()[-500:] or "it wrote nothing")
-    return dict(json.loads(file.read_text()))
+    found: Figures = json.loads(file.read_text())
+    found["query_ms"] = {plan["query"]: plan["ms"] for plan in found.pop("plans", [])}
+    return found
 
 
 # -- Redis, and those who do not read ------------------------------------------------------------

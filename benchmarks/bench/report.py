@@ -24,7 +24,10 @@ they have seen, as devices do after a network has come back. *Seconds* until the
 Two server processes, both on the server's core, 500 sockets
 ticking on each. Four users pause and resume in turn on one process; measured is from sending the
 command to the frame on a device at the other process. The devices are Python, beside the load.""",
-    "ends": "From `python -m benchmarks.ends`.",
+    "ends": """\
+From `python -m benchmarks.ends`: one timekeeper, on a PostgreSQL of its own that writes to the
+disk; all sessions are due at one instant. *Late* is what the log says of each end, *heard* when its
+frame was at a subscriber of Redis. *Audit* counts what must not be.""",
     "redis": "Counted by Valkey itself, in the seconds of the row with 10,000 sockets above.",
     "stalled": """\
 A hundred sockets of one user, whose session has forty tasks: each change of it is a frame of 9 KB

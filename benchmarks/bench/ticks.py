@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -48,10 +49,12 @@ def take(
 
 
 def _one(bench: Bench, contender: Contender, case: Case) -> Row:
+    began = time.monotonic()
     try:
-        return measure(bench, contender, case)
+        row = measure(bench, contender, case)
     except (PartFailed, client.Failed) as error:
-        return failed(contender, case, error)
+        row = failed(contender, case, error)
+    return row | {"took_s": round(time.monotonic() - began, 1)}
 
 
 def _hopeless(name: str, case: Case) -> Row:
