@@ -33,6 +33,7 @@ EVERY_S = 2.5  # two rounds and some work are less than the 6 s that are promise
 # After something was certainly lost: by then what is only on its way has come, and the rest waits
 # no longer.
 AGAIN_S = 0.25
+EVERY_S_WHEN_DEAF = 1.0  # nobody else tells the devices then
 JOIN_EVERY_S = 2.5
 ROOMS_AT_A_TIME = 250  # then the loop may see to its ticks
 STEP_WORTH_A_LINE_MS = 10.0
@@ -69,7 +70,8 @@ async def keep_reconciled(hub: Hub) -> None:
         except Exception:
             tally.rounds_failed += 1
             log.exception("a round of reconciling failed")
-        called = await _called(hub, within_s=AGAIN_S if called else EVERY_S)
+        every = EVERY_S_WHEN_DEAF if hub.canary.is_deaf else EVERY_S
+        called = await _called(hub, within_s=AGAIN_S if called else every)
 
 
 async def _called(hub: Hub, within_s: float) -> bool:
@@ -113,7 +115,9 @@ async def _look_around(hub: Hub) -> tuple[dict[int, int], set[int]]:
     for count, room in enumerate(list(hub.rooms.values()), start=1):
         if room.revision is not None:
             heard[room.user_id] = room.revision
-        logins.update(s.login_id for s in room.sockets if s.login_id is not None)
+        for socket in room.sockets:
+            if (login := socket.login_id) is not None:
+                logins.add(login)
         if count % ROOMS_AT_A_TIME == 0:
             await asyncio.sleep(0)
     return heard, logins
