@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
+
+from realtime.tally import tally
+
+log = logging.getLogger(__name__)
 
 SPREAD_S = 1.0  # so that not all clients come back at once
 PATIENCE_S = 2.0  # for the sockets to be gone
@@ -20,6 +25,8 @@ async def drain() -> None:
 
     global _draining
     _draining = True
+    counted = ", ".join(f"{name} {count}" for name, count in tally.as_dict().items() if count)
+    log.info("going down; counted since the start: %s", counted or "nothing")
     hub = Hub.here()
     loop = asyncio.get_running_loop()
     for socket in hub.sockets():
