@@ -1,4 +1,6 @@
-"""What this app tells the rest: that logins have ended, so that their sockets close."""
+"""What this app tells the rest: that logins have ended, so that their sockets close, and that a
+user's reminders are others now.
+"""
 
 from dataclasses import dataclass
 from functools import partial
@@ -27,6 +29,10 @@ class LoginRevoked:
 
 # Sent after the commit, with `send_robust`: a receiver that fails is logged, and undoes nothing.
 login_revoked = Signal()  # revoked: LoginRevoked
+
+# Sent within the transaction that changes them, which holds the user's row: what follows from it is
+# committed with it, or not at all.
+reminders_changed = Signal()  # user_id: int
 
 
 def announce(revoked: LoginRevoked) -> None:

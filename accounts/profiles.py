@@ -7,6 +7,7 @@ from zoneinfo import available_timezones
 from django.db import IntegrityError, transaction
 
 from accounts.credentials import refuse_taken
+from accounts.events import reminders_changed
 from accounts.exceptions import Revoked
 from accounts.models import User
 from accounts.names import fold, tidy_email, tidy_username
@@ -47,6 +48,8 @@ def change_profile(user: User, changes: Changes) -> User:
     try:
         with transaction.atomic():
             User.objects.filter(pk=user.pk).update(**values)
+            if "reminders" in changes:
+                reminders_changed.send(sender=User, user_id=user.pk)
     except IntegrityError:
         refuse_taken(user)  # somebody was faster
         raise

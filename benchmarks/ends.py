@@ -40,7 +40,7 @@ SILENCE_S = 10.0  # after this nothing more is waited for
 TICK = os.sysconf("SC_CLK_TCK")
 
 
-def measure(sessions: int = 10_000, keepers: int = 1, running: int = 0) -> dict[str, Any]:
+def measure(sessions: int = 10_000, keepers: int = 2, running: int = 0) -> dict[str, Any]:
     """Lateness in ms, audit, plans and idle CPU. `running`: that many others, due later."""
     with world() as environment, psycopg.connect(environment["DATABASE_URL"]) as db:
         db.autocommit = True
@@ -71,14 +71,11 @@ def a_burst(
         spent = sum(cpu_s(part) for part in parts) - sum(before)
     late = [ms for (ms,) in db.execute(_LATE)]
     heard = [(at - due_at) * 1000 for at in ear.heard.values()]
-    [audit] = db.execute(_AUDIT)
-    names = ("ended_twice", "early", "not_at_its_deadline", "not_in_the_sky")
     return {
         "late_ms": quantiles(late),
         "heard_ms": quantiles(heard),
         "audit": {
-            "un_ended": un_ended(db),
-            **dict(zip(names, audit, strict=True)),
+            **audit(db),
             "not_heard": sessions - len(ear.heard),
             "heard_twice": ear.twice,
         },
@@ -102,6 +99,13 @@ _AUDIT = """
         count(*) FILTER (WHERE times = 1 AND sp.id IS NULL)
     FROM logged LEFT JOIN sessions_app_space sp ON sp.session_id = logged.id
 """
+
+
+def audit(db: psycopg.Connection) -> dict[str, int]:
+    """How many of those that came due are not as they should be: all zero."""
+    [found] = db.execute(_AUDIT)
+    names = ("ended_twice", "early", "not_at_its_deadline", "not_in_the_sky")
+    return {"un_ended": un_ended(db), **dict(zip(names, found, strict=True))}
 
 
 def un_ended(db: psycopg.Connection) -> int:
@@ -275,7 +279,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--sessions", type=int, help="due at one instant (10000)")
-    parser.add_argument("--keepers", type=int, default=1, help="timekeeper processes")
+    parser.add_argument("--keepers", type=int, default=2, help="timekeeper processes (2)")
     parser.add_argument("--running", type=int, default=0, help="sessions due later")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
     given = parser.parse_args()

@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 AT_ONCE = 100  # messages in one round trip: what waits by then goes together
 PATIENCE_S = 2.0  # for a round trip; it may still arrive afterwards, so repeats are harmless
 TOO_OLD_S = 5.0  # by then every process has asked the database
-LONGEST_QUEUE = 10_000  # messages; the oldest go first
+LONGEST_QUEUE = 20_000  # messages of 1 to 2 KB, more than come in 5 s; the oldest go first
 FLUSH_S = 2.0  # how long a process that ends waits for what it has announced
 
 

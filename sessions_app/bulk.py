@@ -19,31 +19,27 @@ if TYPE_CHECKING:
     Column = Field[Any, Any]
 
 
-def update(rows: Sequence[Model], fields: Sequence[str]) -> None:
-    """Writes these fields of rows that are there already. None of their signals is sent."""
+def update(model: type[Model], rows: Sequence[Any], fields: Sequence[str]) -> None:
+    """Writes these fields of rows that are there already. `rows`: with the model's attributes."""
     if not rows:
         return
-    model = type(rows[0])
     written = tuple(f for f in model._meta.concrete_fields if f.name in set(fields))
     with connection.cursor() as cursor:
         cursor.execute(_update(model, written), [_document(rows, (model._meta.pk, *written))])
 
 
-def insert(rows: Sequence[Model]) -> None:
-    """Inserts new rows and gives them their primary keys. None of their signals is sent."""
+def insert(model: type[Model], rows: Sequence[Any]) -> list[int]:
+    """Inserts new rows, and gives their primary keys. `rows`: with the model's attributes."""
     if not rows:
-        return
-    model = type(rows[0])
+        return []
     written = tuple(f for f in model._meta.concrete_fields if not f.primary_key)
     with connection.cursor() as cursor:
         cursor.execute(_insert(model, written), [_document(rows, written)])
-        # One after the other, in the order of the document (`bulk_create` counts on that, too).
-        for row, (key,) in zip(rows, cursor.fetchall(), strict=True):
-            row.pk = key
-            row._state.adding = False
+        # In the order of the document (`bulk_create` counts on that, too).
+        return [key for (key,) in cursor.fetchall()]
 
 
-def _document(rows: Sequence[Model], fields: tuple[Column, ...]) -> str:
+def _document(rows: Sequence[Any], fields: tuple[Column, ...]) -> str:
     names = [(f.column, f.attname) for f in fields]
     return msgspec.json.encode(
         [{column: getattr(row, attribute) for column, attribute in names} for row in rows]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any, ClassVar
@@ -164,11 +164,13 @@ class Session(models.Model):
         """Seconds before the end: the session's own, or else those of its user's profile."""
         return list(self.user.reminders if self.reminders is None else self.reminders)
 
-    def state(self, now: datetime, tasks: Iterable[Task] | None = None) -> SessionState:
+    def state(self, now: datetime, tasks: list[TaskState] | None = None) -> SessionState:
         """The session as everybody shows it. Its own time never runs backwards.
 
-        `tasks`: its tasks, where they have been read already.
+        `tasks`: their states, where they have been read already.
         """
+        if tasks is None:
+            tasks = [task.state() for task in self.tasks.all()]
         now = max(now, self.updated_at)
         countdown = self.countdown
         return SessionState(
@@ -180,7 +182,7 @@ class Session(models.Model):
             created_at=self.created_at,
             user=self.user_id,
             reminders=self.reminders,
-            tasks=[task.state() for task in (self.tasks.all() if tasks is None else tasks)],
+            tasks=tasks,
             timer=TimerState(
                 status=self.status,  # type: ignore[arg-type]
                 version=self.version,

@@ -68,17 +68,21 @@ class Timekeeper:
         return LONGEST_NAP if seconds is None else min(LONGEST_NAP, max(SHORTEST_NAP, seconds))
 
     def _all(self, sweep: Callable[..., int]) -> None:
-        """Sweeps until nothing is due. A session that fails is put aside: the others must end."""
+        """Sweeps until nothing is due. A session that fails is put aside: the others must end.
+
+        After a failure by halves, to find out which it is; then by ever more again.
+        """
         limit = BATCH
         while not self._stopping.is_set():
             try:
                 if sweep(limit, leaving=self._left_alone()) < limit:
                     return
+                limit = min(BATCH, 2 * limit)
             except SweepFailed as failed:
                 if len(failed.ids) == 1:
                     log.exception("session %s cannot be ended", failed.ids[0])
                     self._aside[failed.ids[0]] = time.monotonic()
-                limit = 1  # one by one, to find out which
+                limit = max(1, len(failed.ids) // 2)
 
     def _left_alone(self) -> list[int]:
         since = time.monotonic() - ASIDE_S

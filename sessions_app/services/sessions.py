@@ -9,6 +9,7 @@ from typing import Any, TypedDict
 from django.core.files.base import ContentFile
 
 from accounts.models import User
+from sessions_app.clock import database_now
 from sessions_app.countdown import Status
 from sessions_app.events import SessionState
 from sessions_app.exceptions import Started, TaskBudgetExceeded
@@ -94,6 +95,23 @@ def delete(session_id: int, *, by: Actor, seen: int | None = None) -> None:
     with turn(by) as t:
         session = t.open(session_id, seen)
         t.record_deletion(session)
+
+
+def rearm(user_id: int, **_: Any) -> None:
+    """Receiver of `reminders_changed`: a running session that goes by the profile does so at once.
+
+    That is no change of the session. What has passed of its deadline is not sent again.
+    """
+    session = (
+        Session.objects.owned_by(user_id)
+        .filter(status=Status.RUNNING, reminders__isnull=True)
+        .select_related("user")
+        .select_for_update(of=("self",), no_key=True)
+        .first()
+    )
+    if session is not None:
+        session.arm_reminder(database_now())
+        session.save(update_fields=["reminder_at"])
 
 
 def new_session(user: User, now: datetime, **values: Any) -> Session:

@@ -14,7 +14,13 @@ from django.db import connection, connections
 from accounts.models import User
 from sessions_app import services, timekeeper
 from sessions_app.commands import command
-from sessions_app.events import SessionChanged, SessionState, session_changed
+from sessions_app.events import (
+    Reminded,
+    SessionChanged,
+    SessionState,
+    session_changed,
+    session_reminded,
+)
 from sessions_app.idempotency import once
 from sessions_app.models import IdempotencyKey, Session, SessionEvent, Space, Task
 from tests.sessions_app.world import Person, a_crowd_runs, at_once, signed_up, time_passes
@@ -46,6 +52,18 @@ def endings() -> Iterator[list[SessionChanged]]:
     session_changed.connect(receive)
     yield heard
     session_changed.disconnect(receive)
+
+
+@pytest.fixture
+def reminders() -> Iterator[list[Reminded]]:
+    heard: list[Reminded] = []
+
+    def receive(reminder: Reminded, **_: Any) -> None:
+        heard.append(reminder)
+
+    session_reminded.connect(receive)
+    yield heard
+    session_reminded.disconnect(receive)
 
 
 def outcomes(answers: list[Any]) -> Counter[str]:
@@ -198,6 +216,53 @@ def test_two_timekeepers_end_each_of_two_hundred_sessions_once(
     assert SessionEvent.objects.filter(kind="completed").count() == 200
     assert set(User.objects.values_list("revision", flat=True)) == {3}
     assert set(Session.objects.values_list("version", flat=True)) == {3}
+
+
+def test_two_timekeepers_send_each_of_a_thousand_reminders_once(
+    reminders: list[Reminded],
+) -> None:
+    a_crowd_runs(1_000)
+    _all_are_to_be_reminded()
+
+    def keep(_: int) -> int:
+        sent = 0
+        while Session.objects.filter(reminder_at__isnull=False).exists():
+            sent += timekeeper.send_reminders(limit=70)
+        return sent
+
+    assert sum(at_once(keep, times=2)) == 1_000
+    assert Counter(reminder.offset_s for reminder in reminders) == {300: 1_000}
+    assert len({reminder.session for reminder in reminders}) == 1_000
+    assert set(User.objects.values_list("revision", flat=True)) == {2}  # they are no changes
+
+
+def test_a_change_of_the_profile_and_two_timekeepers_send_no_reminder_twice(
+    ada: Person, reminders: list[Reminded]
+) -> None:
+    for _ in range(5):
+        session = ada.has_running(duration=10)
+        time_passes(5 * 60)
+        acts = [
+            timekeeper.send_reminders,
+            timekeeper.send_reminders,
+            partial(ada.patch, "/users/me/", {"reminders": [300, 60]}),
+        ]
+        at_once(lambda n: acts[n](), times=3)  # noqa: B023 -- done before the next round
+        timekeeper.send_reminders()
+        assert Session.objects.get(pk=session.id).reminder_at is not None  # the one of a minute
+        services.finish(session.id, by=ada.actor)
+    sent = Counter((reminder.session, reminder.offset_s) for reminder in reminders)
+    assert set(sent.values()) <= {1}
+
+
+def _all_are_to_be_reminded() -> None:
+    """Each session has 299 s left, and the reminder at 300 s has not been sent."""
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE accounts_user SET reminders = '[300]'")
+        cursor.execute(
+            "UPDATE sessions_app_session SET ends_at = now() + interval '299 s',"
+            " reminder_at = now() - interval '1 s'"
+        )
 
 
 def test_twenty_commands_with_one_key_have_one_effect(ada: Person) -> None:

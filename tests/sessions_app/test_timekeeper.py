@@ -257,6 +257,83 @@ def test_new_offsets_count_at_once_and_what_has_passed_is_not_sent(
     assert reminded(announced) == [(180, 179)]
 
 
+@pytest.mark.parametrize("direction", [-120, 120])
+def test_every_change_of_the_deadline_arms_again(
+    ada: Person, announced: Listen, direction: int
+) -> None:
+    session = ada.has_running(duration=20)
+    services.extend(session.id, direction, by=ada.actor)
+    time_passes(20 * 60 + direction - 5 * 60 - 1)
+    assert reminded(announced) == []
+    time_passes(1.1)
+    assert reminded(announced) == [(300, 300)]
+
+
+def test_a_deadline_that_moved_there_and_back_is_not_reminded_of_again(
+    ada: Person, announced: Listen
+) -> None:
+    session = ada.has_running(duration=10)
+    time_passes(5 * 60 + 1)
+    assert reminded(announced) == [(300, 299)]
+    for seconds in (60, -60):
+        services.extend(session.id, seconds, by=ada.actor)
+    assert reminded(announced) == []
+    time_passes(4 * 60)
+    assert reminded(announced) == [(60, 59)]
+
+
+@pytest.mark.parametrize("how", ["profile", "session"])
+def test_other_offsets_count_at_once_while_it_runs(
+    ada: Person, announced: Listen, how: str
+) -> None:
+    session = ada.has_running(duration=10)
+    if how == "profile":
+        ada.patch("/users/me/", {"reminders": [240]})
+    else:
+        ada.patch(f"/sessions/{session.id}/", {"reminders": [240]})
+    time_passes(5 * 60 + 1)
+    assert reminded(announced) == []
+    time_passes(60)
+    assert reminded(announced) == [(240, 239)]
+
+
+def test_what_was_sent_for_this_deadline_is_not_sent_again_after_a_change_of_the_profile(
+    ada: Person, announced: Listen
+) -> None:
+    session = ada.has_running(duration=10)
+    time_passes(5 * 60 + 1)
+    assert reminded(announced) == [(300, 299)]
+    for offsets in ([], [300, 60], [300, 290]):
+        ada.patch("/users/me/", {"reminders": offsets})
+        assert reminded(announced) == []
+    time_passes(10)
+    assert reminded(announced) == [(290, 289)]
+    assert row(session.id).reminder_at is None
+
+
+def test_a_profile_changes_neither_a_session_with_a_list_of_its_own_nor_one_that_is_paused(
+    ada: Person, announced: Listen
+) -> None:
+    session = ada.has_running(duration=10, reminders=[300])
+    ada.patch("/users/me/", {"reminders": [240]})
+    time_passes(5 * 60)
+    assert reminded(announced) == [(300, 300)]
+    services.pause(session.id, by=ada.actor)
+    ada.patch("/users/me/", {"reminders": [200]})
+    assert row(session.id).reminder_at is None
+
+
+def test_a_profile_that_cannot_be_saved_arms_nothing(
+    ada: Person, eve: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = ada.has_running(duration=10)
+    before = row(session.id).reminder_at
+    changes = {"reminders": [240], "username": "eve"}
+    with transaction.atomic():
+        assert ada.patch("/users/me/", changes).status_code == 400
+    assert row(session.id).reminder_at == before
+
+
 def test_a_reminder_is_no_change(ada: Person, announced: Listen) -> None:
     session = ada.has_running(duration=10)
     time_passes(5 * 60)
@@ -456,6 +533,7 @@ def test_a_session_that_another_worker_holds_does_not_hold_up_the_others() -> No
 # -- the plan ------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("burst", [False, True])
 @pytest.mark.parametrize(
     ("query", "index"),
     [
@@ -466,15 +544,18 @@ def test_a_session_that_another_worker_holds_does_not_hold_up_the_others() -> No
     ],
 )
 def test_the_sweep_looks_only_at_the_head_of_an_index(
-    patient: None, query: str, index: str
+    patient: None, query: str, index: str, burst: bool
 ) -> None:
     a_crowd_runs(5_000)
+    if burst:
+        time_passes(20 * 60)  # and nobody has told the planner
     with connection.cursor() as cursor:
         arguments = [[1, 2], sweep.BATCH] if "%s" in query else None
         cursor.execute(f"EXPLAIN {query}", arguments)
         plan = "\n".join(line for (line,) in cursor.fetchall())
     assert index in plan
     assert "Seq Scan on sessions_app_session" not in plan
+    assert "Sort" not in plan
 
 
 def test_one_session_that_cannot_be_ended_does_not_keep_the_others_from_ending(
@@ -501,6 +582,32 @@ def test_one_session_that_cannot_be_ended_does_not_keep_the_others_from_ending(
     monkeypatch.setattr(timekeeper, "ASIDE_S", 0.0)
     keeper._round()
     assert row(bad.id).status == "completed"
+
+
+def test_a_bad_one_in_a_crowd_costs_the_others_a_few_batches(
+    ada: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a_crowd_runs(60)
+    bad = Session.objects.order_by("ends_at")[17].pk
+    time_passes(25 * 60)
+    batches = []
+    finish_due = timekeeper.finish_due
+
+    def counted(limit: int, *, leaving: list[int]) -> int:
+        batches.append(limit)
+        return finish_due(limit, leaving=leaving)
+
+    def refuse_one(session: Session, **more: Any) -> Any:
+        if session.pk == bad:
+            raise RuntimeError("nobody has thought of this")
+        return new_space(session, **more)
+
+    new_space = sweep.new_space
+    monkeypatch.setattr(sweep, "new_space", refuse_one)
+    monkeypatch.setattr(timekeeper, "finish_due", counted)
+    timekeeper.Timekeeper()._round()
+    assert list(Session.objects.filter(status="running").values_list("pk", flat=True)) == [bad]
+    assert len(batches) < 20
 
 
 def test_a_log_that_is_wrong_keeps_only_its_own_session_from_ending(
