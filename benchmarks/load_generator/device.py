@@ -146,7 +146,7 @@ class Device:
             await self._came_in(at, began)
         elif frame["type"] == "closing":
             self._after_ms = frame["after_ms"]
-            if frame["reason"] in {"token_expired", "revoked"}:
+            if frame["reason"] == "token_expired":
                 self._expected_closes = {4401}
         if "sync" in must:
             self.check.asks("ready", "sync", at)

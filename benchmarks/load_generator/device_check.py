@@ -19,6 +19,7 @@ Frame = dict[str, Any]
 ANSWER_WITHIN_MS = 10_000
 ENDED_WITHIN_MS = 10_000
 LATEST_END_MS = 3_000
+TOLD_WITHIN_MS = 10_000  # 6 s after the end of a fault; faults of some seconds are no finding
 # Of a command on a session that another device may have changed or deleted since. `unavailable` is
 # the server's right, and is counted.
 ERRORS = {
@@ -256,7 +257,17 @@ class DeviceCheck:
             if (state["id"], state["timer"]["version"]) != (session, version):
                 self._found("frame_disagrees_with_its_state", f"{frame}")
             self._take(state, at)
+            self._told_in_time(frame, at, lagging)
         return set() if in_order else self._missed_something()
+
+    def _told_in_time(self, frame: Frame, at: float, lagging: bool) -> None:
+        """By the moment at which its state was read; that of a change is the change's own."""
+        if not self.clock.is_known or lagging:
+            return
+        late = self.clock.now(at) - instant_ms(frame["state"]["timer"]["server_time"])
+        self.tally.took["a change heard after it was made"].add(late)
+        if late > TOLD_WITHIN_MS:
+            self._found("told_late", f"{late:.0f} ms: {frame}")
 
     def _next_version(self, frame: Frame) -> None:
         """A session's state may be known from an `ack` or a list already, but none is left out."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import resource
+import sys
 import time
 
 from benchmarks.load_generator.histogram import Histogram
@@ -53,6 +54,12 @@ class Lag:
     @property
     def is_bottleneck(self) -> bool:
         return self.histogram.quantile(0.99) > BOTTLENECK_LAG_MS or self.cpu > BOTTLENECK_CPU
+
+
+def memory_mb() -> float:
+    """The most that this program has taken."""
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most / (1024 * 1024 if sys.platform == "darwin" else 1024)
 
 
 def _cpu_ms() -> float:

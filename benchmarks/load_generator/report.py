@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks.load_generator.lag import BOTTLENECK_CPU, BOTTLENECK_LAG_MS, Lag
+from benchmarks.load_generator.lag import BOTTLENECK_CPU, BOTTLENECK_LAG_MS, Lag, memory_mb
 from benchmarks.load_generator.rules import RULES, Findings
 from benchmarks.load_generator.tally import Tally
 
@@ -39,13 +39,14 @@ def report(tally: Tally, findings: Findings, lag: Lag) -> str:
     lines = ["", "Counted"]
     lines += [f"  {n:>10,}  {what}" for what, n in sorted(tally.count.items()) if n]
     lines += ["", "Measured"]
-    lines += [f"  {what + ':':34} {times}" for what, times in sorted(tally.took.items())]
+    lines += [f"  {what + ':':35} {times}" for what, times in sorted(tally.took.items())]
     lines += ["", "This program"]
-    lines.append(f"  late itself: {lag.histogram}; {lag.cpu:.0%} of a core")
+    lines.append(f"  late itself: {lag.histogram}; {lag.cpu:.0%} of a core, {memory_mb():.0f} MB")
     if lag.is_bottleneck:
         lines.append(
-            f"  It was the bottleneck (p99 over {BOTTLENECK_LAG_MS:.0f} ms, or over "
-            f"{BOTTLENECK_CPU:.0%} of a core): times are rather its own than the server's."
+            f"  That is too much (p99 over {BOTTLENECK_LAG_MS:.0f} ms, or over "
+            f"{BOTTLENECK_CPU:.0%} of a core): it, or what else runs on this machine, was the\n"
+            "  bottleneck, and times are rather its own than the server's."
         )
     lines += ["", *_violations(findings)]
     return "\n".join(lines)

@@ -23,6 +23,7 @@ RULES = {
     "version_gap": "each change of a session has the next version",
     "two_states_of_one_version": "a version of a session has one state, whoever reads it",
     "told_differently": "all devices are told the same of a revision",
+    "told_late": "a change is told to a device that is here within 10 s, whatever was lost",
     "frame_disagrees_with_its_state": "a frame's session and version are its state's",
     # ends
     "ended_early": "no session ends before its deadline",

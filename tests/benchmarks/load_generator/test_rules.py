@@ -291,6 +291,12 @@ def _(desk: Desk) -> None:
     desk.phone.heard(changed(2, "edited", state(1, "ready", OTHER)), 0)
 
 
+@breaks("told_late")
+def _(desk: Desk) -> None:
+    """heard 10 s after it was made"""
+    desk.hears(changed(3, "paused", state(3, "paused")), at=10_001)
+
+
 @breaks("frame_disagrees_with_its_state")
 def _(desk: Desk) -> None:
     """another version"""
