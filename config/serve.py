@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
-from typing import Any
 
 import uvicorn
 from uvicorn.importer import import_from_string
@@ -21,6 +21,13 @@ KEEP_ALIVE_S = 75
 
 APP = "config.asgi:application"
 Sockets = list[socket.socket] | None
+
+
+class _ClientsFault(logging.Filter):
+    """Not in the log: a text frame that is no text. It ends with 1007, and anybody can send it."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return not record.getMessage().startswith("Invalid UTF-8 sequence received")
 
 
 class CannotListen(Exception):
@@ -47,6 +54,7 @@ def run_uvicorn(
 
     With `sockets`, which listen already, host and port are only what they are called.
     """
+    logging.getLogger("uvicorn.error").addFilter(_ClientsFault())
     server = Uvicorn(
         uvicorn.Config(
             app,
@@ -76,52 +84,13 @@ def run_uvicorn(
 
 def run_daphne(host: str, port: int, app: str = APP, sockets: Sockets = None) -> None:
     """Daphne, tuned; blocks until SIGTERM or Ctrl-C, and tells its sockets before it goes."""
-    from daphne.server import Server  # installs Twisted's reactor on asyncio
-    from twisted.internet import defer, reactor
-
+    from config.on_daphne import Daphne
     from realtime import publisher
-    from realtime.drain import drain
-
-    class Daphne(Server):  # type: ignore[misc]  # it has no types
-        """Daphne that tells its sockets before it cancels what serves them."""
-
-        ports: list[Any]
-
-        def listen_success(self, port: Any) -> None:
-            super().listen_success(port)
-            self.ports.append(port)
-
-        def listen_error(self, failure: Any) -> None:
-            super().listen_error(failure)
-            self.failure = failure.getErrorMessage()
-
-        def kill_all_applications(self) -> Any:
-            for port in self.ports:
-                port.stopListening()
-            return defer.Deferred.fromFuture(asyncio.ensure_future(self._go_down()))
-
-        async def _go_down(self) -> None:
-            await drain()
-            tasks = [
-                c["application_instance"]
-                for c in self.connections.values()
-                if "application_instance" in c
-            ]
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-
-    def listen_on_sockets() -> None:
-        for listener in sockets or []:
-            server.ports.append(
-                reactor.adoptStreamPort(listener.fileno(), listener.family, server.http_factory)
-            )
-            listener.close()  # Twisted has made its own of it
 
     server = Daphne(
         application=import_from_string(app),
         endpoints=[_endpoint(host, port)],
-        ready_callable=listen_on_sockets,
+        listeners=sockets,
         websocket_timeout=-1,  # else a step of the wall clock closes every socket
         websocket_max_message_size=LARGEST_FRAME_READ,
         websocket_max_frame_size=LARGEST_FRAME_READ,
@@ -132,9 +101,6 @@ def run_daphne(host: str, port: int, app: str = APP, sockets: Sockets = None) ->
         server_name="",
         verbosity=0,
     )
-    server.ports = []
-    if sockets:
-        server.endpoints = []  # it insists on some, and knows only IPv4 by number
     server.run()
     publisher.flush()
     if hasattr(server, "failure"):

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
+import sys
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+from django.utils import timezone
 from websockets.exceptions import InvalidStatus
 
-from benchmarks.device import device
+from benchmarks.device import Device, device
 from config.serve import LARGEST_FRAME_READ
+from realtime.database import in_database
 from realtime.limits import BAD_FRAMES, BURST
 from realtime.messages import LARGEST_FRAME
 from sessions_app import services
-from tests.journeys.world import Server
+from sessions_app.models import Task
+from tests.journeys.world import Server, servers
 from tests.realtime.world import Person, person, raw
 
 
@@ -30,15 +36,17 @@ async def ada(server: Server) -> Person:
     return await person(server.base, "ada")
 
 
-@pytest.fixture
-def _clean_log(server: Server) -> Any:
+@pytest.fixture(autouse=True)
+def _clean_log(request: pytest.FixtureRequest) -> Any:
     """No traceback is written while the test runs."""
+    if "server" not in request.fixturenames:
+        yield
+        return
+    server: Server = request.getfixturevalue("server")
     before = len(server.log)
     yield
-    assert "Traceback" not in server.log[before:]
-
-
-pytestmark = pytest.mark.usefixtures("_clean_log")
+    new = server.log[before:]
+    assert "Traceback" not in new, new
 
 
 async def test_a_session_is_started_counted_paused_and_finished(ada: Person) -> None:
@@ -94,7 +102,13 @@ async def test_an_unknown_path_is_refused_in_the_handshake(server: Server) -> No
     assert refusal.value.response.status_code in {403, 404}  # Daphne knows only the one
 
 
-@pytest.mark.parametrize("frame", ["", b"", b"\xff", "null", "[" * 16_000])
+A_LONG_NUMBER = '{"type": "ping", "client_time": ' + "9" * 5_000 + "}"
+
+
+@pytest.mark.parametrize(
+    "frame",
+    ["", b"", b"\xff", "null", "[" * 16_000, A_LONG_NUMBER, '{"type": "\\ud800"}', '"\0"'],
+)
 async def test_a_bad_frame_is_answered_and_the_socket_stays(
     ada: Person, frame: str | bytes
 ) -> None:
@@ -104,6 +118,15 @@ async def test_a_bad_frame_is_answered_and_the_socket_stays(
         assert (await socket.next())["code"] == "bad_message"
         await socket.send(type="ping", client_time=1)
         assert (await socket.next())["type"] == "pong"
+
+
+async def test_text_that_is_no_text_ends_the_socket(ada: Person) -> None:
+    async with raw(ada.account.base) as socket:
+        await socket.authenticate(ada.account.access)
+        await socket.socket.send(b"\xff", text=True)
+        async with asyncio.timeout(10):
+            await socket.socket.wait_closed()
+        assert socket.socket.close_code in {1007, 1006}  # the library's own; Daphne's cuts
 
 
 async def test_the_frames_of_one_message_are_one_message(ada: Person) -> None:
@@ -169,6 +192,105 @@ async def test_the_eleventh_socket_sends_the_first_away(ada: Person) -> None:
         ending = await oldest.ending()
         await asyncio.gather(*(other.__aexit__(None, None, None) for other in others))
     assert (ending.code, ending.closing["reconnect"]) == (4409, False)
+
+
+CROWD = 500
+
+
+async def test_a_crowd_that_comes_at_once_is_let_in(server: Server) -> None:
+    """As after a restart: none is refused, however long the queue is."""
+    host, port = server.base.removeprefix("http://").split(":")
+    handshake = (
+        f"GET /ws/ HTTP/1.1\r\nHost: {host}:{port}\r\nUpgrade: websocket\r\n"
+        "Connection: Upgrade\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
+        "Sec-WebSocket-Version: 13\r\n\r\n"
+    ).encode()
+
+    async def comes() -> bytes:
+        reader, writer = await asyncio.open_connection(host, int(port))
+        writer.write(handshake)
+        try:
+            return await reader.readline()
+        finally:
+            writer.close()
+
+    async with asyncio.timeout(40):
+        answers = await asyncio.gather(*(comes() for _ in range(CROWD)))
+    assert [answer.split()[1] for answer in answers] == [b"101"] * CROWD
+
+
+TASKS, EDITS = 900, 6  # a state of 100 KB: more than a server reads of a frame, and keeps unsent
+CUT_WITHIN_S = 35.0  # 15 s of ticks that did not fit, and two to be closed; pings need 40
+
+
+async def stops_reading(ada: Person) -> socket.socket:
+    """A connection that is authenticated and then takes nothing any more."""
+    host, port = ada.account.base.removeprefix("http://").split(":")
+    loop = asyncio.get_running_loop()
+    client = socket.socket()
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    client.setblocking(False)
+    await loop.sock_connect(client, (host, int(port)))
+    head = ada.account.access
+    await loop.sock_sendall(
+        client,
+        (
+            f"GET /ws/ HTTP/1.1\r\nHost: {host}:{port}\r\nUpgrade: websocket\r\n"
+            f"Connection: Upgrade\r\nAuthorization: Bearer {head}\r\n"
+            "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+        ).encode(),
+    )
+    seen = b""
+    while b'"ready"' not in seen:
+        seen += await loop.sock_recv(client, 256)
+    return client
+
+
+def _with_tasks(session_id: int) -> None:
+    Task.objects.bulk_create(
+        Task(session_id=session_id, title=f"Task {number}", duration=1, created_at=timezone.now())
+        for number in range(TASKS)
+    )
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+@pytest.mark.parametrize("kind", ["uvicorn", "daphne"])
+async def test_who_stops_reading_is_cut_and_the_others_go_on(
+    kind: str, transactional_db: None, tmp_path: Path
+) -> None:
+    with servers(tmp_path, kind, DJANGO_SETTINGS_MODULE="tests.journeys.small_buffers") as [server]:
+        ada = await person(server.base, "ada")
+        session = await ada.has_session(duration=TASKS)
+        await in_database(_with_tasks, session.id)
+        await ada.does(services.start, session.id)
+        async with device(ada.account) as other:
+            with await stops_reading(ada) as client:
+                for number in range(EDITS):
+                    edited = await ada.does(services.edit, session.id, {"title": f"Write {number}"})
+                async with asyncio.timeout(CUT_WITHIN_S):
+                    while _is_held(client):
+                        await other.heard_type("pong", id=await ping(other))
+            ticks = [f for f in other.frames if f["type"] == "session.tick"]
+        # Those of 100 KB filled its own small buffer too, for a moment.
+        heard = [f["remaining_ms"] for f in ticks if f["version"] == edited.timer.version][1:]
+        assert len(heard) > 10
+        assert heard == list(range(heard[0], heard[-1] - 1, -1000))  # none was left out
+        assert "Traceback" not in server.log
+
+
+def _is_held(client: socket.socket) -> bool:
+    """Whether a process still has the other end; what the kernel keeps of it has no inode."""
+    port = f":{client.getsockname()[1]:04X}"
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return any(row[2].endswith(port) and row[9] != "0" for row in rows)
+
+
+async def ping(watcher: Device) -> str:
+    """A ping every half a second is within what a socket may say."""
+    await asyncio.sleep(0.6)
+    frame_id = f"p{next(watcher.ids)}"
+    await watcher.send(type="ping", id=frame_id, client_time=1)
+    return frame_id
 
 
 async def test_rest_and_the_page_are_served_too(ada: Person) -> None:
