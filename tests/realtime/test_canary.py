@@ -19,7 +19,7 @@ from config import health
 from realtime import canary, groups, hub, reconcile
 from realtime.canary import Canary
 from realtime.hub import Hub
-from realtime.redis_connection import Connection, SSLConnection, hear_anew, hosts
+from realtime.redis_connection import Connection, LetsTheLoopGoOn, SSLConnection, hear_anew, hosts
 from realtime.tally import tally
 from tests.realtime.proxy import Way, way_to
 from tests.realtime.world import Person, until
@@ -187,6 +187,27 @@ async def test_a_connection_that_the_kernel_gave_up_is_made_anew_and_the_loop_go
         await until(lambda: connection._reader and not connection._reader.exception())
         await ada.has_session()
         await laptop.heard_type("session.state", revision=1)
+
+
+async def test_while_much_has_come_at_once_the_loop_goes_on() -> None:
+    class AllHasCome:
+        async def read_response(self) -> bytes:
+            return b"news"
+
+    class Listening(LetsTheLoopGoOn, AllHasCome):
+        _reader = None
+
+    connection, turns, loop = Listening(), 0, asyncio.get_running_loop()
+
+    def turn() -> None:
+        nonlocal turns
+        turns += 1
+        loop.call_soon(turn)
+
+    loop.call_soon(turn)
+    for _ in range(500):
+        assert await connection.read_response() == b"news"
+    assert turns >= 10
 
 
 async def test_a_listening_task_that_has_died_is_begun_anew(way: Way, ada: Person) -> None:
