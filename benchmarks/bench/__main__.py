@@ -19,7 +19,6 @@ from benchmarks.bench.space import Stage, stage
 from benchmarks.peers import PEERS, CannotRun, Peer
 from local.checkout import Checkout
 from local.console import say, step
-from local.part import PartFailed
 from local.problem import Problem
 from local.run import stopped_by_signals
 
@@ -27,7 +26,7 @@ ROOT = Path(__file__).resolve().parents[2]
 DOCUMENT = ROOT / "docs" / "benchmarks.md"
 TICKS = "ticks"
 QUICK_S = 112.0
-QUICK = Pace(patience=15.0, warm_up=1.5, measured=4)
+QUICK = Pace(patience=10.0, warm_up=1.5, measured=4)
 
 
 def options(arguments: list[str]) -> argparse.Namespace:
@@ -55,12 +54,13 @@ class Run:
         self.home = self.checkout.space / "bench"
         self.pace = QUICK if given.quick else Pace()
         if given.seconds:
-            self.pace = replace(self.pace, measured=given.seconds)
+            self.pace = replace(self.pace, measured=given.seconds, beside=given.seconds)
         self.result: dict[str, Any] = {
             "rows": [],
             "left_out": [],
             "disturbed": {},
-            "seconds": self.pace.measured,
+            "seconds": [self.pace.measured, self.pace.beside],
+            "patience_s": self.pace.patience,
         }
 
     @property
@@ -75,10 +75,8 @@ class Run:
         return what == TICKS or self.is_whole
 
     def left_s(self) -> float:
-        """For ticks: what comes after them needs its time too."""
-        others_s = others.TAKES_S if self.is_whole else 0.0
         limit_s = QUICK_S if self.given.quick else self.given.minutes * 60
-        return limit_s - others_s - (time.monotonic() - self.began)
+        return limit_s - (time.monotonic() - self.began)
 
     def leave_out(self, why: str) -> None:
         say(f"Left out: {why}")
@@ -98,11 +96,14 @@ class Run:
             "load_client": "Python" if client.is_slow(command) else "C",
             "versions": report.versions(),
         }
-        users = max(plan.users_for(cases), others.USERS if self.given.only or self.is_whole else 0)
+        storm = others.STORM if self.wants("storm") else 0
+        users = max(plan.users_for(cases), storm)
         say("Starting PostgreSQL and Valkey, and making users.")
         with stage(self.checkout, self.home, self.cores, users) as made:
             self.pin(made)
             bench = Bench(made, self.cores, command, self.pace)
+            for what, take in others.FIRST.items():
+                self.take(what, take, bench)
             if self.wants(TICKS):
                 contenders = {name: space(bench, name) for name in spaces}
                 contenders |= {one.name: peer(bench, one, self.home) for one in peers}
@@ -111,18 +112,19 @@ class Run:
                 )
                 self.result["rows"] = rows
                 for what in skipped:
-                    self.leave_out(f"{what}: no time was left")
-            for what, take in others.ALL.items():
-                if self.wants(what):
-                    self.take(what, take, bench)
+                    self.leave_out(f"for time, {what}")
+            for what, take in others.AFTER_TICKS.items():
+                self.take(what, take, bench)
 
     def take(self, what: str, take: others.Take, bench: Bench) -> None:
+        if not self.wants(what):
+            return
         say(f"\n{what} ...")
         watch = machine.WatchAll(self.cores)
         try:
             self.result[what] = take(bench, self.result["rows"])
-        except (PartFailed, client.Failed, others.NotHere) as error:
-            self.leave_out(f"{what}: {error}")
+        except Exception as error:  # whatever it is, the other figures are not lost for it
+            self.leave_out(f"{what}: {str(error) or type(error).__name__}")
         else:
             say(report.lines(self.result[what]))
             foreign = watch.foreign() or 0.0

@@ -4,8 +4,8 @@
 
 Writes one access token a line into the file TOKENS, for the users in order, and prints what else a
 load needs, as JSON. The seconds of the sessions are spread as those of the peers are; their ends
-are hours away. One user more than asked for has a session with many tasks, so that what is told of
-it is large.
+are hours away. There are EXTRA users more than asked for, whose sessions may be paused and changed.
+The last of them has one with many tasks, so that what is told of it is large.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from typing import Any
 import django
 
 AT_ONCE = 2_000
+EXTRA = 520
 LASTS = timedelta(hours=20)
 PLANNED = timedelta(hours=24)
 TASKS = 40
@@ -39,7 +40,7 @@ def main(users: int, tokens: Path) -> None:
     with connection.cursor() as cursor:
         cursor.execute("SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0")
         cursor.execute("TRUNCATE accounts_user RESTART IDENTITY CASCADE")
-        found = _fill(users + 1, tokens)
+        found = _fill(users + EXTRA, tokens)
         cursor.execute("ANALYZE")
     print(json.dumps(found))
 

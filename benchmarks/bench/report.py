@@ -124,8 +124,9 @@ def _opening(result: Result) -> str:
 
 `./space bench` has written this page; it took {result["took_s"] / 60:.0f} minutes. Each row is a
 server process of its own, started for it; Space and its peers take turns in one run. The load
-client ({m["load_client"]}) opens the sockets, waits until all are in, and then measures for
-{result.get("seconds", 10)} seconds.
+client ({m["load_client"]}) opens the sockets, waits until all are in and a moment more, and then
+measures for {result["seconds"][0]} seconds ({result["seconds"][1]} where it is not ten devices a
+session).
 
 | | |
 |---|---|
@@ -145,7 +146,8 @@ client ({m["load_client"]}) opens the sockets, waits until all are in, and then 
   and sessions in PostgreSQL, and hear of changes; peers do nothing of that, they only send the same
   text.
 - **Saturated**: p99 over {SATURATED_P99_MS:,} ms, or more than {SATURATED_MISSED:.1%} of the ticks
-  missing. A peer that is saturated is not tried with more sockets.
+  missing, or of the sockets not let in within {result["patience_s"]:.0f} seconds and one more for
+  each thousand. A peer that is saturated is not tried with more sockets.
 - **Disturbed**: other programs took more than {machine.DISTURBED_SERVER:.0%} of the server's core,
   or {machine.DISTURBED_LOAD:.0%} of a core of those of the load. Such a row was run again if there
   was time; the less disturbed attempt is shown."""
@@ -187,13 +189,14 @@ def _table(rows: list[Result], per_session: Any, sockets: int) -> str:
         if row.get("cpu_ms_per_1000") is None:
             lines.append(f"| {row['peer']} | | | | | | | | {row.get('why', 'saturated')} |")
             continue
+        none_came = row["p99_ms"] < 0
         valkey = row.get("redis_cpu_ms_per_1000") or 0
         cells = [
             row["peer"],
             f"{row['cpu_ms_per_1000']:.1f}",
             f"{row['cpu_percent']:.0f} %",
             f"{valkey:.1f}" if valkey >= 0.05 else "",
-            *(f"{row[name]:.1f}" for name in ("p50_ms", "p99_ms", "max_ms")),
+            *("" if none_came else f"{row[n]:.1f}" for n in ("p50_ms", "p99_ms", "max_ms")),
             f"{row['kb_per_socket']:.0f}",
             marks(row),
         ]

@@ -16,35 +16,16 @@ from benchmarks.bench import client, machine
 from benchmarks.bench.space import ALL_SOCKETS, Stage, redis_commands, running
 from benchmarks.peers import Peer
 from local import network
-from local.part import Part, PartFailed
+from local.part import Part
 
 SATURATED_P99_MS = 1_000
 SATURATED_MISSED = 0.005  # of the ticks that should have come, or of the sockets
 AT_LEAST_IN = 0.5  # of the sockets: with less there is no row
 UVICORN, DAPHNE = "Space (uvicorn)", "Space (daphne)"
 WHOLE = "all"
+USUAL = 10  # devices to a session
 
 Row = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Pace:
-    """Seconds: how long connecting may take, what is waited afterwards, and what is measured."""
-
-    patience: float = 60.0
-    warm_up: float = 2.5
-    measured: int = 10
-
-
-@dataclass(frozen=True)
-class Contender:
-    """Something that sends ticks, as a process on the server's core."""
-
-    name: str
-    protocol: str
-    connect_rate: int  # sockets a second
-    process: Callable[[int], Any]  # a context that gives (part, port); of how many to a session
-    uses_redis: bool = False
 
 
 @dataclass(frozen=True)
@@ -57,6 +38,38 @@ class Case:
     @property
     def to_a_session(self) -> int:
         return self.sockets if self.per_session == WHOLE else int(self.per_session)
+
+
+@dataclass(frozen=True)
+class Pace:
+    """Seconds: how long connecting may take at least, what is waited then, what is measured.
+
+    `beside` is measured where other than ten devices are on a session: those rows are many.
+    """
+
+    patience: float = 30.0
+    warm_up: float = 2.5
+    measured: int = 10
+    beside: int = 6
+
+    def seconds(self, case: Case) -> int:
+        """What is measured."""
+        return self.measured if case.per_session == USUAL else self.beside
+
+    def connecting(self, case: Case) -> float:
+        """How long connecting may take."""
+        return self.patience + case.sockets / 1_000
+
+
+@dataclass(frozen=True)
+class Contender:
+    """Something that sends ticks, as a process on the server's core."""
+
+    name: str
+    protocol: str
+    connect_rate: int  # sockets a second
+    process: Callable[[int], Any]  # a context that gives (part, port); of how many to a session
+    uses_redis: bool = False
 
 
 @dataclass
@@ -108,10 +121,12 @@ def peer(bench: Bench, one: Peer, build: Path) -> Contender:
 def measure(bench: Bench, contender: Contender, case: Case, **more: Any) -> Row:
     """The row. `more` are options of the load client."""
     tokens = bench.stage.tokens_file if contender.protocol == "space" else None
+    seconds = bench.pace.seconds(case)
     row: Row = {
         "peer": contender.name,
         "devices_per_session": case.per_session,
         "sockets": case.sockets,
+        "seconds": seconds,
         "saturated": False,
         "disturbed": False,
     }
@@ -125,9 +140,9 @@ def measure(bench: Bench, contender: Contender, case: Case, **more: Any) -> Row:
             protocol=contender.protocol,
             sockets=case.sockets,
             per_session=case.to_a_session,
-            seconds=bench.pace.measured,
+            seconds=seconds,
             connect_rate=contender.connect_rate,
-            patience=bench.pace.patience,
+            patience=bench.pace.connecting(case),
             tokens=tokens,
             **more,
         ) as load:
@@ -137,7 +152,7 @@ def measure(bench: Bench, contender: Contender, case: Case, **more: Any) -> Row:
             if connected["sockets"] < case.sockets * AT_LEAST_IN:
                 return row | {"saturated": True, "why": f"{connected['errors']} did not connect"}
             time.sleep(bench.pace.warm_up)
-            row |= _while_it_ticks(bench, contender, load, pid)
+            row |= _while_it_ticks(bench, contender, load, pid, seconds)
             row["kb_per_socket"] = round(
                 (machine.memory_kb(pid) - empty_kb) / connected["sockets"], 1
             )
@@ -146,7 +161,9 @@ def measure(bench: Bench, contender: Contender, case: Case, **more: Any) -> Row:
     return row
 
 
-def _while_it_ticks(bench: Bench, contender: Contender, load: client.Load, pid: int) -> Row:
+def _while_it_ticks(
+    bench: Bench, contender: Contender, load: client.Load, pid: int, seconds: int
+) -> Row:
     """What the server used in the measured seconds, and what else ran on our cores."""
     stage, valkey = bench.stage, bench.stage.pid_of("Valkey")
     counts = contender.uses_redis and valkey is not None
@@ -155,7 +172,7 @@ def _while_it_ticks(bench: Bench, contender: Contender, load: client.Load, pid: 
     watch = machine.Watch(bench.cores, [pid])
     began, used_s = time.monotonic(), machine.cpu_s(pid)
     load.begin()
-    load.measured(bench.pace.measured)
+    load.measured(seconds)
     used_s, took = machine.cpu_s(pid) - used_s, time.monotonic() - began
     foreign = watch.foreign()
     row: Row = {
@@ -186,7 +203,7 @@ def _received(report: dict[str, Any], cpu_ms: float, redis_ms: float) -> Row:
         "histogram": report["histogram"],
         "closed": report["closed"],
         "cut": report.get("cut", 0),
-        "load_cpu_percent": round(report["cpu_s"], 2),
+        "load_cpu_s": round(report["cpu_s"], 2),
         "saturated": is_saturated(report["p99_ms"], missed, report["expected"]),
     }
 
@@ -204,12 +221,12 @@ def better_of(first: Row, second: Row) -> Row:
     return min(first, second, key=trouble)
 
 
-def failed(contender: Contender, case: Case, error: PartFailed | client.Failed) -> Row:
+def failed(contender: Contender, case: Case, error: Exception) -> Row:
     """The row of a contender that did not get that far."""
     return {
         "peer": contender.name,
         "devices_per_session": case.per_session,
         "sockets": case.sockets,
         "saturated": isinstance(error, client.Failed),
-        "why": str(error).splitlines()[0],
+        "why": (str(error) or type(error).__name__).splitlines()[0],
     }

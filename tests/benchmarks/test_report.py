@@ -36,7 +36,8 @@ def result(*rows: dict[str, Any], **more: Any) -> dict[str, Any]:
         "rows": list(rows),
         "left_out": [],
         "disturbed": {},
-        "seconds": 10,
+        "seconds": [10, 6],
+        "patience_s": 30.0,
         "took_s": 1_200.0,
         "machine": {
             "cores": "2",
