@@ -47,6 +47,7 @@ class DeviceConsumer(AsyncConsumer):
         self.id = secrets.token_hex(8)
         self.tick_every_ms: int | None = None  # none before `ready`
         self.arrival: Arrival | None = None
+        self.login_id: int | None = None  # asked for in every round of `reconcile`
         self.room: Room | None = None
         self.device = ""
         self.joined_at = 0.0  # on the loop's clock
@@ -126,10 +127,6 @@ class DeviceConsumer(AsyncConsumer):
             self.outbox.abandon()
 
     # -- what the hub says -----------------------------------------------------------------------
-
-    @property
-    def login_id(self) -> int | None:
-        return self.arrival.login_id if self.arrival else None
 
     def told(self, frame: str, revision: int | None) -> None:
         """Passes on what happened; what happens before `ready` is sent waits for it."""
@@ -225,7 +222,7 @@ class DeviceConsumer(AsyncConsumer):
         if self.arrival is not None and self.arrival.user_id != arrival.user_id:
             self.close(Close.NOT_ALLOWED, "another_user")
             return
-        self.arrival = arrival
+        self.arrival, self.login_id = arrival, arrival.login_id
         self.device = frame.device or arrival.device
         left_s = arrival.expires_at.timestamp() - clock.now_ms() / 1000
         self._after("token", max(0.0, left_s), self._token_expired)

@@ -38,10 +38,7 @@ class Socket(Protocol):
     tick_every_ms: int | None
     joined_at: float  # on the loop's clock
     closing: bool  # it has been told to go
-
-    @property
-    def login_id(self) -> int | None:
-        """Its login; None until it is admitted."""
+    login_id: int | None  # None until it is admitted
 
     def told(self, frame: str, revision: int | None) -> None:
         """A frame for it; `revision` that of the change, None if it is no change."""
