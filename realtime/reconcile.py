@@ -20,9 +20,9 @@ from realtime import messages
 from realtime.clock import clock
 from realtime.database import when_reconciling
 from realtime.tally import tally
-from sessions_app import changes
-from sessions_app.changes import Change, Missed
+from sessions_app.changes import Change, Missed, Seen, missed_by_all
 from sessions_app.events import ENDS, SessionChanged
+from sessions_app.exceptions import NotFound
 
 if TYPE_CHECKING:
     from realtime.hub import Hub, Room
@@ -36,6 +36,7 @@ AGAIN_S = 0.25
 EVERY_S_WHEN_DEAF = 1.0  # nobody else tells the devices then
 JOIN_EVERY_S = 2.5
 ROOMS_AT_A_TIME = 250  # then the loop may see to its ticks
+HEALED_AT_A_TIME = 50  # some milliseconds each, of the five seconds that the database is given
 STEP_WORTH_A_LINE_MS = 10.0
 
 
@@ -94,17 +95,16 @@ async def _round(hub: Hub, ahead_before: dict[int, int]) -> dict[int, int]:
         tally.clock_steps += 1
         log.warning("a clock was set by %+.3f s: following the database's", stepped_ms / 1000)
     _close_ended_logins(hub, answer.ended)
-    ahead, lost = {}, []
+    ahead, behind = {}, []
     for user, revision in answer.revisions.items():
         room = hub.rooms.get(user)
         if room is None or room.revision is None:
             continue
         if room.revision < ahead_before.get(user, 0):
-            lost.append(await _heal(hub, room, room.revision))
+            behind.append(room)
         elif room.revision < revision:
             ahead[user] = revision
-    if any(lost):
-        log.warning("%s users missed %s changes, telling them now", len(lost), sum(lost))
+    await _heal(hub, behind)
     return ahead
 
 
@@ -139,11 +139,23 @@ def _close_ended_logins(hub: Hub, ended: set[int]) -> None:
             socket.revoked()
 
 
-async def _heal(hub: Hub, room: Room, heard: int) -> int:
+async def _heal(hub: Hub, behind: list[Room]) -> None:
+    """Reads what these rooms missed, some at a time, and tells each of them."""
+    for first in range(0, len(behind), HEALED_AT_A_TIME):
+        rooms = behind[first : first + HEALED_AT_A_TIME]
+        seen = [Seen(room.user_id, room.revision or 0) for room in rooms]
+        answers = await when_reconciling(missed_by_all, seen)
+        lost = []
+        for room, missed in zip(rooms, answers, strict=True):
+            await asyncio.sleep(0)
+            if not isinstance(missed, NotFound) and hub.rooms.get(room.user_id) is room:
+                lost.append(_tell(hub, room, missed))
+        if any(lost):
+            log.warning("%s users missed %s changes, told them now", len(lost), sum(lost))
+
+
+def _tell(hub: Hub, room: Room, missed: Missed) -> int:
     """Tells the room what it missed, and nothing that it has heard. Gives how many changes."""
-    missed: Missed = await when_reconciling(changes.missed, room.user_id, since=heard)
-    if hub.rooms.get(room.user_id) is not room:
-        return 0  # everybody has left meanwhile
     heard_already, heard_up_to = set(room.ahead), room.revision or 0
     lost = missed.revision - heard_up_to - sum(r <= missed.revision for r in heard_already)
     if lost <= 0:

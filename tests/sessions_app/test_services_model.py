@@ -183,7 +183,7 @@ class AnyChanges(RuleBasedStateMachine):
     def at_most_one_session_is_active(self) -> None:
         active = [s for s in self.sessions if s.countdown.is_active]
         assert len(active) <= 1
-        shown = changes.active_session(self.ada.user_id)
+        shown = changes.active_sessions([self.ada.user_id]).get(self.ada.user_id)
         assert (shown and shown.id) == (active[0].pk if active else None)
 
     @invariant()
