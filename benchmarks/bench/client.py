@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -107,7 +107,7 @@ def _flag(name: str) -> str:
     return "--" + name.replace("_", "-")
 
 
-def _lines(process: subprocess.Popen[str]) -> Any:
+def _lines(process: subprocess.Popen[str]) -> Callable[[float], Iterator[str]]:
     """A function that gives the lines up to a deadline (of the monotonic clock)."""
     assert process.stdout is not None
     file = process.stdout.fileno()

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager
+from functools import partial
 from typing import Any
 
 from benchmarks.bench import client, machine, rest
@@ -295,8 +296,8 @@ def over_rest(bench: Bench, _rows: list[Figures]) -> Figures:
         rest.reads(port, tokens, 1.0)  # what is loaded at the first request
         found = {}
         for name, how in (
-            ("GET /sessions/", lambda: rest.reads(port, tokens, REST_S)),
-            ("POST pause, resume", lambda: rest.commands(port, tokens, first, REST_S)),
+            ("GET /sessions/", partial(rest.reads, port, tokens, REST_S)),
+            ("POST pause, resume", partial(rest.commands, port, tokens, first, REST_S)),
         ):
             used_s, began = machine.cpu_s(part.pid), time.monotonic()
             asked = how()

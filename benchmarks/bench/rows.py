@@ -216,7 +216,7 @@ def better_of(first: Row, second: Row) -> Row:
     """Of two attempts, the one that less other load fell on."""
 
     def trouble(row: Row) -> float:
-        return sum(row.get("foreign", {}).values())
+        return float(sum(row.get("foreign", {}).values()))
 
     return min(first, second, key=trouble)
 

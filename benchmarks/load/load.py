@@ -68,7 +68,7 @@ class Load:
     began: float = 0.0
     window: tuple[float, float] = (0.0, 0.0)  # of CLOCK_REALTIME
     delivered: int = 0
-    bytes: int = 0
+    received: int = 0  # bytes
     late_ms: list[float] = field(default_factory=list)
     closed: dict[int, int] = field(default_factory=dict)
 
@@ -161,7 +161,7 @@ class Load:
         if not data:
             self.gone(client, 1006)
             return
-        self.bytes += len(data)
+        self.received += len(data)
         client.rest += data
         if client.state == UPGRADING:
             head, end, rest = client.rest.partition(b"\r\n\r\n")
@@ -277,7 +277,7 @@ class Load:
             client.counted = client.state == IN and not stops
             if client.state == IN and stops:
                 self.selector.unregister(client.socket)
-        self.closed, self.bytes = {}, 0
+        self.closed, self.received = {}, 0
         now = time.time()
         self.window = (now, now + self.given.seconds)
         while time.time() < self.window[1]:
@@ -306,7 +306,7 @@ class Load:
             "min_ms": at(0),
             "per_socket_min": min(counted, default=0),
             "per_socket_max": max(counted, default=0),
-            "bytes": self.bytes,
+            "bytes": self.received,
             "histogram": histogram(late),
             "closed": self.closed,
             "cut": sum(is_cut(client) for client in self.clients[: self.given.stall]),
