@@ -62,7 +62,7 @@ def a_burst(
 ) -> dict[str, Any]:
     """All of them due at one instant."""
     with listening(environment) as ear:
-        due_at = crowd.comes_due(db, sessions, in_s=5 + sessions / 1500)
+        due_at = crowd.comes_due(db, sessions, in_s=5 + sessions / 500)
         db.execute("ANALYZE")
         if time.time() > due_at - 1:
             raise SystemExit("The crowd took too long to write: it is due already.")
@@ -152,9 +152,11 @@ def listening(environment: dict[str, str]) -> Iterator[Ear]:
         ear = Ear(subscribed)
         thread = threading.Thread(target=ear.listen)
         thread.start()
-        yield ear
-        ear.stopping.set()
-        thread.join()
+        try:
+            yield ear
+        finally:
+            ear.stopping.set()
+            thread.join()
 
 
 def idle_cost(parts: list[Part], db: psycopg.Connection) -> dict[str, float]:
@@ -252,7 +254,7 @@ def installed_servers() -> Programs:
 
 @contextmanager
 def timekeeper(number: int, environment: dict[str, str]) -> Iterator[Part]:
-    log = Path(tempfile.mkdtemp(prefix="timekeeper-")) / f"{number}.log"
+    log = Path(tempfile.mkdtemp(prefix="timekeeper-", dir=ROOT / ".space")) / f"{number}.log"
     part = Part("timekeeper", manage("run_timekeeper"), log, environment, _says_running)
     part.start()
     try:
