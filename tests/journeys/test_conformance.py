@@ -6,7 +6,6 @@ import asyncio
 import json
 import socket
 import sys
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -291,53 +290,3 @@ async def ping(watcher: Device) -> str:
     frame_id = f"p{next(watcher.ids)}"
     await watcher.send(type="ping", id=frame_id, client_time=1)
     return frame_id
-
-
-async def test_rest_and_the_page_are_served_too(ada: Person) -> None:
-    session = await ada.has_session()
-    await ada.does(services.start, session.id)
-    async with ada.account.http() as http:
-        page, health = await http.get("/"), await http.get("/healthz")
-        shown = await http.get(f"/sessions/{session.id}/")
-        missing = await http.get("/nowhere/")
-    assert (page.status_code, health.status_code) == (200, 200)
-    assert shown.json()["timer"]["status"] == "running"
-    assert (missing.status_code, missing.json()["code"]) == (404, "not_found")
-
-
-async def in_chunks(body: bytes) -> AsyncIterator[bytes]:
-    """A body whose length is not said beforehand."""
-    for start in range(0, len(body), 65_536):
-        yield body[start : start + 65_536]
-
-
-@pytest.mark.parametrize("length_said", [True, False])
-async def test_a_body_that_is_too_large_is_answered_and_not_reset(
-    ada: Person, length_said: bool
-) -> None:
-    body = b" " * (20 * 1024 * 1024)
-    async with ada.account.http() as http:
-        answer = await http.post(
-            "/sessions/",
-            content=body if length_said else in_chunks(body),
-            headers={"Content-Type": "application/json", "Origin": "http://localhost:5173"},
-        )
-    assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
-    assert answer.headers["access-control-allow-origin"] == "http://localhost:5173"
-
-
-async def test_a_body_in_chunks_is_read_as_any_other(ada: Person) -> None:
-    async with ada.account.http() as http:
-        answer = await http.post(
-            "/sessions/",
-            content=in_chunks(b'{"title": "Write", "duration": 5}'),
-            headers={"Content-Type": "application/json"},
-        )
-    assert answer.status_code == 201
-
-
-async def test_probes_are_answered_under_any_name(ada: Person) -> None:
-    async with ada.account.http() as http:
-        for path in ("/healthz", "/readyz"):
-            answer = await http.get(path, headers={"Host": "10.1.2.3"})
-            assert (answer.status_code, answer.headers["content-type"]) == (200, "application/json")
