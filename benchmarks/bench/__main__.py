@@ -25,8 +25,8 @@ from local.run import stopped_by_signals
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENT = ROOT / "docs" / "benchmarks.md"
 TICKS = "ticks"
-QUICK_S = 112.0
-QUICK = Pace(patience=10.0, warm_up=1.5, measured=4)
+QUICK_S = 116.0
+QUICK = Pace(patience=12.0, warm_up=1.5, measured=4)
 
 
 def options(arguments: list[str]) -> argparse.Namespace:

@@ -53,12 +53,16 @@ def full(names: Iterable[str], most: int) -> Iterator[tuple[str, Case]]:
 
 
 def is_hopeless(name: str, case: Case, rows: list[dict[str, Any]]) -> bool:
-    """Whether this peer was at its end with fewer sockets already."""
+    """Whether this peer was at its end with fewer sockets already.
+
+    Not if all that was wrong is that some did not get in while other programs were in the way.
+    """
     return any(
         row["peer"] == name
         and row["devices_per_session"] == case.per_session
         and row["sockets"] < case.sockets
-        and row.get("saturated")
+        and row["saturated"]
+        and not (row.get("disturbed") and row.get("keeps_up"))
         for row in rows
     )
 

@@ -20,6 +20,7 @@ from local.part import Part
 
 SATURATED_P99_MS = 1_000
 SATURATED_MISSED = 0.005  # of the ticks that should have come, or of the sockets
+CONNECT_RATE = 2_000  # sockets a second, where they are let in as fast
 AT_LEAST_IN = 0.5  # of the sockets: with less there is no row
 UVICORN, DAPHNE = "Space (uvicorn)", "Space (daphne)"
 WHOLE = "all"
@@ -92,8 +93,7 @@ def space(bench: Bench, name: str) -> Contender:
         with bench.stage.serve(kind, **more) as served:
             yield served
 
-    # Each connection asks the database several times: faster would only make them wait in line.
-    return Contender(name, "space", 5_000, process, uses_redis=True)
+    return Contender(name, "space", CONNECT_RATE, process, uses_redis=True)
 
 
 def peer(bench: Bench, one: Peer, build: Path) -> Contender:
@@ -115,7 +115,7 @@ def peer(bench: Bench, one: Peer, build: Path) -> Contender:
         with running(part, bench.cores):
             yield part, port
 
-    return Contender(one.name, one.protocol, 2_000, process, "redis" in one.needs)
+    return Contender(one.name, one.protocol, CONNECT_RATE, process, "redis" in one.needs)
 
 
 def measure(bench: Bench, contender: Contender, case: Case, **more: Any) -> Row:
@@ -157,6 +157,7 @@ def measure(bench: Bench, contender: Contender, case: Case, **more: Any) -> Row:
                 (machine.memory_kb(pid) - empty_kb) / connected["sockets"], 1
             )
             row |= _received(load.report(), row.pop("cpu_ms"), row.pop("redis_ms"))
+            row["keeps_up"] = not row["saturated"]  # with those that are in
             row["saturated"] |= connected["errors"] > case.sockets * SATURATED_MISSED
     return row
 

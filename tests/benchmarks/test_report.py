@@ -122,6 +122,8 @@ def test_a_peer_that_is_at_its_end_is_not_tried_with_more() -> None:
     assert not plan.is_hopeless("raw C", Case(10, 2_000), rows)
     assert not plan.is_hopeless("raw C", Case(1, 10_000), rows)
     assert not plan.is_hopeless("Node ws", Case(10, 10_000), rows)
+    rows[0] |= {"disturbed": True, "keeps_up": True}
+    assert not plan.is_hopeless("raw C", Case(10, 10_000), rows)
 
 
 def test_saturated_is_late_or_missing() -> None:
