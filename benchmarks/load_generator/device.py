@@ -45,10 +45,11 @@ class Device:
         self._rest, self._lag, self._tally = rest, lag, tally
         self._socket: ClientConnection | None = None
         self._ids = itertools.count()
-        self._waiting: dict[str, asyncio.Future[Frame]] = {}
+        self._waiting: dict[str, asyncio.Future[Frame | None]] = {}
         self._asleep_s: float | None = None  # the laptop was closed, for so long
         self._after_ms = 0.0  # what `closing` asked for
         self._leaving = False
+        self._was_ready = False  # this connection, at some time
         self._lost_at: float | None = None
         self._expected_closes: set[int] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -117,7 +118,8 @@ class Device:
         self.check.closed(socket.close_code or 1006, expected=self._expected_closes)
         self._expected_closes = set()
         for waiting in self._waiting.values():
-            waiting.cancel()
+            if not waiting.done():
+                waiting.set_result(None)
         self._waiting.clear()
         if socket.close_code == 4401 and not await self.account.renew(self._rest):
             await self.account.log_in(self._rest)
@@ -219,7 +221,7 @@ class Device:
         self, action: str, session: int, key: str, arguments: dict[str, Any]
     ) -> Frame | None:
         frame_id = f"c{next(self._ids)}"
-        answer: asyncio.Future[Frame]
+        answer: asyncio.Future[Frame | None]  # None: the connection went
         answer = self._waiting[frame_id] = asyncio.get_running_loop().create_future()
         self.check.asks(frame_id, action, now_ms())
         await self._send(
@@ -230,10 +232,6 @@ class Device:
                 return await answer
         except TimeoutError:
             return None
-        except asyncio.CancelledError:
-            if answer.cancelled():  # the connection went; else it is we who are stopped
-                return None
-            raise
         finally:
             self._waiting.pop(frame_id, None)
 
