@@ -21,7 +21,7 @@ from local.part import Part
 SATURATED_P99_MS = 1_000
 SATURATED_MISSED = 0.005  # of the ticks that should have come, or of the sockets
 CONNECT_RATE = 2_000  # sockets a second, where they are let in as fast
-AT_LEAST_IN = 0.5  # of the sockets: with less there is no row
+AT_LEAST_IN = 0.2  # of the sockets: with less there is no row
 UVICORN, DAPHNE = "Space (uvicorn)", "Space (daphne)"
 WHOLE = "all"
 USUAL = 10  # devices to a session
