@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from functools import partial
 from typing import Any
 
 from daphne.server import Server
@@ -46,10 +45,8 @@ class Daphne(Server):  # type: ignore[misc]  # it has no types
 
     def create_application(self, protocol: Any, scope: Any) -> Any:
         if scope["type"] == "websocket":
-            scope["extensions"] = {  # as `config/websocket.py`, which says why
-                "space.cut": protocol.transport.abortConnection,
-                "space.write": partial(_write, protocol),
-            }
+            # As `config/websocket.py`, which says why.
+            scope["extensions"] = {"space.transport": _Transport(protocol)}
         return super().create_application(protocol, scope)
 
     async def handle_reply(self, protocol: Any, message: Any) -> None:
@@ -81,21 +78,31 @@ class Daphne(Server):  # type: ignore[misc]  # it has no types
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def _write(protocol: Any, frame: bytes) -> bool:
-    """Sends a whole unmasked frame now, without a round through the reactor. False: too much waits.
+class _Transport:
+    """Twisted's, with the names that asyncio's has, for whole unmasked frames."""
 
-    Where the connection is closing there is nobody to tell any more: True.
-    """
-    transport = protocol.transport
-    if protocol.state != protocol.STATE_OPEN:
-        return True
-    waiting = _unsent(transport)
-    if waiting > MOST_UNSENT:
-        return False
-    sent = 0 if waiting else transport.writeSomeData(frame)
-    if isinstance(sent, int) and sent < len(frame):  # else an exception: the connection is lost
-        transport.write(frame[sent:])
-    return True
+    __slots__ = ("_protocol",)
+
+    def __init__(self, protocol: Any) -> None:
+        self._protocol = protocol
+
+    def is_closing(self) -> bool:
+        return bool(self._protocol.state != self._protocol.STATE_OPEN)
+
+    def get_write_buffer_size(self) -> int:
+        """Bytes that wait, where they are more than Twisted has in passing."""
+        waiting = _unsent(self._protocol.transport)
+        return waiting if waiting > MOST_UNSENT else 0
+
+    def write(self, data: bytes) -> None:
+        """At once, without a round through the reactor, where nothing waits."""
+        transport = self._protocol.transport
+        sent = 0 if _unsent(transport) else transport.writeSomeData(data)
+        if isinstance(sent, int) and sent < len(data):  # else an exception: the connection is lost
+            transport.write(data[sent:])
+
+    def abort(self) -> None:
+        self._protocol.transport.abortConnection()
 
 
 def _unsent(transport: Any) -> int:

@@ -1,16 +1,22 @@
-"""A WebSocket of uvicorn that can do two things more, for whom it serves (`scope["extensions"]`).
+"""uvicorn's WebSocket, and what thousands of them on one loop need besides.
 
-`space.cut` ends the connection at once: towards a client that does not read, a close is never
-written. `space.write` sends a ready-made frame with one system call, and without a coroutine: a
-tick goes to thousands of sockets, and the way through `send()` costs as much as the call itself.
+It hands its transport over to whom it serves (`scope["extensions"]["space.transport"]`). Towards a
+client that does not read, a close is never written, so somebody must be able to cut the connection;
+and a tick goes to thousands of sockets, where the way through `send()` costs as much as the system
+call itself (`realtime/outbox.py`).
 """
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import random
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+
+log = logging.getLogger(__name__)
 
 
 class WebSocket(WebSocketsSansIOProtocol):
@@ -21,32 +27,74 @@ class WebSocket(WebSocketsSansIOProtocol):
         if not hasattr(self, "scope"):  # the handshake was none
             return
         extensions: Any = self.scope["extensions"]
-        extensions["space.cut"] = self.transport.abort
-        extensions["space.write"] = self.write
+        extensions["space.transport"] = self.transport
 
-    def write(self, frame: bytes) -> bool:
-        """Sends a whole unmasked frame now. False, and nothing is sent, if others still wait.
+    def start_keepalive(self) -> None:
+        if self.ping_interval:
+            Keepalive.of(self.loop, self.ping_interval).add(self)
 
-        Where the connection is closing there is nobody to tell any more: True.
-        """
-        transport = self.transport
-        if self.close_sent or self.disconnected or transport.is_closing():
-            return True
-        if transport.get_write_buffer_size():
-            return False
-        transport.write(frame)
-        return True
+    def stop_keepalive(self) -> None:
+        if self.ping_interval:
+            Keepalive.of(self.loop, self.ping_interval).discard(self)
+        self.pending_ping_payload = None
 
-    def send_keepalive_ping(self) -> None:
-        """uvicorn's, with the frame made by hand: every socket has one each 20 s."""
-        self.ping_timer = None
+    def keep_alive(self) -> None:
+        """Its turn: a ping, unless the last one still waits for its pong."""
         if self.close_sent or self.transport.is_closing():
             return
-        payload = random.randbytes(4)  # noqa: S311 -- only tells one pong from another
-        self.pending_ping_payload = payload
-        self.ping_sent_at = self.loop.time()
-        self.transport.write(b"\x89\x04" + payload)
-        if self.ping_timeout is None:
-            self.schedule_ping()
-        else:
-            self.pong_timer = self.loop.call_later(self.ping_timeout, self.keepalive_timeout)
+        now = self.loop.time()
+        if self.pending_ping_payload is None:
+            payload = random.randbytes(4)  # noqa: S311 -- only tells one pong from another
+            self.pending_ping_payload = payload
+            self.ping_sent_at = now
+            self.transport.write(b"\x89\x04" + payload)
+        elif self.ping_timeout is not None and now - self.ping_sent_at >= self.ping_timeout * 0.99:
+            self.keepalive_timeout()
+
+
+class Keepalive:
+    """Pings the sockets of a loop, each once in `interval` seconds, spread evenly.
+
+    uvicorn has two timers for each socket, set and cancelled all the time. With thousands of
+    sockets these cost more than the pings.
+    """
+
+    SHORTEST_STEP_S = 0.005
+    STEPS = 200
+    _here: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[float, Keepalive]] = (
+        WeakKeyDictionary()
+    )
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, interval: float) -> None:
+        self._loop = loop
+        self._step_s = max(interval / self.STEPS, self.SHORTEST_STEP_S)
+        self._turns: list[set[WebSocket]] = [set() for _ in range(round(interval / self._step_s))]
+        self._places: dict[WebSocket, int] = {}
+        self._next = 0
+        self._timer: asyncio.TimerHandle | None = None
+
+    @classmethod
+    def of(cls, loop: asyncio.AbstractEventLoop, interval: float) -> Keepalive:
+        here = cls._here.setdefault(loop, {})
+        return here.get(interval) or here.setdefault(interval, cls(loop, interval))
+
+    def add(self, socket: WebSocket) -> None:
+        place = (self._next - 1) % len(self._turns)  # a whole round from now
+        self._places[socket] = place
+        self._turns[place].add(socket)
+        if self._timer is None:
+            self._timer = self._loop.call_later(self._step_s, self._turn)
+
+    def discard(self, socket: WebSocket) -> None:
+        place = self._places.pop(socket, None)
+        if place is not None:
+            self._turns[place].discard(socket)
+
+    def _turn(self) -> None:
+        self._timer = self._loop.call_later(self._step_s, self._turn) if self._places else None
+        turn, self._next = self._turns[self._next], (self._next + 1) % len(self._turns)
+        for socket in tuple(turn):
+            try:
+                socket.keep_alive()
+            except Exception:
+                log.exception("a socket could not be pinged")

@@ -45,14 +45,13 @@ class DeviceConsumer(AsyncConsumer):
 
     def __init__(self) -> None:
         self.id = secrets.token_hex(8)
-        self.tick_every_ms: int | None = None  # none before `ready`
         self.arrival: Arrival | None = None
         self.login_id: int | None = None  # asked for in every round of `reconcile`
         self.room: Room | None = None
         self.device = ""
         self.joined_at = 0.0  # on the loop's clock
         self.closing = False
-        self._is_gone = False
+        self._is_ready = False  # `ready` was sent
         # What is told while a `ready` is being made: frames, with the revisions of changes.
         self._waiting: list[tuple[str, int | None]] | None = []
         self._timers: dict[str, asyncio.TimerHandle] = {}
@@ -60,8 +59,9 @@ class DeviceConsumer(AsyncConsumer):
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         self.loop = asyncio.get_running_loop()
-        self._extensions = scope.get("extensions") or {}  # see config/websocket.py
-        self.outbox = Outbox(send, self._stuck, self._extensions.get("space.write"))
+        # See config/websocket.py.
+        self._transport = (scope.get("extensions") or {}).get("space.transport")
+        self.outbox = Outbox(send, self._stuck, self._transport)
         self.hub = Hub.here()
         self._budget = FrameBudget(self.loop.time)
         self._bad_frames = BadFrames(self.loop.time)
@@ -111,14 +111,13 @@ class DeviceConsumer(AsyncConsumer):
         self.outbox.put(closing.as_text())
         self.outbox.close(code, reason)
         # Towards a client that does not read, none of this is ever written.
-        if (cut := self._extensions.get("space.cut")) is not None:
-            self._after("cut", TO_BE_CLOSED_S, cut)
+        if self._transport is not None:
+            self._after("cut", TO_BE_CLOSED_S, self._transport.abort)
 
     async def _gone(self) -> None:
         for name, timer in self._timers.items():
             if name != "cut":  # the client may still have to be got rid of
                 timer.cancel()
-        self._is_gone = True
         if self._starting_over is not None:
             self._starting_over.cancel()
         if self.room is not None:
@@ -198,7 +197,7 @@ class DeviceConsumer(AsyncConsumer):
                 )
             )
         elif isinstance(frame, messages.Ticks):
-            self.tick_every_ms = frame.every_ms
+            self.outbox.tick_every_ms = frame.every_ms
         else:
             await self._try_ready(since=frame.since, epoch=frame.epoch)
 
@@ -289,19 +288,14 @@ class DeviceConsumer(AsyncConsumer):
         for frame, revision in waiting:
             if revision is None or revision > missed.revision:
                 self.outbox.put(frame)
-        if self.tick_every_ms is None:
-            self.tick_every_ms = 1_000
-        self._heartbeat()
+        if not self._is_ready:
+            self._is_ready = True
+            self.outbox.tick_every_ms = 1_000
 
-    def _heartbeat(self) -> None:
-        """Says something when nothing else was said for a while, so that silence means trouble."""
-        if self._is_gone:
-            return
-        due = self.outbox.last_put + settings.HEARTBEAT_S - self.loop.time()
-        if due <= 0:
+    def beat(self) -> None:
+        """Silence means trouble, so now and then something is said."""
+        if self._is_ready:
             self.say(messages.Heartbeat(server_time=clock.now()))
-            due = settings.HEARTBEAT_S
-        self._after("heartbeat", due, self._heartbeat)
 
     def _after(self, name: str, seconds: float, act: Any) -> None:
         """One timer of each name; a handle of the loop costs less than a task."""

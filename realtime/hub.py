@@ -35,7 +35,6 @@ class Socket(Protocol):
     """A socket, as the hub sees it."""
 
     outbox: Outbox
-    tick_every_ms: int | None
     joined_at: float  # on the loop's clock
     closing: bool  # it has been told to go
     login_id: int | None  # None until it is admitted
@@ -55,6 +54,9 @@ class Socket(Protocol):
     def restarting(self) -> None:
         """This process is going down."""
 
+    def beat(self) -> None:
+        """Nothing was said to it for a while: it must hear that all is well."""
+
 
 @dataclass(eq=False)
 class Room:
@@ -66,6 +68,7 @@ class Room:
 
     user_id: int
     sockets: set[Socket] = field(default_factory=set)
+    outboxes: set[Outbox] = field(default_factory=set)  # of the sockets: all that a tick needs
     joined: bool = False
     revision: int | None = None
     ahead: set[int] = field(default_factory=set)
@@ -128,6 +131,7 @@ class Hub:
         return cls._hubs.get(asyncio.get_running_loop())
 
     def _start(self) -> None:
+        from realtime.heartbeats import keep_beating
         from realtime.reconcile import keep_joined, keep_reconciled
 
         self._tasks = [
@@ -135,6 +139,7 @@ class Hub:
             asyncio.create_task(self.canary.keep_singing(), name="hub: canary"),
             asyncio.create_task(keep_joined(self), name="hub: join"),
             asyncio.create_task(keep_reconciled(self), name="hub: reconcile"),
+            asyncio.create_task(keep_beating(self), name="hub: heartbeats"),
         ]
 
     async def stop(self) -> None:
@@ -155,12 +160,14 @@ class Hub:
         if room is None:
             room = self.rooms[user_id] = Room(user_id)
         room.sockets.add(socket)
+        room.outboxes.add(socket.outbox)
         if not room.joined:
             await self.join_group(room)
         return room
 
     async def leave(self, room: Room, socket: Socket) -> None:
         room.sockets.discard(socket)
+        room.outboxes.discard(socket.outbox)
         if room.sockets or self.rooms.get(room.user_id) is not room:
             return
         del self.rooms[room.user_id]
@@ -252,7 +259,7 @@ class Hub:
         if ends_at_ms is None:
             self.ticker.forget(session)
         else:
-            self.ticker.follow(session, version, ends_at_ms, room.sockets)
+            self.ticker.follow(session, version, ends_at_ms, room.outboxes)
 
     def follow_state(self, room: Room, state: SessionState) -> None:
         ends_at = state.timer.ends_at

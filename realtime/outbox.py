@@ -4,8 +4,8 @@
 task. Only when the socket is backed up does a task wait for it; until then ticks for that socket
 are dropped (the next one says the same), and everything else queues, within a bound.
 
-Where the server has a way of writing a ready-made frame (`config/websocket.py`), ticks take that:
-no coroutine, no dictionary, one system call.
+Where the server hands over the transport below (`config/websocket.py`), ticks are written to that
+as ready-made frames: no coroutine, no dictionary, one system call.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ import asyncio
 import logging
 import types
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine, Generator
-from typing import Any
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable
+from typing import Any, Protocol
 
 from realtime.tally import tally
 from realtime.tick import Tick
@@ -23,10 +23,18 @@ from realtime.tick import Tick
 log = logging.getLogger(__name__)
 
 Send = Callable[[dict[str, Any]], Awaitable[None]]
-Write = Callable[[bytes], bool]  # a whole frame; False if what was sent before is still waiting
 
 LONGEST_QUEUE = 256  # frames; a client that is this far behind syncs when it comes back
 MOST_DROPPED = 15  # ticks, one after the other: the client does not read at all
+
+
+class Transport(Protocol):
+    """What frames are written to: as `asyncio.Transport`, as far as it is used here."""
+
+    def is_closing(self) -> bool: ...
+    def get_write_buffer_size(self) -> int: ...
+    def write(self, data: bytes) -> None: ...
+    def abort(self) -> None: ...
 
 
 class Outbox:
@@ -36,15 +44,16 @@ class Outbox:
     """
 
     __slots__ = (
-        *("_closed", "_draining", "_dropped", "_on_stuck", "_queue", "_send", "_write"),
-        "last_put",
+        *("_closed", "_draining", "_dropped", "_on_stuck", "_queue", "_send", "_transport"),
+        *("last_put", "tick_every_ms"),
     )
 
     def __init__(
-        self, send: Send, on_stuck: Callable[[], None], write: Write | None = None
+        self, send: Send, on_stuck: Callable[[], None], transport: Transport | None = None
     ) -> None:
+        self.tick_every_ms = 0  # 0 for no ticks
         self._send = send
-        self._write = write
+        self._transport = transport
         self._on_stuck: Callable[[], None] | None = on_stuck
         self._queue: deque[dict[str, Any]] | None = None  # most sockets never need one
         self._draining: asyncio.Task[None] | None = None
@@ -56,24 +65,11 @@ class Outbox:
         """A frame that must not be lost while the socket lives."""
         self._put({"type": "websocket.send", "text": text})
 
-    def put_tick(self, tick: Tick, now: float) -> bool:
-        """Sends it at once or not at all: False. `now`: the loop's clock."""
-        if self._closed:
-            return False
-        if self._draining is None:
-            if self._write is None:
-                self._put(tick.message)
-                self._dropped = 0
-                return True
-            if self._write(tick.frame):
-                self.last_put = now
-                self._dropped = 0
-                return True
+    def _drop_tick(self) -> None:
         tally.ticks_skipped += 1
         self._dropped += 1
         if self._dropped == MOST_DROPPED:
             self._stuck()
-        return False
 
     def _stuck(self) -> None:
         tell, self._on_stuck = self._on_stuck, None
@@ -123,6 +119,36 @@ class Outbox:
         finally:
             self._queue = None
             self._draining = None
+
+
+def put_tick(outboxes: Iterable[Outbox], tick: Tick, now: float) -> int:
+    """Sends it to each of them at once or not at all. Gives how many got it.
+
+    `now`: the loop's clock. A socket with anything still waiting gets nothing: the next tick says
+    the same. One function and no method, because calling one costs as much as all else that is
+    done here for a socket.
+    """
+    frame, sent = tick.frame, 0
+    for outbox in outboxes:
+        if outbox._closed:
+            continue
+        transport = outbox._transport
+        if outbox._draining is not None:
+            outbox._drop_tick()
+        elif transport is None:
+            outbox._put(tick.message)
+            outbox._dropped = 0
+            sent += 1
+        elif transport.is_closing():
+            continue  # there is nobody to tell any more
+        elif transport.get_write_buffer_size():
+            outbox._drop_tick()
+        else:
+            transport.write(frame)
+            outbox.last_put = now
+            outbox._dropped = 0
+            sent += 1
+    return sent
 
 
 def _step(sending: Awaitable[None]) -> Awaitable[None] | None:

@@ -15,11 +15,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
-from realtime.outbox import Outbox
+from realtime.outbox import Outbox, put_tick
 from realtime.tally import tally
 from realtime.tick import Tick
 
@@ -34,11 +33,7 @@ LATE_AT_MOST = 100
 BREATH = 250  # sockets: as many system calls as take three or four milliseconds
 
 
-class Watcher(Protocol):
-    """A socket, as the ticker sees it."""
-
-    outbox: Outbox
-    tick_every_ms: int | None  # 0 or None for none
+Send = Callable[[Sequence[Outbox], Tick, float], int]  # to whom, what, when (the loop's clock)
 
 
 @dataclass(slots=True)
@@ -48,7 +43,7 @@ class Watched:
     session: int
     version: int
     ends_at_ms: int
-    watchers: Collection[Watcher]
+    watchers: Collection[Outbox]
     told_ms: int = 0  # what remained at the last tick: after an overrun a slot may come twice
 
     def remaining(self, now: float) -> int:
@@ -62,8 +57,9 @@ class Watched:
 class Ticker:
     """`now_ms` is the database's clock in milliseconds."""
 
-    def __init__(self, now_ms: Callable[[], float]) -> None:
+    def __init__(self, now_ms: Callable[[], float], send: Send = put_tick) -> None:
         self._now_ms = now_ms
+        self._send = send
         self._sessions: dict[int, Watched] = {}
         self._wheel: list[dict[int, Watched]] = [{} for _ in range(SLOTS)]
         self._timer: asyncio.TimerHandle | None = None
@@ -73,7 +69,7 @@ class Ticker:
         self._loop_time = 0.0  # at the last breath, in seconds
 
     def follow(
-        self, session: int, version: int, ends_at_ms: int, watchers: Collection[Watcher]
+        self, session: int, version: int, ends_at_ms: int, watchers: Collection[Outbox]
     ) -> None:
         """From now on, ticks for this deadline. A version older than the one known is ignored."""
         known = self._sessions.get(session)
@@ -165,26 +161,28 @@ class Ticker:
             if watched.told_ms > remaining + SECOND:
                 tally.seconds_skipped += (watched.told_ms - remaining) // SECOND - 1
             watched.told_ms = remaining
-            tick: Tick | None = None
-            for watcher in tuple(watched.watchers):
+            due = _due(watched.watchers, remaining)
+            tick = watched.tick(remaining) if due else None  # encoded once for all devices
+            while tick is not None:
                 if not left:
                     yield
                     left = BREATH
-                    if self._sessions.get(watched.session) is not watched:
-                        break  # it has changed
                     remaining = watched.remaining(self._now_ms())
-                    if remaining < SECOND:
-                        break
+                    if self._sessions.get(watched.session) is not watched or remaining < SECOND:
+                        break  # it has changed, or is over
                     if remaining != watched.told_ms:
-                        watched.told_ms, tick = remaining, None
-                every = watcher.tick_every_ms
-                if not every or remaining % every:
-                    continue
-                if tick is None:  # encoded once for all devices
-                    tick = watched.tick(remaining)
-                if watcher.outbox.put_tick(tick, self._loop_time):
-                    tally.ticks_sent += 1
-                left -= 1
+                        watched.told_ms, due = remaining, _due(due, remaining)
+                        tick = watched.tick(remaining)
+                some, due = due[:left], due[left:]
+                tally.ticks_sent += self._send(some, tick, self._loop_time)
+                left -= len(some)
+                if not due:
+                    break
+
+
+def _due(watchers: Iterable[Outbox], remaining: int) -> list[Outbox]:
+    """Those that want this second."""
+    return [w for w in watchers if (every := w.tick_every_ms) and not remaining % every]
 
 
 def _slot(ends_at_ms: int) -> int:

@@ -15,7 +15,8 @@ from websockets.exceptions import ConnectionClosed
 from websockets.frames import Frame, Opcode
 
 from config.websocket import WebSocket
-from realtime.tick import text_frame
+from realtime.outbox import Outbox, put_tick
+from realtime.tick import Tick, text_frame
 
 SMALL = 4096  # bytes: what a connection holds that is not read
 
@@ -63,40 +64,48 @@ async def serving(**more: Any) -> AsyncIterator[Served]:
 
 async def test_a_ready_made_frame_is_read_as_a_message() -> None:
     async with serving() as served, connect(served.url, compression=None) as client:
-        write = (await served.scopes.get())["extensions"]["space.write"]
+        transport = (await served.scopes.get())["extensions"]["space.transport"]
         for length in (1, 125, 126, 70_000):
-            assert write(text_frame(b"x" * length))
+            transport.write(text_frame(b"x" * length))
             async with asyncio.timeout(5):
                 assert await heard(client) == "x" * length
 
 
-async def test_while_something_waits_to_be_sent_no_frame_is_written() -> None:
+async def test_a_client_that_does_not_read_is_known_by_what_waits_for_it() -> None:
     async with (
         serving() as served,
         connect(served.url, compression=None, sock=_narrow(served)) as client,
     ):
-        write = (await served.scopes.get())["extensions"]["space.write"]
+        transport = (await served.scopes.get())["extensions"]["space.transport"]
         client.transport.pause_reading()
-        large = text_frame(b"x" * 60_000)
-        written = [write(large) for _ in range(1_000)]
-        assert written[0]
-        assert not written[-1]
+        tick = Tick(session=7, version=2, remaining_ms=1_000, at=1_800_000_000_250)
+        outbox = Outbox(_never, lambda: None, transport)
+        sent = dropped = 0
+        while dropped < 5:
+            got = put_tick([outbox], tick, 0.0)
+            sent, dropped = sent + got, dropped + 1 - got
+        assert transport.get_write_buffer_size() <= len(tick.frame)
         client.transport.resume_reading()
         async with asyncio.timeout(10):
-            for _ in range(written.count(True)):  # whole ones, and nothing of the others
-                assert await heard(client) == "x" * 60_000
+            for _ in range(sent):  # whole ones, and nothing of the others
+                assert await heard(client) == tick.text.decode()
 
 
 async def test_towards_a_client_that_is_gone_there_is_nothing_to_tell() -> None:
-    async with serving() as served:
-        async with connect(served.url, compression=None) as client:
-            extensions = (await served.scopes.get())["extensions"]
-            extensions["space.cut"]()
-            with pytest.raises(ConnectionClosed):
-                async with asyncio.timeout(5):
-                    await heard(client)
-        for _ in range(3):
-            assert extensions["space.write"](text_frame(b"x"))
+    async with serving() as served, connect(served.url, compression=None) as client:
+        transport = (await served.scopes.get())["extensions"]["space.transport"]
+        assert not transport.is_closing()
+        transport.abort()
+        assert transport.is_closing()
+        with pytest.raises(ConnectionClosed):
+            async with asyncio.timeout(5):
+                await heard(client)
+        assert transport.is_closing()
+        assert transport.get_write_buffer_size() == 0
+
+
+async def _never(message: Any) -> None:
+    raise AssertionError(message)
 
 
 async def test_who_answers_pings_stays() -> None:

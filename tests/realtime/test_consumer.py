@@ -299,7 +299,7 @@ async def test_when_nothing_else_is_said_the_heart_beats(ada: Person, settings: 
         second = await laptop.heard(
             lambda f: f["type"] == "heartbeat" and f["server_time"] > first["server_time"]
         )
-    assert second["arrived"] - first["arrived"] >= 0.9
+    assert second["arrived"] - first["arrived"] >= 0.7  # within the last quarter of its time
 
 
 # -- what one may say ----------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from realtime.hub import Hub, Room
+from realtime.outbox import Outbox
 
 ADA = 1
 SOON = 2_000_000_000_000  # a deadline, in milliseconds
@@ -22,8 +23,11 @@ class Socket:
     def __init__(self) -> None:
         self.frames: list[str] = []
         self.login_id = 5
-        self.tick_every_ms = 1_000
+        self.outbox = Outbox(self.send, lambda: None)
         self.gone = False
+
+    async def send(self, message: Any) -> None:
+        raise AssertionError(message)
 
     def told(self, frame: str, revision: int | None) -> None:
         self.frames.append(frame)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from realtime.outbox import LONGEST_QUEUE, MOST_DROPPED, Outbox
+from realtime.outbox import LONGEST_QUEUE, MOST_DROPPED, Outbox, put_tick
 from realtime.tally import tally
 from realtime.tick import Tick
 
@@ -58,7 +58,7 @@ async def test_a_client_that_reads_has_it_at_once_and_without_a_task(
     client.reads.set()
     tasks = asyncio.all_tasks()
     outbox.put("state")
-    outbox.put_tick(TICK, SECONDS)
+    put_tick([outbox], TICK, SECONDS)
     assert client.sent == ["state", TICK.text.decode()]
     assert asyncio.all_tasks() == tasks
 
@@ -68,7 +68,7 @@ async def test_towards_a_client_that_does_not_read_states_queue_in_order_and_tic
 ) -> None:
     for number in range(5):
         outbox.put(f"state {number}")
-        outbox.put_tick(TICK, SECONDS)
+        put_tick([outbox], TICK, SECONDS)
     assert client.sent == []
     client.reads.set()
     await client.has(5)
@@ -76,12 +76,12 @@ async def test_towards_a_client_that_does_not_read_states_queue_in_order_and_tic
 
 
 async def test_once_it_reads_again_ticks_come_again(outbox: Outbox, client: Client) -> None:
-    outbox.put_tick(TICK, SECONDS)  # this one is on its way
-    outbox.put_tick(TICK, SECONDS)  # this one is dropped
+    put_tick([outbox], TICK, SECONDS)  # this one is on its way
+    put_tick([outbox], TICK, SECONDS)  # this one is dropped
     client.reads.set()
     await client.has(1)
     await asyncio.sleep(0)
-    outbox.put_tick(TICK, SECONDS)
+    put_tick([outbox], TICK, SECONDS)
     assert client.sent == [TICK.text.decode()] * 2
 
 
@@ -114,7 +114,7 @@ async def test_the_close_is_the_last_thing_that_is_sent(outbox: Outbox, client: 
     outbox.put("state")
     outbox.close(4503, "restarting")
     outbox.put("too late")
-    outbox.put_tick(TICK, SECONDS)
+    put_tick([outbox], TICK, SECONDS)
     outbox.close(4500, "internal")
     client.reads.set()
     await client.has(2)
@@ -126,7 +126,7 @@ async def test_a_client_that_is_gone_hurts_nobody(outbox: Outbox, client: Client
     client.reads.set()
     client.fails = True
     outbox.put("state")
-    outbox.put_tick(TICK, SECONDS)
+    put_tick([outbox], TICK, SECONDS)
     outbox.close(4503, "restarting")
     assert client.sent == []
 
@@ -150,7 +150,7 @@ async def test_an_abandoned_outbox_sends_nothing_more(outbox: Outbox, client: Cl
     client.reads.set()
     await outbox_is_idle(outbox)
     outbox.put("3")
-    outbox.put_tick(TICK, SECONDS)
+    put_tick([outbox], TICK, SECONDS)
     outbox.close(4503, "restarting")
     assert client.sent == []
 
@@ -179,20 +179,30 @@ async def test_it_knows_when_something_was_last_put(outbox: Outbox, client: Clie
     assert before <= outbox.last_put <= asyncio.get_running_loop().time()
 
 
-# -- a server with a way of writing --------------------------------------------------------------
+# -- a server that hands its transport over ------------------------------------------------------
 
 
 @dataclass
 class Wire:
-    """Where a server writes a frame straight to the network, while it takes any."""
+    """A transport, at whose end somebody reads or not."""
 
     takes: bool = True
+    closing: bool = False
     frames: list[bytes] = field(default_factory=list)
 
-    def write(self, frame: bytes) -> bool:
-        if self.takes:
-            self.frames.append(frame)
-        return self.takes
+    def is_closing(self) -> bool:
+        return self.closing
+
+    def get_write_buffer_size(self) -> int:
+        return 0 if self.takes else 1
+
+    def write(self, data: bytes) -> None:
+        assert self.takes
+        assert not self.closing
+        self.frames.append(data)
+
+    def abort(self) -> None:
+        self.closing = True
 
 
 @pytest.fixture
@@ -203,14 +213,14 @@ def wire() -> Wire:
 @pytest.fixture
 def wired(client: Client, complaints: list[str], wire: Wire) -> Outbox:
     client.reads.set()
-    return Outbox(client.send, lambda: complaints.append("stuck"), wire.write)
+    return Outbox(client.send, lambda: complaints.append("stuck"), wire)
 
 
 async def test_a_tick_is_written_as_a_frame_and_all_else_is_sent(
     wired: Outbox, wire: Wire, client: Client
 ) -> None:
     wired.put("state")
-    assert wired.put_tick(TICK, SECONDS)
+    assert put_tick([wired], TICK, SECONDS)
     assert (client.sent, wire.frames) == (["state"], [TICK.frame])
     assert wired.last_put == SECONDS
 
@@ -220,10 +230,10 @@ async def test_no_tick_overtakes_what_still_waits_to_be_sent(
 ) -> None:
     client.reads.clear()
     wired.put("state")
-    assert not wired.put_tick(TICK, SECONDS)
+    assert not put_tick([wired], TICK, SECONDS)
     client.reads.set()
     await outbox_is_idle(wired)
-    assert wired.put_tick(TICK, SECONDS)
+    assert put_tick([wired], TICK, SECONDS)
     assert (client.sent, wire.frames) == (["state"], [TICK.frame])
 
 
@@ -234,9 +244,9 @@ async def test_a_client_that_takes_no_tick_for_long_is_reported_once(
     skipped, closed = tally.ticks_skipped, tally.slow_closed
     for _ in range(MOST_DROPPED):
         assert complaints == []
-        wired.put_tick(TICK, SECONDS)
+        put_tick([wired], TICK, SECONDS)
     for _ in range(MOST_DROPPED):
-        wired.put_tick(TICK, SECONDS)
+        put_tick([wired], TICK, SECONDS)
     assert complaints == ["stuck"]
     assert (tally.ticks_skipped - skipped, tally.slow_closed - closed) == (2 * MOST_DROPPED, 1)
 
@@ -247,16 +257,26 @@ async def test_one_tick_that_got_through_makes_good_for_those_that_were_dropped(
     for _ in range(3):
         wire.takes = False
         for _ in range(MOST_DROPPED - 1):
-            wired.put_tick(TICK, SECONDS)
+            put_tick([wired], TICK, SECONDS)
         wire.takes = True
-        wired.put_tick(TICK, SECONDS)
+        put_tick([wired], TICK, SECONDS)
     assert complaints == []
     assert wire.frames == [TICK.frame] * 3
 
 
+async def test_one_that_does_not_read_takes_nothing_from_the_others(
+    wired: Outbox, wire: Wire, client: Client
+) -> None:
+    others = [Wire(), Wire(closing=True), Wire()]
+    wire.takes = False
+    outboxes = [Outbox(client.send, lambda: None, other) for other in others]
+    assert put_tick([outboxes[0], wired, *outboxes[1:]], TICK, SECONDS) == 2
+    assert [other.frames for other in others] == [[TICK.frame], [], [TICK.frame]]
+
+
 async def test_a_closed_outbox_writes_no_tick(wired: Outbox, wire: Wire) -> None:
     wired.close(4503, "restarting")
-    assert not wired.put_tick(TICK, SECONDS)
+    assert not put_tick([wired], TICK, SECONDS)
     assert wire.frames == []
 
 

@@ -28,9 +28,6 @@ class Screen:
     cost_ms: float = 0.0
     ticks: list[tuple[float, dict[str, Any]]] = field(default_factory=list)
 
-    def __post_init__(self) -> None:
-        self.outbox: Any = self
-
     def put_tick(self, tick: Tick, now: float) -> bool:
         assert now <= self.time.time()
         self.ticks.append((self.time.now, json.loads(tick.text)))
@@ -45,6 +42,13 @@ class Screen:
         return [at - (ends_at_ms - tick["remaining_ms"]) for at, tick in self.ticks]
 
 
+def ticker_at(time: FakeTime) -> Ticker:
+    def send(screens: Any, tick: Tick, now: float) -> int:
+        return sum(screen.put_tick(tick, now) for screen in screens)
+
+    return Ticker(time.now_ms, send)
+
+
 @pytest.fixture
 def time(monkeypatch: pytest.MonkeyPatch) -> FakeTime:
     fake = FakeTime()
@@ -54,7 +58,7 @@ def time(monkeypatch: pytest.MonkeyPatch) -> FakeTime:
 
 @pytest.fixture
 def ticker(time: FakeTime) -> Ticker:
-    return Ticker(time.now_ms)
+    return ticker_at(time)
 
 
 @pytest.fixture
@@ -127,9 +131,9 @@ def test_two_processes_tick_the_same_seconds_at_the_same_moments(
     time: FakeTime, screen: Screen
 ) -> None:
     other = Screen(time)
-    Ticker(time.now_ms).follow(SESSION, 2, in_ms(9_004), [screen])
+    ticker_at(time).follow(SESSION, 2, in_ms(9_004), [screen])
     time.run(2_501)
-    Ticker(time.now_ms).follow(SESSION, 2, in_ms(9_004), [other])
+    ticker_at(time).follow(SESSION, 2, in_ms(9_004), [other])
     time.run(10_000)
     assert other.ticks == screen.ticks[-len(other.ticks) :]
     assert other.remaining == whole_seconds(6)
@@ -145,7 +149,7 @@ def test_every_session_gets_its_seconds_whatever_else_is_watched(
 ) -> None:
     time = FakeTime(START_MS + began)
     monkeypatch.setattr("asyncio.get_running_loop", lambda: time)
-    ticker = Ticker(time.now_ms)
+    ticker = ticker_at(time)
     screens = []
     for session, length in enumerate(lengths):
         screens.append((length, Screen(time)))
@@ -290,7 +294,7 @@ def test_however_the_process_stumbles_no_second_is_told_twice_or_long_after(
 ) -> None:
     time = FakeTime()
     monkeypatch.setattr("asyncio.get_running_loop", lambda: time)
-    ticker, screen = Ticker(time.now_ms), Screen(time)
+    ticker, screen = ticker_at(time), Screen(time)
     ends_at = in_ms(20_400)
     ticker.follow(SESSION, 2, ends_at, [screen])
     for runs, freezes in stumbles:
