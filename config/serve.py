@@ -19,6 +19,10 @@ LARGEST_FRAME_READ = 64 * 1024
 # or it sends a request into a connection that we have just closed.
 KEEP_ALIVE_S = 75
 
+# A socket whose pong has not come when its next ping is due is closed. Who is silent hears a
+# heartbeat more often than that, so no proxy finds the connection idle.
+PING_EVERY_S = 30
+
 APP = "config.asgi:application"
 Sockets = list[socket.socket] | None
 
@@ -65,6 +69,8 @@ def run_uvicorn(
             ws=WebSocket,
             ws_max_size=LARGEST_FRAME_READ,
             ws_per_message_deflate=False,  # 36 KB a socket for frames that are small anyhow
+            ws_ping_interval=PING_EVERY_S,
+            ws_ping_timeout=PING_EVERY_S,
             lifespan="off",
             backlog=BACKLOG,
             timeout_keep_alive=KEEP_ALIVE_S,

@@ -10,6 +10,7 @@ Ticks are due meanwhile, so nothing here holds the loop for more than a moment.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 from typing import TYPE_CHECKING
 
@@ -35,6 +36,7 @@ EVERY_S = 2.5  # two rounds and some work are less than the 6 s that are promise
 AGAIN_S = 0.25
 EVERY_S_WHEN_DEAF = 1.0  # nobody else tells the devices then
 JOIN_EVERY_S = 2.5
+LOGINS_IN_ROUNDS = 4  # 10 s: whoever is signed out while Redis is away may stay for 30
 ROOMS_AT_A_TIME = 250  # then the loop may see to its ticks
 HEALED_AT_A_TIME = 50  # some milliseconds each, of the five seconds that the database is given
 STEP_WORTH_A_LINE_MS = 10.0
@@ -59,9 +61,9 @@ async def keep_reconciled(hub: Hub) -> None:
     """Rounds for ever. A database that is away makes a round fail, not the task."""
     behind: dict[int, int] = {}
     failing = called = False
-    while True:
+    for count in itertools.count():
         try:
-            behind = await _round(hub, behind)
+            behind = await _round(hub, behind, with_logins=called or count % LOGINS_IN_ROUNDS == 0)
             failing = False
         except DatabaseError as error:
             tally.rounds_failed += 1
@@ -86,9 +88,11 @@ async def _called(hub: Hub, within_s: float) -> bool:
     return True
 
 
-async def _round(hub: Hub, ahead_before: dict[int, int]) -> dict[int, int]:
+async def _round(
+    hub: Hub, ahead_before: dict[int, int], *, with_logins: bool = True
+) -> dict[int, int]:
     """Gives, for each room that is behind, the revision that it should reach by the next round."""
-    heard, logins = await _look_around(hub)
+    heard, logins = await _look_around(hub, with_logins=with_logins)
     stepped_ms, answer = await when_reconciling(_ask, heard, logins)
     tally.rounds += 1
     if abs(stepped_ms) >= STEP_WORTH_A_LINE_MS:
@@ -108,14 +112,14 @@ async def _round(hub: Hub, ahead_before: dict[int, int]) -> dict[int, int]:
     return ahead
 
 
-async def _look_around(hub: Hub) -> tuple[dict[int, int], set[int]]:
-    """The revision that each room has heard of, and the logins of all sockets."""
+async def _look_around(hub: Hub, *, with_logins: bool) -> tuple[dict[int, int], set[int]]:
+    """The revision that each room has heard of, and the logins of all sockets or of none."""
     heard: dict[int, int] = {}
     logins: set[int] = set()
     for count, room in enumerate(list(hub.rooms.values()), start=1):
         if room.revision is not None:
             heard[room.user_id] = room.revision
-        for socket in room.sockets:
+        for socket in room.sockets if with_logins else ():
             if (login := socket.login_id) is not None:
                 logins.add(login)
         if count % ROOMS_AT_A_TIME == 0:

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 
 from realtime.outbox import Outbox, put_tick
 from realtime.tally import tally
-from realtime.tick import Tick
+from realtime.tick import Tick, Ticks
 
 log = logging.getLogger(__name__)
 
@@ -44,14 +44,12 @@ class Watched:
     version: int
     ends_at_ms: int
     watchers: Collection[Outbox]
+    ticks: Ticks
     told_ms: int = 0  # what remained at the last tick: after an overrun a slot may come twice
 
     def remaining(self, now: float) -> int:
         """The whole second that was reached last, as what remained then."""
         return -int(-(self.ends_at_ms - now) // SECOND) * SECOND
-
-    def tick(self, remaining: int) -> Tick:
-        return Tick(self.session, self.version, remaining, self.ends_at_ms - remaining)
 
 
 class Ticker:
@@ -77,7 +75,8 @@ class Ticker:
             return
         self.forget(session)
         self._skip_to_now()
-        watched = Watched(session, version, ends_at_ms, watchers)
+        ticks = Ticks(session, version, ends_at_ms)
+        watched = Watched(session, version, ends_at_ms, watchers, ticks)
         self._sessions[session] = watched
         self._wheel[_slot(ends_at_ms)][session] = watched
         self._wait_for_next_slot()
@@ -162,7 +161,7 @@ class Ticker:
                 tally.seconds_skipped += (watched.told_ms - remaining) // SECOND - 1
             watched.told_ms = remaining
             due = _due(watched.watchers, remaining)
-            tick = watched.tick(remaining) if due else None  # encoded once for all devices
+            tick = watched.ticks.tick(remaining) if due else None  # encoded once for all devices
             while tick is not None:
                 if not left:
                     yield
@@ -172,7 +171,7 @@ class Ticker:
                         break  # it has changed, or is over
                     if remaining != watched.told_ms:
                         watched.told_ms, due = remaining, _due(due, remaining)
-                        tick = watched.tick(remaining)
+                        tick = watched.ticks.tick(remaining)
                 some, due = due[:left], due[left:]
                 tally.ticks_sent += self._send(some, tick, self._loop_time)
                 left -= len(some)

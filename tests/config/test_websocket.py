@@ -16,7 +16,7 @@ from websockets.frames import Frame, Opcode
 
 from config.websocket import WebSocket
 from realtime.outbox import Outbox, put_tick
-from realtime.tick import Tick, text_frame
+from realtime.tick import Ticks, text_frame
 
 SMALL = 4096  # bytes: what a connection holds that is not read
 
@@ -78,7 +78,7 @@ async def test_a_client_that_does_not_read_is_known_by_what_waits_for_it() -> No
     ):
         transport = (await served.scopes.get())["extensions"]["space.transport"]
         client.transport.pause_reading()
-        tick = Tick(session=7, version=2, remaining_ms=1_000, at=1_800_000_000_250)
+        tick = Ticks(session=7, version=2, ends_at_ms=1_800_000_001_250).tick(1_000)
         outbox = Outbox(_never, lambda: None, transport)
         sent = dropped = 0
         while dropped < 5:

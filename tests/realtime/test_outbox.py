@@ -10,9 +10,9 @@ import pytest
 
 from realtime.outbox import LONGEST_QUEUE, MOST_DROPPED, Outbox, put_tick
 from realtime.tally import tally
-from realtime.tick import Tick
+from realtime.tick import Ticks
 
-TICK = Tick(session=7, version=2, remaining_ms=1_000, at=1_800_000_000_250)
+TICK = Ticks(session=7, version=2, ends_at_ms=1_800_000_001_250).tick(1_000)
 SECONDS = 12.5  # the loop's clock
 
 

@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 
 import pytest
+from hypothesis import assume, example, given
+from hypothesis import strategies as st
 from websockets.client import ClientProtocol
 from websockets.frames import Frame, Opcode
 from websockets.protocol import OPEN
 from websockets.uri import parse_uri
 
-from realtime.tick import Tick, text_frame
+from realtime.clock import at_ms
+from realtime.messages import SessionTick
+from realtime.tick import Ticks, text_frame
 
 
 @pytest.mark.parametrize("length", [0, 1, 125, 126, 127, 65_535, 65_536, 100_000])
@@ -22,7 +26,7 @@ def test_a_frame_of_any_length_is_read_as_what_went_in(length: int) -> None:
 
 
 def test_a_tick_says_the_same_in_a_frame_and_in_a_message() -> None:
-    tick = Tick(session=7, version=12, remaining_ms=59_000, at=1_800_000_000_250)
+    tick = Ticks(session=7, version=12, ends_at_ms=1_800_000_059_250).tick(59_000)
     assert json.loads(tick.text) == {
         "type": "session.tick",
         "session": 7,
@@ -32,3 +36,25 @@ def test_a_tick_says_the_same_in_a_frame_and_in_a_message() -> None:
     }
     assert tick.frame == text_frame(tick.text)
     assert tick.message == {"type": "websocket.send", "text": tick.text.decode()}
+
+
+@given(
+    session=st.integers(0, 2**63 - 1),
+    version=st.integers(1, 2**31),
+    ends_at_ms=st.integers(0, 32_503_680_000_000),  # the year 3000
+    remaining_s=st.integers(0, 172_800),
+)
+@example(session=0, version=1, ends_at_ms=1_800_000_000_000, remaining_s=0)
+@example(session=10, version=10, ends_at_ms=1_800_000_000_001, remaining_s=10)
+def test_a_tick_is_what_its_type_would_encode(
+    session: int, version: int, ends_at_ms: int, remaining_s: int
+) -> None:
+    remaining_ms = remaining_s * 1_000
+    assume(ends_at_ms >= remaining_ms)
+    said = SessionTick(
+        session=session,
+        version=version,
+        remaining_ms=remaining_ms,
+        server_time=at_ms(ends_at_ms - remaining_ms),
+    )
+    assert Ticks(session, version, ends_at_ms).tick(remaining_ms).text == said.as_bytes()

@@ -10,9 +10,8 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from realtime import ticker as ticker_module
 from realtime.tally import tally
-from realtime.tick import Tick
+from realtime.tick import Tick, Ticks
 from realtime.ticker import BREATH, QUANTUM, Ticker
 from tests.realtime.fake_time import START_MS, FakeTime
 
@@ -196,12 +195,13 @@ def test_a_tick_is_encoded_once_for_all_devices(
     ticker: Ticker, time: FakeTime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     encoded = []
+    real = Ticks.tick
 
-    def tick(session: int, version: int, remaining_ms: int, at: int) -> Tick:
+    def tick(ticks: Ticks, remaining_ms: int) -> Tick:
         encoded.append(remaining_ms)
-        return Tick(session, version, remaining_ms, at)
+        return real(ticks, remaining_ms)
 
-    monkeypatch.setattr(ticker_module, "Tick", tick)
+    monkeypatch.setattr(Ticks, "tick", tick)
     ticker.follow(SESSION, 2, in_ms(3_500), [Screen(time) for _ in range(10)])
     time.run(5_000)
     assert encoded == whole_seconds(3)
