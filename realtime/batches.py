@@ -20,8 +20,9 @@ Q = TypeVar("Q")
 A = TypeVar("A")
 
 MOST = 200  # questions in one batch: bounds how long the first of them waits
-LINGER_S = 0.01  # for more questions, where the batch before has only just been answered
-AT_ONCE = 2  # batches on their way: one that hangs must not keep everybody out
+LINGER_S = 0.03  # for more questions, where the batch before has only just been answered
+AT_ONCE = 2  # batches on their way, if the first seems to hang: it must not keep everybody out
+SEEMS_TO_HANG_S = 0.5
 
 
 class Batches(Generic[Q, A]):
@@ -32,6 +33,7 @@ class Batches(Generic[Q, A]):
         self._waiting: deque[tuple[Q, asyncio.Future[A]]] = deque()
         self._tasks: set[asyncio.Task[None]] = set()
         self._running = 0
+        self._asked_at = 0.0  # on the loop's clock, as below: when the last batch set out
         self._answered_at = float("-inf")  # on the loop's clock
 
     async def ask(self, question: Q) -> A:
@@ -39,7 +41,9 @@ class Batches(Generic[Q, A]):
         loop = asyncio.get_running_loop()
         answered: asyncio.Future[A] = loop.create_future()
         self._waiting.append((question, answered))
-        if self._running < AT_ONCE:
+        if self._running == 0 or (
+            self._running < AT_ONCE and loop.time() - self._asked_at > SEEMS_TO_HANG_S
+        ):
             self._running += 1
             task = loop.create_task(self._run())
             self._tasks.add(task)
@@ -50,8 +54,9 @@ class Batches(Generic[Q, A]):
         loop = asyncio.get_running_loop()
         try:
             while self._waiting:
-                if len(self._waiting) < MOST and loop.time() - self._answered_at < 2 * LINGER_S:
+                if len(self._waiting) < MOST and loop.time() - self._answered_at < LINGER_S:
                     await asyncio.sleep(LINGER_S)
+                self._asked_at = loop.time()
                 count = min(MOST, len(self._waiting))
                 await self._ask_all([self._waiting.popleft() for _ in range(count)])
                 self._answered_at = loop.time()
