@@ -9,6 +9,7 @@ import socket
 import uvicorn
 from uvicorn.importer import import_from_string
 
+from config import garbage
 from config.listening import BACKLOG
 from config.websocket import WebSocket
 
@@ -40,6 +41,10 @@ class CannotListen(Exception):
 
 class Uvicorn(uvicorn.Server):
     """uvicorn that tells its sockets before it goes (its own shutdown closes them all at once)."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        garbage.settle()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         from realtime import publisher
