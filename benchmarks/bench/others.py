@@ -125,12 +125,15 @@ async def _commands(bench: Bench, one: int, two: int) -> list[float]:
                 device(account.at(f"http://127.0.0.1:{two}"), "Phone")
             )
             pairs.append((sender, other, told["first_session"] + n))
-        waits = await asyncio.gather(*(_pair(*pair) for pair in pairs))
+        waits = await asyncio.gather(
+            *(_pair(*pair, after_s=n * PAUSE_S / PAIRS) for n, pair in enumerate(pairs))
+        )
     return [wait for some in waits for wait in some]
 
 
-async def _pair(sender: Device, other: Device, session: int) -> list[float]:
+async def _pair(sender: Device, other: Device, session: int, after_s: float) -> list[float]:
     waits = []
+    await asyncio.sleep(after_s)  # people do not act in the same millisecond
     for n in range(COMMANDS):
         action, cause = (("pause", "paused"), ("resume", "resumed"))[n % 2]
         sent = time.monotonic()
