@@ -126,6 +126,7 @@ class RawSocket:
                     frames.append(json.loads(await self.socket.recv()))
         code, reason = self.socket.close_code, self.socket.close_reason
         assert code is not None
+        assert frames, f"closed without a word: {code} {reason}"
         *before, closing = frames
         assert closing.pop("type") == "closing"
         assert closing.keys() == {"code", "reason", "reconnect", "after_ms"}
