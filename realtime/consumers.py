@@ -267,9 +267,7 @@ class DeviceConsumer(AsyncConsumer):
             self._waiting = []  # what is newer must not come before what is older
         seen = Seen(self.arrival.user_id, since, epoch)
         missed, active = await self.hub.entrance.where_things_stand(seen)
-        self.room.read_by_one(missed.revision)
-        if active is not None:
-            self.hub.follow_state(self.room, active)
+        self.hub.read(self.room, missed.revision, active)
         self.say(
             messages.Ready(
                 connection=self.id,

@@ -75,6 +75,7 @@ class Room:
     revision: int | None = None
     ahead: set[int] = field(default_factory=set)
     versions: dict[int, int] = field(default_factory=dict)  # the newest heard of each session
+    ticking: dict[int, int] = field(default_factory=dict)  # sessions, by the revision that said so
 
     def heard(self, revision: int) -> None:
         """This change was heard."""
@@ -243,8 +244,13 @@ class Hub:
             self._revoke(room, message["login"])
             return
         if message["kind"] == "change":
-            room.heard(message["revision"])
-            self.follow(room, message["session"], message["version"], message["ends_at_ms"])
+            revision = message["revision"]
+            # What comes later than it was read changes nothing: what followed it may be lost.
+            is_news = room.revision is None or revision > room.revision
+            room.heard(revision)
+            if is_news:
+                session, version = message["session"], message["version"]
+                self.follow(room, session, version, message["ends_at_ms"], revision)
         for socket in tuple(room.sockets):
             socket.told(message["frame"], message.get("revision"))
 
@@ -253,21 +259,38 @@ class Hub:
             if login_id in {None, socket.login_id}:
                 socket.revoked()
 
-    def follow(self, room: Room, session: int, version: int, ends_at_ms: int | None) -> None:
+    def read(self, room: Room, revision: int, active: SessionState | None) -> None:
+        """One socket has read where its user's things stood at this revision."""
+        room.read_by_one(revision)
+        for session, said_at in list(room.ticking.items()):
+            if said_at <= revision and (active is None or session != active.id):
+                # It was told late that this session runs, and never that it does so no more.
+                self.ticker.forget(session)
+                del room.ticking[session]
+        if active is not None:
+            self.follow_state(room, active, revision)
+
+    def follow(
+        self, room: Room, session: int, version: int, ends_at_ms: int | None, revision: int
+    ) -> None:
         """Ticks follow the session's new deadline, or stop. What comes late changes nothing."""
         if version < room.versions.get(session, 0):
             return
         room.versions[session] = version
         if ends_at_ms is None:
+            room.ticking.pop(session, None)
             self.ticker.forget(session)
         else:
+            room.ticking[session] = revision
             self.ticker.follow(session, version, ends_at_ms, room.outboxes.keys())
 
-    def follow_state(self, room: Room, state: SessionState) -> None:
+    def follow_state(self, room: Room, state: SessionState, revision: int | None = None) -> None:
+        """The same for a state. `revision` None: it is newer than all that the room has heard."""
         ends_at = state.timer.ends_at
         self.follow(
             room,
             state.id,
             state.timer.version,
             None if ends_at is None else round(ends_at.timestamp() * 1000),
+            (room.revision or 0) + 1 if revision is None else revision,
         )

@@ -174,9 +174,9 @@ def _tell(hub: Hub, room: Room, missed: Missed) -> int:
         return lost
     for change in with_states(room.user_id, missed.changes):
         if change.state is not None:
-            hub.follow_state(room, change.state)
+            hub.follow_state(room, change.state, change.revision)
         else:
-            hub.follow(room, change.session, change.version, None)
+            hub.follow(room, change.session, change.version, None, change.revision)
         if change.revision in heard_already or change.revision <= heard_up_to:
             continue
         frame = messages.of_change(change).as_text()

@@ -95,6 +95,36 @@ async def test_when_the_last_socket_leaves_none_of_its_sessions_ticks(
     assert (hub.rooms, hub.ticker._sessions) == ({}, {})
 
 
+async def test_a_start_that_is_told_after_its_end_was_read_brings_no_ticks(
+    hub: Hub, socket: Socket
+) -> None:
+    """What told of the end went to nobody: the room's last socket had left, its next not come."""
+    room = hub.rooms[ADA]
+    hub.read(room, 3, None)
+    hub._hand_out(change(2, SOON))
+    assert hub.ticker._sessions == {}
+    assert socket.frames == ["v2"]
+
+
+async def test_a_start_that_was_told_before_its_end_was_read_ticks_no_longer(
+    hub: Hub, socket: Socket
+) -> None:
+    room = hub.rooms[ADA]
+    hub._hand_out(change(2, SOON))
+    assert deadline(hub) == SOON
+    hub.read(room, 3, None)
+    assert hub.ticker._sessions == {}
+
+
+async def test_what_was_told_after_a_read_began_outlives_it(hub: Hub, socket: Socket) -> None:
+    room = hub.rooms[ADA]
+    hub.read(room, 1, None)
+    hub._hand_out(change(2, SOON))
+    hub.read(room, 1, None)  # another socket's, slow
+    assert deadline(hub) == SOON
+    hub.ticker.forget(7)
+
+
 async def test_what_is_for_nobody_here_is_passed_over(hub: Hub) -> None:
     hub._hand_out(change(2, SOON))
     assert hub.ticker._sessions == {}
