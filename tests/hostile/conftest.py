@@ -1,0 +1,96 @@
+"""Ada, who has something to lose; Eve, who wants it; a wire to the server; and an ear on the log.
+
+Whatever a test here sends: nothing may be logged as an error, and no answer may be a 5xx, or an
+error in another shape than clients are promised. Both hold for every test without its doing
+anything (`_nothing_goes_wrong`, and `wire.check` for each answer).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test.client import ClientHandler
+
+from tests.hostile.wire import Answer, Wire, check, wire
+from tests.sessions_app.world import Person, signed_up
+
+
+class _Ear(logging.Handler):
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.heard: list[logging.LogRecord] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.heard.append(record)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_goes_wrong(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Fails a test in which an error was logged, or Django's client got an answer of our fault."""
+    call: Any = ClientHandler.__call__
+
+    def checked(handler: ClientHandler, environ: dict[str, Any]) -> Any:
+        response = call(handler, environ)
+        if not response.streaming:
+            header = {name.lower(): value for name, value in response.items()}
+            answer = Answer(response.status_code, header, response.content)
+            check(environ["REQUEST_METHOD"], environ["PATH_INFO"], answer)
+        return response
+
+    monkeypatch.setattr(ClientHandler, "__call__", checked)
+    ear = _Ear()
+    logging.getLogger().addHandler(ear)
+    try:
+        yield
+    finally:
+        logging.getLogger().removeHandler(ear)
+    lines = [logging.Formatter().format(record) for record in ear.heard]
+    assert not lines, "errors were logged:\n" + "\n".join(lines)
+
+
+@pytest.fixture(autouse=True)
+def _no_limits(settings: Any) -> None:
+    """A test is quicker than any user. Those of limits set their own."""
+    for name in dir(settings):
+        if name.startswith("LIMIT_") and type(getattr(settings, name)) is int:
+            setattr(settings, name, 1_000_000)
+
+
+@pytest.fixture(autouse=True)
+def _media(settings: Any, tmp_path: Path) -> None:
+    settings.MEDIA_ROOT = str(tmp_path / "media")
+
+
+@pytest.fixture(scope="session")
+def _wire() -> Iterator[Wire]:
+    with wire() as one:
+        yield one
+
+
+@pytest.fixture
+def api(_wire: Wire, patient: None) -> Wire:
+    """The application, on the test's own connection to the database (see `wire.py`)."""
+    return _wire
+
+
+@pytest.fixture
+def patient(db: None) -> None:
+    """The transaction around the test may idle, while the test thinks between two queries."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT set_config('idle_in_transaction_session_timeout', '0', true)")
+
+
+@pytest.fixture
+def ada(patient: None) -> Person:
+    return signed_up("ada")
+
+
+@pytest.fixture
+def eve(patient: None) -> Person:
+    """Somebody else."""
+    return signed_up("eve", device="Phone")

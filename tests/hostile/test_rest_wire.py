@@ -1,0 +1,66 @@
+"""The wire and the ear themselves: they would notice."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import pytest
+
+from sessions_app.api.sky_views import SpacesView
+from tests.hostile.wire import ERROR, Answer, NotAsPromised, Wire, check
+from tests.sessions_app.world import Person
+
+GOOD = b'{"error": "No.", "code": "invalid", "detail": "No.", "request_id": "r"}'
+HEADERS = {"content-type": "application/json", "x-request-id": "r"}
+
+
+def test_a_request_is_answered_by_the_real_application(api: Wire, ada: Person) -> None:
+    answer = api.ask("GET", "/nowhere/")
+    assert (answer.status, answer.code) == (404, "not_found")
+    assert api.ask("GET", "/healthz").json() == {"status": "ok"}
+
+
+def test_an_error_as_promised_passes() -> None:
+    check("GET", "/sessions/", Answer(400, HEADERS, GOOD))
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Answer(500, HEADERS, GOOD),
+        Answer(503, HEADERS, GOOD),
+        Answer(200, {"content-type": "text/html"}, b"<p>"),
+        Answer(400, {"content-type": "text/html"}, b"<p>"),
+        Answer(400, HEADERS, b"[]"),
+        Answer(400, HEADERS, b"{}"),
+        Answer(400, HEADERS, GOOD.replace(b'"r"', b'""')),
+        Answer(400, HEADERS, GOOD.replace(b'"r"', b'"other"')),
+        Answer(400, HEADERS, GOOD.replace(b'"detail": "No."', b'"detail": "Yes."')),
+        Answer(401, HEADERS, GOOD),
+        Answer(405, HEADERS, GOOD),
+        Answer(429, HEADERS, GOOD),
+    ],
+    ids=str,
+)
+def test_what_no_input_may_cause_is_noticed(answer: Answer) -> None:
+    with pytest.raises(NotAsPromised):
+        check("GET", "/sessions/", answer)
+
+
+def test_a_crash_would_be_answered_as_json_and_say_nothing_of_why(
+    api: Wire, ada: Person, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def crash(*_: Any) -> None:
+        raise RuntimeError("a secret")
+
+    monkeypatch.setattr(SpacesView, "get", crash)
+    caplog.set_level(logging.CRITICAL + 1, "django.request")
+    answer = api.ask("GET", "/spaces/", by=ada, checked=False)
+    assert (answer.status, answer.code) == (500, "internal")
+    assert answer.json().keys() == ERROR
+    assert b"secret" not in answer.body
+    with pytest.raises(NotAsPromised):
+        api.ask("GET", "/spaces/", by=ada)
+    with pytest.raises(NotAsPromised):
+        ada.get("/spaces/")
