@@ -1,10 +1,38 @@
 """Where a request comes from."""
 
-from collections.abc import Mapping
-from ipaddress import ip_address
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from typing import Any
 
 from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+
+SITE_BITS = 64  # of an IPv6 address: whoever has one of these addresses has them all
+NOWHERE = "-"  # what stands for the network of a request without an address
+
+_current: ContextVar[str | None] = ContextVar("client_network", default=None)
+
+
+class RememberAddress:
+    """Middleware: while a request is answered, `current_network` knows where it comes from."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        token = _current.set(network_of(client_address(request.META)))
+        try:
+            return self.get_response(request)
+        finally:
+            _current.reset(token)
+
+
+def current_network() -> str | None:
+    """The network of the request that this thread answers. None where it answers none."""
+    return _current.get()
 
 
 def client_address(meta: Mapping[str, Any]) -> str | None:
@@ -20,8 +48,28 @@ def client_address(meta: Mapping[str, Any]) -> str | None:
     return _valid(meta.get("REMOTE_ADDR") or "")
 
 
+def network_of(address: str | None) -> str:
+    """By what an address counts in limits: itself, or its /64 where it is IPv6."""
+    if address is None:
+        return NOWHERE
+    first, last = ends_of(address)
+    return first if first == last else f"{first}/{SITE_BITS}"
+
+
+def ends_of(network: str) -> tuple[str, str]:
+    """The first and the last address of the network of an address, or of a network."""
+    parsed = ip_address(network.partition("/")[0])
+    if isinstance(parsed, IPv4Address):
+        return str(parsed), str(parsed)
+    site = IPv6Network((int(parsed), SITE_BITS), strict=False)
+    return str(site[0]), str(site[-1])
+
+
 def _valid(text: str) -> str | None:
     try:
-        return str(ip_address(text.strip()))
+        address = ip_address(text.strip().partition("%")[0])  # the zone of fe80::1%eth0 is ours
     except ValueError:
         return None
+    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+        address = address.ipv4_mapped  # or all of IPv4 would be one network
+    return str(address)

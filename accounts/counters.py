@@ -1,7 +1,8 @@
-"""Counts per minute, shared by all processes through Redis, or of this process while it is away.
+"""Counts per minute (or per hour), shared by all processes through Redis, or of this process
+while Redis is away.
 
-A limit is worth less than the service: without Redis each process counts for itself, a request
-waits for it at most once in `RETRY_S`, and the log says so once a minute.
+A limit is worth less than the service: without Redis each process counts for itself, with a part
+of the limit, a request waits for it at most once in `RETRY_S`, and the log says so once a minute.
 """
 
 import hashlib
@@ -10,6 +11,8 @@ import threading
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
+from math import ceil
 from time import monotonic, time
 
 from django.core.cache import cache
@@ -17,37 +20,57 @@ from redis.exceptions import RedisError
 
 log = logging.getLogger(__name__)
 
-WINDOW_S = 60
+MINUTE_S = 60
+ALONE = 4  # a process that counts alone allows a fourth, rounded up: there are others like it
 RETRY_S = 5  # how long Redis is left alone after it failed
-_FORGET_S = 2 * WINDOW_S  # longer than a window, so that no count expires while it is raised
 
 
-def raise_count(name: str) -> int:
-    """One more of `name` in this minute. How many there are now."""
-    return _shared.ask(_raise_in_redis, _own.raise_count, _key(name))
+@dataclass(frozen=True)
+class Count:
+    """How many there were in this window, and whether only this process knows."""
+
+    number: int
+    alone: bool = False
+
+    def is_above(self, limit: int) -> bool:
+        return self.number > self.allowed(limit)
+
+    def allowed(self, limit: int) -> int:
+        return ceil(limit / ALONE) if self.alone else limit
 
 
-def read_count(name: str) -> int:
-    """How many of `name` there were in this minute."""
-    return _shared.ask(lambda key: cache.get(key, 0), _own.read_count, _key(name))
+def raise_count(name: str, window_s: int = MINUTE_S) -> Count:
+    """One more of `name` in this window. How many there are now: no two are told the same."""
+    return _shared.ask(_raise_in_redis, _own.raise_count, name, window_s)
 
 
-def seconds_left() -> float:
-    """Until the next minute begins and all counts are zero again."""
-    return WINDOW_S - time() % WINDOW_S
+def read_count(name: str, window_s: int = MINUTE_S) -> Count:
+    """How many of `name` there were in this window."""
+    return _shared.ask(_read_in_redis, _own.read_count, name, window_s)
 
 
-def _key(name: str) -> str:
+def seconds_left(window_s: int = MINUTE_S) -> float:
+    """Until the next window begins and all counts are zero again."""
+    return window_s - time() % window_s
+
+
+def _key(name: str, window_s: int) -> str:
     # Hashed, since a name is whatever somebody typed.
     digest = hashlib.sha256(name.encode(errors="replace")).hexdigest()[:32]
-    return f"limit.{digest}.{int(time() // WINDOW_S)}"
+    return f"limit.{digest}.{window_s}.{int(time() // window_s)}"
 
 
-def _raise_in_redis(key: str) -> int:
-    while not cache.add(key, 1, _FORGET_S):
+def _raise_in_redis(key: str, window_s: int) -> int:
+    # Kept for longer than a window, so that no count expires while it is raised.
+    while not cache.add(key, 1, 2 * window_s):
         with suppress(ValueError):  # evicted, or flushed, between the two
             return cache.incr(key)
     return 1
+
+
+def _read_in_redis(key: str, window_s: int) -> int:
+    number: int = cache.get(key, 0)
+    return number
 
 
 class _OwnCounts:
@@ -55,20 +78,28 @@ class _OwnCounts:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._counts: Counter[str] = Counter()
-        self._window = 0.0
+        self._counts: dict[int, Counter[str]] = {}  # by the length of their window
+        self._windows: dict[int, float] = {}
 
-    def raise_count(self, key: str) -> int:
+    def raise_count(self, key: str, window_s: int) -> int:
         with self._lock:
-            if (window := time() // WINDOW_S) != self._window:
-                self._window = window
-                self._counts.clear()
-            self._counts[key] += 1
-            return self._counts[key]
+            if (window := time() // window_s) != self._windows.get(window_s):
+                self._windows[window_s] = window
+                self._counts[window_s] = Counter()
+            self._counts[window_s][key] += 1
+            return self._counts[window_s][key]
 
-    def read_count(self, key: str) -> int:
+    def read_count(self, key: str, window_s: int) -> int:
         with self._lock:
-            return self._counts[key]
+            return self._counts.get(window_s, Counter())[key]
+
+    def forget(self) -> None:
+        with self._lock:
+            self._counts.clear()
+            self._windows.clear()
+
+
+Ask = Callable[[str, int], int]
 
 
 class _Shared:
@@ -79,14 +110,15 @@ class _Shared:
         self._left_alone_until: float | None = None
         self._logged_at: float | None = None
 
-    def ask(self, there: Callable[[str], int], here: Callable[[str], int], key: str) -> int:
+    def ask(self, there: Ask, here: Ask, name: str, window_s: int) -> Count:
+        key = _key(name, window_s)
         if not self._may_try():
-            return here(key)
+            return Count(here(key, window_s), alone=True)
         try:
-            count = there(key)
+            count = Count(there(key, window_s))
         except (RedisError, OSError) as error:
             self._failed(error)
-            return here(key)
+            return Count(here(key, window_s), alone=True)
         self._left_alone_until = None
         return count
 
@@ -104,7 +136,7 @@ class _Shared:
         now = monotonic()
         with self._lock:
             self._left_alone_until = now + RETRY_S
-            if self._logged_at is not None and now - self._logged_at < WINDOW_S:
+            if self._logged_at is not None and now - self._logged_at < MINUTE_S:
                 return
             self._logged_at = now
         log.warning("Redis is away, so each process counts its limits alone: %s", error)

@@ -9,6 +9,8 @@ from typing import Literal
 from django.db import transaction
 from django.dispatch import Signal
 
+from accounts.security_log import note
+
 Reason = Literal[
     "logged_out",  # by the device itself
     "ended_elsewhere",  # by another device of the user
@@ -37,6 +39,9 @@ reminders_changed = Signal()  # user_id: int
 
 def announce(revoked: LoginRevoked) -> None:
     """Tells the receivers once the transaction around this call is committed."""
-    transaction.on_commit(
-        partial(login_revoked.send_robust, sender=LoginRevoked, revoked=revoked), robust=True
-    )
+    transaction.on_commit(partial(_tell, revoked), robust=True)
+
+
+def _tell(revoked: LoginRevoked) -> None:
+    note("login_ended", user=revoked.user_id, login=revoked.login_id, reason=revoked.reason)
+    login_revoked.send_robust(sender=LoginRevoked, revoked=revoked)

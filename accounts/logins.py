@@ -6,8 +6,6 @@ What ends one announces it (`login_revoked`), and its sockets close. The tokens 
 from what these return: `tokens.pair_of(login)`.
 """
 
-import logging
-
 from django.contrib.auth.hashers import make_password
 from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
@@ -17,9 +15,8 @@ from accounts.events import LoginRevoked, Reason, announce
 from accounts.exceptions import InvalidCredentials, NoSuchLogin, Revoked, WrongPassword
 from accounts.models import GRACE, Login, LoginQuerySet, User
 from accounts.names import tidy_email, tidy_username
+from accounts.security_log import note
 from accounts.tokens import Claims, RefreshToken, new_jti
-
-log = logging.getLogger(__name__)
 
 
 def sign_up(
@@ -33,10 +30,12 @@ def sign_up(
     try:
         with transaction.atomic():
             user.save(force_insert=True)
-            return _begin(user, device, address)
+            login = _begin(user, device, address)
     except IntegrityError:
         refuse_taken(user)  # somebody was faster
         raise
+    note("signed_up", user=user.pk, login=login.pk)
+    return login
 
 
 def log_in(user: User, *, device: str = "", address: str | None = None) -> Login:
@@ -48,7 +47,9 @@ def log_in(user: User, *, device: str = "", address: str | None = None) -> Login
         )
         if (current := unchanged.first()) is None:
             raise InvalidCredentials
-        return _begin(current, device, address)
+        login = _begin(current, device, address)
+    note("logged_in", user=user.pk, login=login.pk)
+    return login
 
 
 def refresh(token: str) -> Login:
@@ -62,7 +63,7 @@ def refresh(token: str) -> Login:
         return login
     superseded = Login.objects.standing().filter(pk=claims.login_id, user=claims.user_id)
     if _end(superseded.exclude(refresh_jti=claims.jti), "refresh_reused"):
-        log.warning("refresh token reused: login %s of user %s", claims.login_id, claims.user_id)
+        note("refresh_reused", user=claims.user_id, login=claims.login_id)
     raise Revoked
 
 
@@ -98,7 +99,9 @@ def change_password(login: Login, *, old: str, new: str) -> int:
         unchanged = User.objects.filter(pk=user.pk, password=user.password)
         if not unchanged.update(password=password):
             raise WrongPassword  # another device changed it while we looked
-        return _end(_others(login), "password_changed")
+        ended = _end(_others(login), "password_changed")
+    note("password_changed", user=user.pk, login=login.pk)
+    return ended
 
 
 def delete_account(user: User) -> None:

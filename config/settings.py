@@ -53,6 +53,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "config.middleware.RequestId",
+    "accounts.address.RememberAddress",
     "corsheaders.middleware.CorsMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "config.static.Static",
@@ -145,6 +146,9 @@ SIMPLE_JWT = {
 }
 LIMIT_SIGNUPS_PER_MINUTE = given.LIMIT_SIGNUPS_PER_MINUTE  # per address
 LIMIT_FAILED_LOGINS_PER_MINUTE = given.LIMIT_FAILED_LOGINS_PER_MINUTE  # per name
+LIMIT_FAILED_LOGINS_PER_ADDRESS = given.LIMIT_FAILED_LOGINS_PER_ADDRESS  # a minute
+LIMIT_REFRESHES_PER_MINUTE = given.LIMIT_REFRESHES_PER_MINUTE  # per address
+LIMIT_PASSWORD_CHANGES_PER_MINUTE = given.LIMIT_PASSWORD_CHANGES_PER_MINUTE  # per user
 LIMIT_REQUESTS_PER_MINUTE = given.LIMIT_REQUESTS_PER_MINUTE  # per user
 
 # -- the product ---------------------------------------------------------------------------------

@@ -187,9 +187,22 @@ class Environment:
     accounts = Section("Accounts")
     ACCESS_TOKEN_MINUTES = Variable(env.int, 24 * 60, "How long an access token is good.")
     REFRESH_TOKEN_DAYS = Variable(env.int, 60, "How long a login lasts that is not used.")
-    LIMIT_SIGNUPS_PER_MINUTE = Variable(env.int, 120, "Sign-ups from one address.")
-    LIMIT_FAILED_LOGINS_PER_MINUTE = Variable(env.int, 10, "Failed log-ins under one name.")
-    LIMIT_REQUESTS_PER_MINUTE = Variable(env.int, 1_200, "Requests of one user.")
+    LIMIT_SIGNUPS_PER_MINUTE = Variable(
+        env.int, 30, "Sign-ups from one address, refused ones too.", development=120
+    )
+    LIMIT_FAILED_LOGINS_PER_MINUTE = Variable(
+        env.int, 5, "Failed log-ins under one name.", development=10
+    )
+    LIMIT_FAILED_LOGINS_PER_ADDRESS = Variable(
+        env.int, 30, "Failed log-ins from one address in a minute, over all names.", development=300
+    )
+    LIMIT_REFRESHES_PER_MINUTE = Variable(
+        env.int, 120, "Refreshes from one address.", development=1_200
+    )
+    LIMIT_PASSWORD_CHANGES_PER_MINUTE = Variable(
+        env.int, 5, "Changes of the password of one user, refused ones too.", development=20
+    )
+    LIMIT_REQUESTS_PER_MINUTE = Variable(env.int, 600, "Requests of one user.", development=1_200)
 
     product = Section("The product")
     STAR_UP_TO_MINUTES = Variable(

@@ -25,7 +25,7 @@ from accounts.api.serializers import (
 from accounts.authentication import LoginAuthentication
 from accounts.credentials import check_credentials
 from accounts.exceptions import TokenNotValid
-from accounts.limits import SignUpsPerAddress, failures_counted
+from accounts.limits import RefreshesPerAddress, SignUpsPerAddress, failures_counted
 from accounts.models import Login
 from accounts.tokens import pair_of
 
@@ -85,7 +85,7 @@ class LogInView(OpenView):
 class RefreshView(OpenView):
     """Asked again within ten seconds, a token gives the same pair; later its login ends."""
 
-    throttle_classes = ()
+    throttle_classes = (RefreshesPerAddress,)
 
     @extend_schema(
         operation_id="refresh_tokens",
@@ -97,6 +97,7 @@ class RefreshView(OpenView):
             200: TokensSerializer,
             400: schema.MALFORMED,
             401: schema.NOT_LOGGED_IN,
+            429: schema.TOO_OFTEN,
             503: schema.UNAVAILABLE,
         },
     )

@@ -19,7 +19,7 @@ from accounts.api.serializers import (
     UserSerializer,
 )
 from accounts.exceptions import NoSuchLogin
-from accounts.limits import failures_counted
+from accounts.limits import PasswordChangesPerUser, RequestsPerUser, failures_counted
 from accounts.models import Login
 from accounts.profiles import Changes, change_profile
 
@@ -64,6 +64,8 @@ class MeView(AccountView):
 
 class PasswordView(AccountView):
     """Asks for the old password; this login stays."""
+
+    throttle_classes = (RequestsPerUser, PasswordChangesPerUser)
 
     @extend_schema(
         operation_id="change_password",

@@ -113,6 +113,7 @@ def production() -> dict[str, str]:
         "PUBLIC_URL": "http://127.0.0.1",
         "HTTPS": "false",
         "LOG_LEVEL": "WARNING",
+        "LIMIT_REQUESTS_PER_MINUTE": "1200",  # a few users stand for many
     }
 
 

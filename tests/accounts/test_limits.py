@@ -7,19 +7,23 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from rest_framework.exceptions import Throttled
 from rest_framework.test import APIClient
 
 from accounts import counters
-from accounts.address import client_address
+from accounts.address import client_address, network_of
+from accounts.limits import HOUR_S, Limit
+from accounts.models import Login, User
 
 pytestmark = pytest.mark.django_db
 
 PASSWORD = "correct horse battery"
+ELSEWHERE = "192.0.2.66"  # nobody is logged in from here
 
 
-def log_in(name: str, password: str) -> Any:
+def log_in(name: str, password: str, address: str = ELSEWHERE) -> Any:
     body = {"username": name, "password": password}
-    return APIClient().post("/users/login/", body, format="json")
+    return APIClient().post("/users/login/", body, format="json", REMOTE_ADDR=address)
 
 
 def too_often(response: Any) -> bool:
@@ -59,6 +63,109 @@ def test_the_limit_does_not_tell_which_names_exist(ada: Any) -> None:
         assert statuses == [401] * 10 + [429]
 
 
+def test_failed_log_ins_are_limited_by_address_over_all_names(settings: Any, ada: Any) -> None:
+    settings.LIMIT_FAILED_LOGINS_PER_ADDRESS = 5
+    assert [log_in(f"user{n}", "guess").status_code for n in range(5)] == [401] * 5
+    assert too_often(log_in("user6", "guess"))
+    assert too_often(log_in("ada", PASSWORD))
+    assert log_in("user6", "guess", "192.0.2.67").status_code == 401
+
+
+def test_an_ipv6_address_counts_as_its_site(settings: Any) -> None:
+    settings.LIMIT_FAILED_LOGINS_PER_ADDRESS = 2
+    for host in ("1", "2"):
+        assert log_in(f"user{host}", "guess", f"2001:db8:0:7::{host}").status_code == 401
+    assert too_often(log_in("user3", "guess", "2001:db8:0:7:ffff::3"))
+    assert log_in("user3", "guess", "2001:db8:0:8::3").status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("address", "network"),
+    [
+        ("192.0.2.1", "192.0.2.1"),
+        ("2001:db8::1", "2001:db8::/64"),
+        ("2001:db8::ffff:ffff:ffff:ffff", "2001:db8::/64"),
+        ("2001:db8:0:1::", "2001:db8:0:1::/64"),
+        (None, "-"),
+    ],
+)
+def test_the_network_of_an_address(address: str | None, network: str) -> None:
+    assert network_of(address) == network
+
+
+def test_who_guesses_from_elsewhere_does_not_keep_the_owner_out(ada: Any) -> None:
+    assert [log_in("ada", "guess").status_code for _ in range(11)] == [401] * 10 + [429]
+    assert log_in("ada", PASSWORD, "127.0.0.1").status_code == 200  # where ada is logged in
+    assert log_in("ada@example.com", PASSWORD, "127.0.0.1").status_code == 200
+    assert too_often(log_in("ada", PASSWORD))
+
+
+def test_the_whole_site_of_a_device_is_its_home(ada: Any) -> None:
+    Login.objects.update(address="2001:db8:0:7::1")
+    assert [log_in("ada", "guess").status_code for _ in range(11)] == [401] * 10 + [429]
+    assert log_in("ada", PASSWORD, "2001:db8:0:7:8000::2").status_code == 200
+    assert too_often(log_in("ada", PASSWORD, "2001:db8:0:8::1"))
+
+
+def test_guesses_at_home_are_limited_too(ada: Any, eve: Any) -> None:
+    home = "127.0.0.1"
+    assert [log_in("ada", "guess", home).status_code for _ in range(11)] == [401] * 10 + [429]
+    assert log_in("ada", PASSWORD).status_code == 200  # elsewhere it is not known
+    assert log_in("eve", PASSWORD, home).status_code == 200  # nor of another name
+
+
+def test_a_home_is_one_no_longer_when_the_login_has_ended(ada: Any) -> None:
+    assert [log_in("ada", "guess").status_code for _ in range(11)] == [401] * 10 + [429]
+    ada.api.post("/users/logout/")
+    assert too_often(log_in("ada", PASSWORD, "127.0.0.1"))
+
+
+def test_each_attempt_asks_the_database_alike(
+    ada: Any, sign_up: Callable[..., Any], django_assert_num_queries: Callable[..., Any]
+) -> None:
+    """So that neither the time nor the load tells which names exist."""
+    sign_up("idle")
+    User.objects.filter(username="idle").update(is_active=False)
+    for name in ("ada", "nobody", "idle", "nobody@example.com"):
+        for address in (ELSEWHERE, "127.0.0.1"):
+            with django_assert_num_queries(2):
+                assert log_in(name, "guess", address).status_code == 401
+
+
+def test_refreshes_are_limited_by_address(settings: Any, ada: Any) -> None:
+    settings.LIMIT_REFRESHES_PER_MINUTE = 3
+
+    def refresh(address: str) -> Any:
+        body = {"refresh": "garbage"}
+        return APIClient().post("/users/token/refresh/", body, format="json", REMOTE_ADDR=address)
+
+    assert [refresh("192.0.2.1").status_code for _ in range(3)] == [401] * 3
+    assert too_often(refresh("192.0.2.1"))
+    assert refresh("192.0.2.2").status_code == 401
+
+
+def test_changes_of_a_password_are_limited_by_user(settings: Any, ada: Any, eve: Any) -> None:
+    settings.LIMIT_PASSWORD_CHANGES_PER_MINUTE = 2
+
+    def change(device: Any) -> Any:
+        return device.api.post("/users/password/", {}, format="json")
+
+    assert [change(ada).status_code for _ in range(2)] == [400] * 2
+    assert too_often(change(ada))
+    assert change(eve).status_code == 400
+
+
+def test_a_limit_outside_of_views(settings: Any, minute: Any) -> None:
+    settings.LIMIT_X = 2
+    limit = Limit("x", "LIMIT_X", HOUR_S)
+    limit.spend("ada")
+    limit.spend("ada")
+    with pytest.raises(Throttled) as refusal:
+        limit.spend("ada")
+    assert 0 < refusal.value.wait <= HOUR_S
+    limit.spend("eve")
+
+
 def test_right_log_ins_are_not_counted(ada: Any) -> None:
     assert {log_in("ada", PASSWORD).status_code for _ in range(15)} == {200}
 
@@ -81,10 +188,21 @@ def test_requests_are_limited_by_user(ada: Any, phone: Any, eve: Any, settings: 
 
 
 def test_the_counts_are_shared_by_all_processes() -> None:
-    assert [counters.raise_count("x") for _ in range(3)] == [1, 2, 3]
-    counters._own._counts.clear()
-    assert counters.raise_count("x") == 4
-    assert counters.read_count("x") == 4
+    assert [counters.raise_count("x").number for _ in range(3)] == [1, 2, 3]
+    counters._own.forget()
+    assert counters.raise_count("x") == counters.Count(4)
+    assert counters.read_count("x") == counters.Count(4)
+
+
+def test_an_hour_is_counted_apart_from_its_minutes(minute: Any) -> None:
+    assert counters.raise_count("x", HOUR_S).number == 1
+    assert counters.raise_count("x").number == 1
+    minute.now = minute.now // HOUR_S * HOUR_S + 10
+    counters.raise_count("x", HOUR_S)
+    minute.passes()
+    assert counters.read_count("x").number == 0
+    assert counters.raise_count("x", HOUR_S).number >= 2
+    assert counters.seconds_left(HOUR_S) == HOUR_S - 70
 
 
 # -- without Redis ---------------------------------------------------------------------------------
@@ -124,7 +242,13 @@ def test_without_redis_everything_works_and_one_process_counts_alone(
 ) -> None:
     redis_at(a_closed_port)
     assert sign_up("grace").is_let_in()
-    assert [log_in("grace", "guess").status_code for _ in range(11)] == [401] * 10 + [429]
+    assert [log_in("grace", "guess").status_code for _ in range(4)] == [401] * 3 + [429]
+
+
+@pytest.mark.parametrize(("limit", "alone"), [(120, 30), (10, 3), (5, 2), (1, 1), (0, 0)])
+def test_a_process_that_counts_alone_allows_a_fourth(limit: int, alone: int) -> None:
+    assert counters.Count(1, alone=True).allowed(limit) == alone
+    assert counters.Count(1).allowed(limit) == limit
 
 
 def test_a_redis_that_hangs_is_waited_for_once(
@@ -169,9 +293,9 @@ def test_redis_is_used_again_when_it_is_back(
     redis_at(a_closed_port)
     counters.raise_count("x")
     settings.CACHES = redis
-    assert counters.raise_count("x") == 2  # still left alone: the second of this process
+    assert counters.raise_count("x") == counters.Count(2, alone=True)  # still left alone
     now[0] += counters.RETRY_S
-    assert counters.raise_count("x") == 2  # the second in Redis
+    assert counters.raise_count("x") == counters.Count(2)  # the second in Redis
 
 
 # -- whose request it is ---------------------------------------------------------------------------
@@ -189,6 +313,9 @@ def test_redis_is_used_again_when_it_is_back(
         (1, None, "192.0.2.9"),
         (1, "garbage", "192.0.2.9"),
         (1, "2001:db8::1", "2001:db8::1"),
+        (1, "2001:DB8:0:0::1", "2001:db8::1"),
+        (1, "::ffff:203.0.113.1", "203.0.113.1"),  # IPv4 through a socket of both
+        (1, "fe80::1%eth0", "fe80::1"),  # PostgreSQL takes no zone
     ],
 )
 def test_only_our_own_proxies_are_believed(

@@ -1,0 +1,61 @@
+"""What happened to an account or a limit, for who watches: a line each, logger `space.security`.
+
+    log_in_failed address=192.0.2.1 who=5f2b8c0d91aa
+    login_ended user=7 login=31 reason=password_changed
+
+Who, what, where; the time is the record's. The values stand in the line and, for a log that is
+JSON, as attributes of the record (`extra`). Never a password, a token or an e-mail address; of a
+name that somebody typed only its `pseudonym`, since people type passwords there too.
+"""
+
+from __future__ import annotations
+
+import hmac
+import logging
+from typing import Literal
+
+from django.conf import settings
+
+from accounts.address import current_network
+from accounts.names import fold
+
+log = logging.getLogger("space.security")
+
+Event = Literal[
+    "signed_up",
+    "logged_in",
+    "log_in_failed",
+    "password_wrong",  # asked for again, of a user who is logged in
+    "password_changed",
+    "password_reset_asked",
+    "password_reset",
+    "email_changed",
+    "refresh_reused",
+    "login_ended",
+    "account_deactivated",
+    "account_deleted",
+    "account_exported",
+    "limit_reached",
+    "admin_logged_in",
+    "admin_acted",
+]
+WARNINGS: frozenset[Event] = frozenset({"refresh_reused", "limit_reached"})
+
+
+def note(event: Event, **details: str | int | None) -> None:
+    """One line. `details` (user, login, who, reason, ...) that are None are left out; the client's
+    address is added where a request is being answered.
+    """
+    known = {"address": current_network(), **details}
+    said = {name: value for name, value in known.items() if value is not None}
+    line = " ".join([event, *(f"{name}={value}" for name, value in said.items())])
+    level = logging.WARNING if event in WARNINGS else logging.INFO
+    log.log(level, "%s", line, extra={"event": event, **said})
+
+
+def pseudonym(name: str) -> str:
+    """The same for each spelling of a name, and nobody can read the name from it without
+    `SECRET_KEY`. So lines about one name can be found together.
+    """
+    key = settings.SECRET_KEY.encode()
+    return hmac.new(key, fold(name).encode(errors="replace"), "sha256").hexdigest()[:12]
