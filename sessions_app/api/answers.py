@@ -34,7 +34,7 @@ def validated(
     kind: type[Serializer[Any]], request: Request, *, partial: bool = False
 ) -> dict[str, Any]:
     """What the form makes of the body. Raises DRF's ValidationError."""
-    form = kind(data=request.data, partial=partial)
+    form = kind(data=request.data, partial=partial, context={"request": request})
     form.is_valid(raise_exception=True)
     return dict(form.validated_data)
 

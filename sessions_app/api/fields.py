@@ -7,6 +7,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from accounts.api.base import admitted
 from sessions_app.images import from_data_url
 
 
@@ -28,4 +29,4 @@ class Picture(serializers.Field[Any, Any, Any, Any]):
             return None
         if not isinstance(data, str):
             raise serializers.ValidationError("Send the picture as a data: URL.")
-        return from_data_url(data)
+        return from_data_url(data, admitted(self.context["request"]).user.pk)

@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageChops, ImageOps, ImageStat, PngImagePlugin
 
-from sessions_app import images, services
+from sessions_app import decoder, images, services
 from sessions_app.exceptions import Busy, ImageInvalid
 from sessions_app.images import from_data_url
 from sessions_app.ledger import Turn
@@ -106,7 +106,7 @@ def test_a_photo_stands_upright_however_the_camera_was_held(held: int) -> None:
 @given(exif=st.binary(max_size=80).map(lambda junk: b"Exif\0\0II*\0\x08\0\0\0" + junk))
 @settings(max_examples=200)
 def test_a_photo_whose_description_is_broken_is_taken_as_it_lies(exif: bytes) -> None:
-    assert rewritten(picture("JPEG", exif=exif), "jpeg")
+    assert decoder.rewritten(picture("JPEG", exif=exif), "JPEG")
 
 
 def test_a_photo_with_a_second_picture_inside_is_taken() -> None:
@@ -248,8 +248,8 @@ def test_a_damaged_picture_is_taken_or_refused_but_never_an_accident(
     raw = bytearray(picture(kind.upper(), (16, 16)))
     for place, value in damage:
         raw[place % len(raw)] = value
-    with suppress(ImageInvalid):
-        rewritten(bytes(raw), kind)
+    with suppress(decoder.Refused):
+        decoder.rewritten(bytes(raw), kind.upper())
 
 
 # -- its life ------------------------------------------------------------------------------------
@@ -385,7 +385,7 @@ def test_who_waits_for_another_picture_holds_no_connection_and_is_told_to_come_b
 ) -> None:
     monkeypatch.setattr(images, "PATIENCE_S", 0.01)
     connection.ensure_connection()
-    with images._one_at_a_time:
+    with images._turns.slots, images._turns.slots:
         with pytest.raises(Busy):
             from_data_url(data_url(picture()))
         assert connection.connection is None, "others need it"
