@@ -16,6 +16,8 @@ Reason = Literal[
     "ended_elsewhere",  # by another device of the user
     "password_changed",
     "refresh_reused",  # a superseded refresh token came back: somebody has a copy
+    "deactivated",  # by support: the user may not come in
+    "ended_by_support",
     "account_deleted",
 ]
 

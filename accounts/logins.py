@@ -6,6 +6,8 @@ What ends one announces it (`login_revoked`), and its sockets close. The tokens 
 from what these return: `tokens.pair_of(login)`.
 """
 
+from collections.abc import Iterable
+
 from django.contrib.auth.hashers import make_password
 from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
@@ -104,13 +106,27 @@ def change_password(login: Login, *, old: str, new: str) -> int:
     return ended
 
 
+def deactivate(user: User) -> None:
+    """The user may not come in, and every login of theirs ends: reactivating gives none back."""
+    _set_active(user, is_active=False)
+
+
+def reactivate(user: User) -> None:
+    """The user may log in again."""
+    _set_active(user, is_active=True)
+
+
+def revoke(login_ids: Iterable[int]) -> int:
+    """Ends these logins, on support's word. How many stood."""
+    return _end(Login.objects.filter(pk__in=login_ids), "ended_by_support")
+
+
 def delete_account(user: User) -> None:
-    """Removes the user and all that is theirs."""
+    """Removes the user and all that is theirs. (`accounts.apps` announces it.)"""
     with transaction.atomic():
         # First the lock that every change of the user's takes, so that none adds a row meanwhile.
         for doomed in User.objects.select_for_update().filter(pk=user.pk):
             doomed.delete()
-            announce(LoginRevoked(user.pk, None, "account_deleted"))
 
 
 def _begin(user: User, device: str, address: str | None) -> Login:
@@ -134,6 +150,16 @@ def _successor(claims: Claims) -> Login | None:
         if login is None:
             transaction.set_rollback(True)  # an inactive user may come back with this token
         return login
+
+
+def _set_active(user: User, *, is_active: bool) -> None:
+    with transaction.atomic():
+        other = User.objects.select_for_update(no_key=True).exclude(is_active=is_active)
+        for current in other.filter(pk=user.pk):
+            current.is_active = is_active
+            current.save(update_fields=["is_active"])  # which ends the logins
+    user.is_active = is_active
+    note("account_reactivated" if is_active else "account_deactivated", user=user.pk)
 
 
 def _others(login: Login) -> LoginQuerySet:

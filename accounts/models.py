@@ -5,10 +5,12 @@ from datetime import timedelta
 from typing import Any, Self
 
 from django.conf import settings
+from django.contrib.auth.hashers import check_password
 from django.contrib.auth.models import AbstractUser
-from django.db import connection, models
+from django.db import connection, models, transaction
 from django.db.models.functions import Now
 
+from accounts.events import LoginRevoked, Reason, announce
 from accounts.names import fold
 
 SEEN_EVERY = timedelta(minutes=1)  # bounds the writes: one a minute and login, not one a request
@@ -53,7 +55,42 @@ class User(AbstractUser):
         if update_fields is not None:
             names = set(update_fields)
             update_fields = names | {f"{name}_key" for name in names & {"username", "email"}}
-        super().save(*args, update_fields=update_fields, **kwargs)
+        with transaction.atomic():
+            reason = self._reason_to_end_logins(update_fields)
+            super().save(*args, update_fields=update_fields, **kwargs)
+            if reason is not None:
+                Login.objects.filter(user=self).end()
+                announce(LoginRevoked(self.pk, None, reason))
+
+    def check_password(self, raw_password: str | None) -> bool:
+        """Django's, but a hash that is only made anew is no new password: no login ends by it."""
+
+        def made_anew(raw_password: str) -> None:
+            before = self.password
+            self.set_password(raw_password)
+            self._password = None
+            User.objects.filter(pk=self.pk, password=before).update(password=self.password)
+
+        return check_password(raw_password, self.password, made_anew)
+
+    def _reason_to_end_logins(self, update_fields: Collection[str] | None) -> Reason | None:
+        """Why the logins of the stored user must not outlive what is being saved, if so.
+
+        Here, and not only in the services, since a shell, `changepassword` and forms of Django's
+        save a user too. (A bulk `update()` passes it by. Whom that deactivates is refused at once
+        all the same, since every check of a token asks `standing`.)
+        """
+        if self._state.adding or self.pk is None:
+            return None
+        if update_fields is not None and not {"password", "is_active"} & set(update_fields):
+            return None
+        stored = User.objects.select_for_update(no_key=True).filter(pk=self.pk)
+        for password, is_active in stored.values_list("password", "is_active"):
+            if is_active and not self.is_active:
+                return "deactivated"
+            if password != self.password:
+                return "password_changed"
+        return None
 
 
 class LoginQuerySet(models.QuerySet["Login"]):

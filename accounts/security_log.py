@@ -33,6 +33,7 @@ Event = Literal[
     "refresh_reused",
     "login_ended",
     "account_deactivated",
+    "account_reactivated",
     "account_deleted",
     "account_exported",
     "limit_reached",

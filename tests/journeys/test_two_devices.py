@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,7 +10,9 @@ from typing import Any
 
 import pytest
 
+from accounts import logins
 from benchmarks.device import Device, Frame, device
+from realtime.database import in_database
 from tests.journeys.world import Server, stored, timekeeper
 from tests.realtime.world import Person, raw
 
@@ -124,6 +127,18 @@ async def test_logging_out_on_one_device_ends_the_other_s_socket_of_that_login(
         ending = await socket.ending()
         await laptop.heard_type("closing", reason="revoked")
     assert (ending.code, ending.reason) == (4401, "revoked")
+
+
+async def test_who_is_deactivated_is_out_on_every_server(
+    ada: Person, one: Server, other: Server
+) -> None:
+    async with raw(one.base) as here, raw(other.base) as there:
+        for socket in (here, there):
+            await socket.authenticate(ada.account.access)
+        async with asyncio.timeout(1):
+            await in_database(logins.deactivate, ada.login.user)
+            endings = await asyncio.gather(here.ending(), there.ending())
+    assert {(ending.code, ending.reason) for ending in endings} == {(4401, "revoked")}
 
 
 @pytest.mark.usefixtures("_timekeeper")

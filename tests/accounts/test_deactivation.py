@@ -1,0 +1,154 @@
+"""Nobody stays logged in whom support has deactivated, or whose password was changed elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.contrib.auth.hashers import make_password
+from django.core.management import call_command
+
+from accounts import logins
+from accounts.events import LoginRevoked
+from accounts.models import Login, User
+
+pytestmark = pytest.mark.django_db
+
+PASSWORD = "correct horse battery"
+ANOTHER = "another horse battery"
+
+
+def by_service(user: User) -> None:
+    logins.deactivate(user)
+
+
+def by_hand(user: User) -> None:
+    user.is_active = False
+    user.save()
+
+
+def by_hand_this_field_only(user: User) -> None:
+    user.is_active = False
+    user.save(update_fields=["is_active"])
+
+
+@pytest.mark.parametrize("deactivate", [by_service, by_hand, by_hand_this_field_only])
+def test_who_is_deactivated_is_out_at_once(
+    ada: Any, phone: Any, eve: Any, revocations: Callable[..., Any], deactivate: Any
+) -> None:
+    user = ada.user
+    with revocations() as heard:
+        deactivate(user)
+    assert heard == [LoginRevoked(user.pk, None, "deactivated")]
+    assert not user.is_active
+    assert not Login.objects.filter(user=user, ended_at=None).exists()
+    for device in (ada, phone):
+        assert not device.is_let_in()
+        assert device.refreshed().status_code == 401
+    assert eve.is_let_in()
+
+
+def test_a_bulk_update_ends_no_login_but_lets_nobody_in(ada: Any) -> None:
+    User.objects.filter(pk=ada.user.pk).update(is_active=False)
+    assert not ada.is_let_in()
+    assert ada.refreshed().status_code == 401
+
+
+def test_who_is_reactivated_logs_in_anew(ada: Any, log_in: Callable[..., Any], api: Any) -> None:
+    logins.deactivate(ada.user)
+    body = {"username": "ada", "password": PASSWORD}
+    assert api.post("/users/login/", body, format="json").status_code == 401
+    logins.reactivate(ada.user)
+    assert not ada.is_let_in()
+    assert ada.refreshed().status_code == 401
+    assert log_in("ada").is_let_in()
+
+
+def test_deactivating_twice_says_it_once(ada: Any, revocations: Callable[..., Any]) -> None:
+    user = ada.user
+    logins.deactivate(user)
+    with revocations() as heard:
+        logins.deactivate(user)
+    assert heard == []
+
+
+def test_saving_something_else_ends_nothing(ada: Any, revocations: Callable[..., Any]) -> None:
+    user = ada.user
+    with revocations() as heard:
+        user.first_name = "Ada"
+        user.save()
+        user.save(update_fields=["last_login"])
+    assert heard == []
+    assert ada.is_let_in()
+
+
+def by_form(user: User) -> None:
+    user.set_password(ANOTHER)
+    user.save()
+
+
+def by_hash(user: User) -> None:
+    user.password = make_password(ANOTHER)
+    user.save(update_fields=["password"])
+
+
+def by_command(user: User) -> None:
+    answers = iter([ANOTHER, ANOTHER])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("getpass.getpass", lambda prompt: next(answers))
+        call_command("changepassword", user.username, verbosity=0)
+
+
+@pytest.mark.parametrize("change", [by_form, by_hash, by_command])
+def test_a_password_set_from_outside_ends_every_login(
+    ada: Any, phone: Any, revocations: Callable[..., Any], log_in: Any, change: Any
+) -> None:
+    user = ada.user
+    with revocations() as heard:
+        change(user)
+    assert heard == [LoginRevoked(user.pk, None, "password_changed")]
+    for device in (ada, phone):
+        assert not device.is_let_in()
+        assert device.refreshed().status_code == 401
+    assert log_in("ada", ANOTHER).is_let_in()
+
+
+def test_a_hash_that_is_made_anew_is_no_new_password(
+    ada: Any, settings: Any, revocations: Callable[..., Any]
+) -> None:
+    before = ada.user.password
+    settings.PASSWORD_HASHERS = [
+        "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+        *settings.PASSWORD_HASHERS,
+    ]
+    with revocations() as heard:
+        assert ada.user.check_password(PASSWORD)
+    assert ada.user.password != before
+    assert ada.user.check_password(PASSWORD)
+    assert heard == []
+    assert ada.is_let_in()
+
+
+@pytest.mark.parametrize("delete", [User.delete, lambda user: User.objects.all().delete()])
+def test_whoever_deletes_a_user_it_is_told(
+    ada: Any, revocations: Callable[..., Any], delete: Any
+) -> None:
+    user = ada.user
+    gone = user.pk
+    with revocations() as heard:
+        delete(user)
+    assert heard == [LoginRevoked(gone, None, "account_deleted")]
+    assert not ada.is_let_in()
+
+
+def test_support_ends_logins_by_their_ids(
+    ada: Any, phone: Any, revocations: Callable[..., Any]
+) -> None:
+    login = phone.login
+    with revocations() as heard:
+        assert logins.revoke([login.pk, 10**12]) == 1
+        assert logins.revoke([login.pk]) == 0
+    assert heard == [LoginRevoked(login.user_id, login.pk, "ended_by_support")]
+    assert not phone.is_let_in()
+    assert ada.is_let_in()
