@@ -204,10 +204,20 @@ class Environment:
     )
     LIMIT_REQUESTS_PER_MINUTE = Variable(env.int, 600, "Requests of one user.", development=1_200)
 
+    LIMIT_CHANGES_PER_DAY = Variable(
+        env.int,
+        20_000,
+        "Changes of one user in 24 hours: by so many rows the log grows.",
+        development=1_000_000,
+    )
+
     product = Section("The product")
     STAR_UP_TO_MINUTES = Variable(
         env.int, 30, "Focused minutes up to which a session becomes a star; above, a planet."
     )
+    QUOTA_SESSIONS = Variable(env.int, 10_000, "Sessions that one user may keep.")
+    QUOTA_TASKS = Variable(env.int, 200, "Tasks of one session.")
+    QUOTA_PICTURES_MIB = Variable(env.int, 200, "MiB that the pictures of one user may take.")
     SOCKETS_PER_USER = Variable(env.int, 10, "Open sockets of one user in one process.")
 
     files = Section("Files and logs")

@@ -8,12 +8,14 @@
     |-- IdempotencyInProgress       the first request with this key still runs
     |-- IdempotencyMismatch         the key was used for another request
     |-- Busy                        too many want the same at once
+    |   |-- TooManyChanges          of one user in a day
     |-- Conflict                    the rules do not allow it now
         |-- IllegalTransition       not in this status
         |-- AlreadyDue              the deadline has come; the end wins
         |-- AnotherSessionIsActive  one at a time
         |-- Started                 the duration is fixed once started
         |-- TaskBudgetExceeded      the tasks' minutes would not fit
+        |-- QuotaExceeded           the user keeps as much as anybody may
 
 The translation to HTTP is in `api/errors.py`, the one to the socket in `realtime/commands.py`.
 """
@@ -87,6 +89,16 @@ class Busy(SessionError):
     retry_after_s = 5
 
 
+class TooManyChanges(Busy):
+    """The user's log would grow by more than anybody's may in a day."""
+
+    sentence = "You have changed too much within a day. Please try again later."
+
+    def __init__(self, retry_after_s: int) -> None:
+        super().__init__()
+        self.retry_after_s = retry_after_s
+
+
 class Conflict(SessionError):
     """The rules do not allow it as things stand."""
 
@@ -124,3 +136,10 @@ class TaskBudgetExceeded(Conflict):
 
     code = "task_budget_exceeded"
     sentence = "The tasks would take more minutes than the session has."
+
+
+class QuotaExceeded(Conflict):
+    """The user keeps as much of it as anybody may; deleting some of it makes room."""
+
+    code = "quota_exceeded"
+    sentence = "You keep as much as anybody may. Delete some of it first."

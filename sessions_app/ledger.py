@@ -6,7 +6,8 @@
         t.record(session, "paused")         # save, version + 1, revision + 1, log row, announcement
 
 Raising the user's revision is what takes the lock, so the changes of one user come one after the
-other, and each has its own revision. What was raised is undone when the rule refuses.
+other, and each has its own revision. What was raised is undone when the rule refuses. The same
+statement looks how fast the user's log grows: only the timekeeper's changes have no limit.
 """
 
 from __future__ import annotations
@@ -14,10 +15,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
+from math import ceil
 from typing import Any
 
+from django.conf import settings
 from django.db import connection, transaction
 
 from accounts.models import User
@@ -29,8 +32,10 @@ from sessions_app.events import (
     session_changed,
     session_reminded,
 )
-from sessions_app.exceptions import Conflict, NotFound, StaleVersion
+from sessions_app.exceptions import Conflict, NotFound, StaleVersion, TooManyChanges
 from sessions_app.models import Session, SessionEvent
+
+DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +52,9 @@ class Turn:
     def __init__(self, by: Actor) -> None:
         self.by = by
         self.user = User(pk=by.user_id)
-        self._revision, self.now = _raise_revision(by.user_id)
+        self._revision, self.now, a_day_of_changes_ago = _raise_revision(by.user_id)
+        if a_day_of_changes_ago is not None:
+            _refuse_before(a_day_of_changes_ago + DAY, self.now)
         self._revision_used = False
         self._session: Session | None = None
 
@@ -148,7 +155,7 @@ class Turn:
 
     def _next_revision(self) -> int:
         if self._revision_used:
-            self._revision, _ = _raise_revision(self.by.user_id)
+            self._revision, *_ = _raise_revision(self.by.user_id)
         self._revision_used = True
         return self._revision
 
@@ -189,15 +196,25 @@ def _tell_reminders(reminders: tuple[Reminded, ...]) -> None:
         session_reminded.send_robust(sender=Reminded, reminder=reminder)
 
 
-def _raise_revision(user_id: int) -> tuple[int, datetime]:
-    """Locks the user's row by raising its revision. The clock is read after the lock was got."""
+def _refuse_before(free: datetime, now: datetime) -> None:
+    if free > now:
+        raise TooManyChanges(retry_after_s=ceil((free - now).total_seconds()))
+
+
+def _raise_revision(user_id: int) -> tuple[int, datetime, datetime | None]:
+    """Locks the user's row by raising its revision. The clock is read after the lock was got.
+
+    The third: when the change was made that is as many changes back as a user may make in a day.
+    """
     with connection.cursor() as cursor:
         cursor.execute(
             "UPDATE accounts_user SET revision = revision + 1 WHERE id = %s"
-            " RETURNING revision, date_trunc('milliseconds', clock_timestamp())",
-            [user_id],
+            " RETURNING revision, date_trunc('milliseconds', clock_timestamp()),"
+            " (SELECT log.at FROM sessions_app_sessionevent log WHERE log.user_id ="
+            " accounts_user.id AND log.revision = accounts_user.revision - %s)",
+            [user_id, settings.LIMIT_CHANGES_PER_DAY],
         )
-        row: tuple[int, datetime] | None = cursor.fetchone()
+        row: tuple[int, datetime, datetime | None] | None = cursor.fetchone()
     if row is None:
         raise NotFound
     return row

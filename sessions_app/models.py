@@ -54,6 +54,8 @@ class Session(models.Model):
     title = models.CharField(max_length=100)
     duration = models.PositiveSmallIntegerField()  # whole minutes, as planned before the start
     image = models.FileField(upload_to="sessions/", max_length=120, blank=True)
+    # For the user's quota. 0 beside a picture: stored by a version that did not measure it.
+    image_bytes = models.PositiveIntegerField(default=0, db_default=0, editable=False)
     sound = models.CharField(max_length=100, blank=True)
     reminders = models.JSONField(null=True)  # seconds before the end; None: as the user's profile
     created_at = models.DateTimeField()

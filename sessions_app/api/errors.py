@@ -18,6 +18,7 @@ _STATUS: list[tuple[type[e.SessionError], int]] = [
     (e.IdempotencyMismatch, 422),
     (e.Busy, 429),
     (e.TaskBudgetExceeded, 422),
+    (e.QuotaExceeded, 422),
     (e.Conflict, 409),
 ]
 

@@ -16,6 +16,7 @@ from sessions_app.exceptions import Started, TaskBudgetExceeded
 from sessions_app.files import discard_on_commit, stored
 from sessions_app.ledger import Actor, turn
 from sessions_app.models import Session, Task
+from sessions_app.services.quotas import room_for_a_picture, room_for_a_session, room_for_tasks
 
 log = logging.getLogger(__name__)
 
@@ -41,10 +42,11 @@ def create(
 ) -> SessionState:
     """A new ready session. `duration` in minutes."""
     with stored(image) as picture, turn(by) as t:
+        room_for_a_session(by.user_id)
         session = new_session(
             t.user, t.now, title=title, duration=duration, sound=sound, reminders=reminders
         )
-        session.image = picture
+        _give_picture(session, picture, _size(image))
         return t.record(session, "created")
 
 
@@ -62,6 +64,7 @@ def edit(session_id: int, changes: Edit, *, by: Actor, seen: int | None = None) 
             _set_duration(session, edits.pop("duration"))
         if "image" in edits:
             discard_on_commit(session.image)
+            _give_picture(session, edits.pop("image"), _size(changes["image"]))
         for name, value in edits.items():
             setattr(session, name, value)
         if "reminders" in edits:
@@ -71,8 +74,11 @@ def edit(session_id: int, changes: Edit, *, by: Actor, seen: int | None = None) 
 
 def repeat(session_id: int, *, by: Actor, seen: int | None = None) -> SessionState:
     """A new ready session like this one, with copies of its tasks, none of them done."""
-    with stored(_copy_of_picture(session_id, by)) as picture, turn(by) as t:
+    copy = _copy_of_picture(session_id, by)
+    with stored(copy) as picture, turn(by) as t:
         pattern = t.open(session_id, seen)
+        tasks = list(pattern.tasks.all())
+        room_for_a_session(by.user_id)
         session = new_session(
             t.user,
             t.now,
@@ -81,11 +87,12 @@ def repeat(session_id: int, *, by: Actor, seen: int | None = None) -> SessionSta
             sound=pattern.sound,
             reminders=pattern.reminders,
         )
-        session.image = picture
+        _give_picture(session, picture, _size(copy))
         session.save(force_insert=True)
+        room_for_tasks(session, len(tasks))
         Task.objects.bulk_create(
             Task(session=session, title=task.title, duration=task.duration, created_at=t.now)
-            for task in pattern.tasks.all()
+            for task in tasks
         )
         return t.record(session, "created", {"repeats": pattern.pk})
 
@@ -132,6 +139,16 @@ def _set_duration(session: Session, minutes: int) -> None:
         raise TaskBudgetExceeded
     session.duration = minutes
     session.planned_ms = minutes * 60_000
+
+
+def _give_picture(session: Session, name: str, size: int) -> None:
+    """The stored picture of `size` bytes in the place of the session's own; "" and 0 for none."""
+    room_for_a_picture(session.user_id, size, instead_of=session)
+    session.image, session.image_bytes = name, size
+
+
+def _size(picture: ContentFile[bytes] | None) -> int:
+    return 0 if picture is None else picture.size
 
 
 def _copy_of_picture(session_id: int, by: Actor) -> ContentFile[bytes] | None:

@@ -8,6 +8,7 @@ from sessions_app.events import TaskState
 from sessions_app.exceptions import NotFound, TaskBudgetExceeded
 from sessions_app.ledger import Actor, Turn, turn
 from sessions_app.models import Session, Task
+from sessions_app.services.quotas import room_for_tasks
 
 
 class TaskEdit(TypedDict, total=False):
@@ -23,6 +24,7 @@ def add_task(
     with turn(by) as t:
         session = t.open(session_id)
         _fits(session, duration)
+        room_for_tasks(session)
         task = Task.objects.create(
             session=session, title=title, duration=duration, done=done, created_at=t.now
         )

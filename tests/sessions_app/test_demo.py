@@ -147,7 +147,7 @@ def by_services(year: Any, ada: Person, monkeypatch: pytest.MonkeyPatch) -> None
     for number, step in year.steps():
         planned, by = year.sessions[number], Actor(ada.user_id, step.device)
         monkeypatch.setattr(
-            ledger, "_raise_revision", lambda user, at=step.at: (raise_revision(user)[0], at)
+            ledger, "_raise_revision", lambda user, at=step.at: (raise_revision(user)[0], at, None)
         )
         monkeypatch.setattr(sweep, "database_now", lambda at=step.at: at)
         monkeypatch.setattr(random, "getrandbits", lambda _, seed=planned.sky_seed: seed)

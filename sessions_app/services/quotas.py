@@ -1,0 +1,53 @@
+"""How much a user may keep. Asked in the user's turn: nothing of theirs is added meanwhile.
+
+Raises `QuotaExceeded` where there is no room. Deleting gives it back, since what is there is
+counted, and no count is kept.
+"""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db.models import BigIntegerField, Case, F, Sum, When
+
+from sessions_app.exceptions import QuotaExceeded
+from sessions_app.models import Session
+
+MIB = 1024 * 1024
+NOT_MEASURED = 256 * 1024  # bytes that a picture counts whose size nobody wrote down
+
+
+def room_for_a_session(user_id: int) -> None:
+    most: int = settings.QUOTA_SESSIONS
+    if Session.objects.owned_by(user_id).count() >= most:
+        raise QuotaExceeded(f"You have {most} sessions, and no more are kept. Delete some first.")
+
+
+def room_for_a_picture(user_id: int, size: int, *, instead_of: Session | None = None) -> None:
+    """`size` in bytes. A smaller picture in the place of a larger one always has room."""
+    more = size - (_size(instead_of) if instead_of is not None else 0)
+    if more > 0 and _kept(user_id) + more > settings.QUOTA_PICTURES_MIB * MIB:
+        raise QuotaExceeded(
+            f"Your pictures would take more than {settings.QUOTA_PICTURES_MIB} MiB."
+            " Delete some first."
+        )
+
+
+def room_for_tasks(session: Session, count: int = 1) -> None:
+    most: int = settings.QUOTA_TASKS
+    if session.tasks.count() + count > most:
+        raise QuotaExceeded(f"A session may have at most {most} tasks.")
+
+
+def _size(session: Session) -> int:
+    return (session.image_bytes or NOT_MEASURED) if session.image else 0
+
+
+def _kept(user_id: int) -> int:
+    """The bytes of the user's pictures."""
+    measured = Case(
+        When(image_bytes=0, then=NOT_MEASURED),
+        default=F("image_bytes"),
+        output_field=BigIntegerField(),
+    )
+    pictures = Session.objects.owned_by(user_id).exclude(image="")
+    return pictures.aggregate(sum=Sum(measured))["sum"] or 0
