@@ -7,7 +7,7 @@ successor of one token get the same pair, letter for letter, and nothing has to 
 import hashlib
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Self
+from typing import Self, TypeVar
 from uuid import uuid4
 
 from rest_framework_simplejwt.exceptions import ExpiredTokenError, TokenError
@@ -15,10 +15,17 @@ from rest_framework_simplejwt.settings import api_settings
 from rest_framework_simplejwt.tokens import Token
 
 from accounts.exceptions import Revoked, TokenExpired, TokenNotValid
+from accounts.keys import KeyRing, backend
 from accounts.models import SEEN_EVERY, Login, User
+
+LARGEST_ID = 2**63 - 1
 
 
 class _LoginToken(Token):
+    @property
+    def token_backend(self) -> KeyRing:
+        return backend()
+
     @classmethod
     def issue(cls, login: Login, jti: str) -> str:
         token = cls()
@@ -58,17 +65,34 @@ class Claims:
         try:
             payload = kind(token).payload  # type: ignore[arg-type]  # it takes the text
             return cls(
-                user_id=int(payload["user_id"]),
-                login_id=int(payload["login"]),
-                jti=str(payload["jti"]),
-                expires_at=datetime.fromtimestamp(payload["exp"], tz=UTC),
+                user_id=_id(int(_exactly(str, payload["user_id"]))),
+                login_id=_id(_exactly(int, payload["login"])),
+                jti=_exactly(str, payload["jti"]),
+                expires_at=datetime.fromtimestamp(_exactly(int, payload["exp"]), tz=UTC),
             )
         except ExpiredTokenError as error:
             raise TokenExpired from error
-        # The header of a forged token is parsed before its signature is checked: it can hold
-        # lone surrogates (ValueError) or nest as deep as it likes.
-        except (TokenError, KeyError, TypeError, ValueError, RecursionError) as error:
+        # Of what is not ours nothing is parsed; these are for what somebody signed with our key.
+        except (
+            *(TokenError, KeyError, TypeError, ValueError),
+            *(ArithmeticError, OSError, RecursionError),  # times that no calendar has; deep nests
+        ) as error:
             raise TokenNotValid from error
+
+
+T = TypeVar("T", str, int)
+
+
+def _exactly(kind: type[T], value: object) -> T:
+    if type(value) is not kind:  # a bool is an int, too
+        raise TypeError(f"{kind.__name__} expected")
+    return value
+
+
+def _id(number: int) -> int:
+    if not 0 < number <= LARGEST_ID:
+        raise ValueError("not an id")
+    return number
 
 
 @dataclass(frozen=True)

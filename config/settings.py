@@ -18,6 +18,7 @@ DEVELOPMENT = given.SPACE_ENV == "development"
 DEBUG = False  # a traceback page shows settings; errors are JSON and the log has the traceback
 SECRET_KEY = given.SECRET_KEY
 TOKEN_SIGNING_KEY = given.TOKEN_SIGNING_KEY  # its own, so that either can be changed alone
+TOKEN_VERIFYING_KEYS = given.TOKEN_VERIFYING_KEYS
 
 # -- where we are reached ------------------------------------------------------------------------
 # PUBLIC_URL is what absolute URLs start with. Empty (development): REST uses the request's host.

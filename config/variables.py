@@ -72,6 +72,14 @@ def secret(name: str) -> str:
     return value
 
 
+def secrets(name: str) -> list[str]:
+    """Any number of secrets, with commas, of at least 32 bytes each."""
+    values = [value.strip() for value in env.str(name, "").split(",") if value.strip()]
+    if any(len(value.encode()) < 32 for value in values):
+        raise ImproperlyConfigured(f"each key in {name} must have at least 32 bytes")
+    return values
+
+
 def _as_the_api(name: str) -> list[str]:
     origins: list[str] = env.list(name, default=given.CORS_ALLOWED_ORIGINS)
     return origins
@@ -100,7 +108,8 @@ class Environment:
     TOKEN_SIGNING_KEY = Variable(
         secret,
         NONE,
-        "The same, another one: what tokens are signed with. Changing it logs everybody out.",
+        "The same, another one: what tokens are signed with. Changing it without"
+        " `TOKEN_VERIFYING_KEYS` logs everybody out.",
         shown="none (`./space`: made once, in `.space/`)",
     )
     DATABASE_URL: Variable[dict[str, Any]] = Variable(
@@ -185,6 +194,13 @@ class Environment:
     )
 
     accounts = Section("Accounts")
+    TOKEN_VERIFYING_KEYS: Variable[list[str]] = Variable(
+        secrets,
+        NONE,
+        "More keys whose tokens are good, with commas, at least 32 bytes each: the one before, or"
+        " the next one. Nothing is signed with them.",
+        shown="empty",
+    )
     ACCESS_TOKEN_MINUTES = Variable(env.int, 24 * 60, "How long an access token is good.")
     REFRESH_TOKEN_DAYS = Variable(env.int, 60, "How long a login lasts that is not used.")
     LIMIT_SIGNUPS_PER_MINUTE = Variable(

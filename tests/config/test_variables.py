@@ -61,6 +61,43 @@ def test_the_socket_lets_in_the_pages_that_the_api_does(monkeypatch: pytest.Monk
     assert given.WEBSOCKET_ORIGINS == ["https://app.example"]
 
 
+@pytest.mark.parametrize(
+    ("value", "keys"),
+    [
+        (None, []),
+        ("", []),
+        (" , ", []),
+        ("a" * 32, ["a" * 32]),
+        (f"{'a' * 32}, {'b' * 40},", ["a" * 32, "b" * 40]),
+    ],
+)
+def test_more_keys_stand_with_commas(
+    monkeypatch: pytest.MonkeyPatch, value: str | None, keys: list[str]
+) -> None:
+    monkeypatch.delenv("TOKEN_VERIFYING_KEYS", raising=False)
+    if value is not None:
+        monkeypatch.setenv("TOKEN_VERIFYING_KEYS", value)
+    assert keys == given.TOKEN_VERIFYING_KEYS
+
+
+@pytest.mark.parametrize("value", ["short", f"{'a' * 32},short", "x" * 31])
+def test_a_short_key_stops_the_start(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("TOKEN_VERIFYING_KEYS", value)
+    with pytest.raises(ImproperlyConfigured, match="TOKEN_VERIFYING_KEYS must have at least 32"):
+        _ = given.TOKEN_VERIFYING_KEYS
+
+
+@pytest.mark.parametrize("where", ["production", "development"])
+@pytest.mark.parametrize("name", ["SECRET_KEY", "TOKEN_SIGNING_KEY"])
+def test_a_secret_has_no_default_anywhere(
+    monkeypatch: pytest.MonkeyPatch, where: str, name: str
+) -> None:
+    monkeypatch.setenv("SPACE_ENV", where)
+    monkeypatch.delenv(name, raising=False)
+    with pytest.raises(ImproperlyConfigured, match=f"{name} must be set, to at least 32 bytes"):
+        getattr(given, name)
+
+
 @pytest.mark.parametrize("value", [None, "", "short", "x" * 31])
 def test_a_secret_has_no_default_and_is_long(
     monkeypatch: pytest.MonkeyPatch, value: str | None
