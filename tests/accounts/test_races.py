@@ -3,13 +3,17 @@
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from threading import Barrier
 from typing import Any
 
 import pytest
 from django.db import connections
+from django.db.models import F
 from rest_framework.test import APIClient
 
+from accounts import counters, logins
+from accounts.events import LoginRevoked, login_revoked
 from accounts.models import Login, User
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -106,3 +110,159 @@ def test_an_account_deleted_while_devices_log_in_leaves_nothing(ada: Any, settin
     assert set(answers) <= {200, 204, 401}
     assert not User.objects.exists()
     assert not Login.objects.exists()
+
+
+# -- a refresh beside what ends its login ----------------------------------------------------------
+
+
+def _refreshes_beside(end: Callable[[], int], token: str) -> Counter[int]:
+    """Statuses of refreshes of one token, one `end` in their middle."""
+
+    def act(number: int) -> int:
+        if number == MANY // 2:
+            return end()
+        status: int = post("/users/token/refresh/", refresh=token).status_code
+        return status
+
+    return Counter(at_once(act))
+
+
+def test_refreshes_beside_a_log_out_are_good_or_refused(ada: Any) -> None:
+    answers = _refreshes_beside(lambda: ada.api.post("/users/logout/").status_code, ada.refresh)
+    assert answers.keys() <= {200, 205, 401}
+    assert answers[205] == 1
+    assert refused(ada.refreshed())
+
+
+def test_refreshes_beside_the_deletion_of_the_account_are_good_or_refused(ada: Any) -> None:
+    answers = _refreshes_beside(lambda: ada.api.delete("/users/me/").status_code, ada.refresh)
+    assert answers.keys() <= {200, 204, 401}
+    assert answers[204] == 1
+    assert refused(ada.refreshed())
+    assert not Login.objects.exists()
+
+
+def test_refreshes_beside_a_change_of_the_password_are_good_or_refused(
+    ada: Any, phone: Any
+) -> None:
+    body = {"old_password": "correct horse battery", "new_password": "another horse battery"}
+    answers = _refreshes_beside(
+        lambda: phone.api.post("/users/password/", body, format="json").status_code + 4,
+        ada.refresh,
+    )
+    assert answers.keys() <= {200, 204, 401}
+    assert answers[204] == 1, "it was changed"
+    assert refused(ada.refreshed())
+    assert phone.is_let_in()
+
+
+def test_refreshes_beside_a_deactivation_are_good_or_refused(ada: Any) -> None:
+    user = ada.user
+
+    def deactivated() -> int:
+        logins.deactivate(user)
+        return 0
+
+    assert _refreshes_beside(deactivated, ada.refresh).keys() <= {0, 200, 401}
+    assert refused(ada.refreshed())
+    assert not ada.is_let_in()
+
+
+def test_a_stolen_token_used_by_many_at_once_ends_the_login_once(
+    ada: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    stolen = ada.refresh
+    newest = ada.refreshed().json()["refresh"]
+    Login.objects.update(refreshed_at=F("refreshed_at") - timedelta(seconds=11))
+    heard: list[LoginRevoked] = []
+
+    def receive(revoked: LoginRevoked, **_: Any) -> None:
+        heard.append(revoked)
+
+    login_revoked.connect(receive)
+    try:
+        answers = at_once(lambda _: post("/users/token/refresh/", refresh=stolen).status_code)
+    finally:
+        login_revoked.disconnect(receive)
+    assert set(answers) == {401}
+    assert [revoked.reason for revoked in heard] == ["refresh_reused"]
+    assert caplog.text.count("refresh_reused") == 2  # that it was, and that the login ended by it
+    assert post("/users/token/refresh/", refresh=newest).status_code == 401
+
+
+def test_the_holder_of_the_newest_token_and_a_thief_at_once(ada: Any) -> None:
+    """Whoever comes first: the login ends, and nobody is let in by it."""
+    stolen = ada.refresh
+    newest = ada.refreshed().json()["refresh"]
+    Login.objects.update(refreshed_at=F("refreshed_at") - timedelta(seconds=11))
+
+    def act(number: int) -> int:
+        token = stolen if number % 2 else newest
+        status: int = post("/users/token/refresh/", refresh=token).status_code
+        return status
+
+    answers = at_once(act)
+    assert set(answers) <= {200, 401}
+    assert {answers[n] for n in range(1, MANY, 2)} == {401}
+    assert Login.objects.get().ended_at is not None
+
+
+# -- limits ----------------------------------------------------------------------------------------
+
+
+def test_of_fifty_guesses_at_once_exactly_the_limit_get_an_answer(ada: Any, settings: Any) -> None:
+    settings.LIMIT_FAILED_LOGINS_PER_MINUTE = 7
+
+    def guess(number: int) -> Any:
+        body = {"username": "ada", "password": f"guess {number}"}
+        return APIClient().post("/users/login/", body, format="json", REMOTE_ADDR="192.0.2.66")
+
+    with ThreadPoolExecutor(50) as pool:
+        answers = list(pool.map(_closing(guess), range(50)))
+    assert Counter(r.status_code for r in answers) == {401: 7, 429: 43}
+    assert all(1 <= int(r["Retry-After"]) <= 60 for r in answers if r.status_code == 429)
+
+
+def test_of_fifty_names_guessed_at_once_from_one_address_exactly_the_limit_get_an_answer(
+    settings: Any, db: None
+) -> None:
+    settings.LIMIT_FAILED_LOGINS_PER_ADDRESS = 9
+
+    def guess(number: int) -> Any:
+        body = {"username": f"user{number}", "password": "guess"}
+        return APIClient().post("/users/login/", body, format="json", REMOTE_ADDR="192.0.2.66")
+
+    with ThreadPoolExecutor(50) as pool:
+        answers = list(pool.map(_closing(guess), range(50)))
+    assert Counter(r.status_code for r in answers) == {401: 9, 429: 41}
+
+
+def test_of_fifty_counted_at_once_no_two_are_told_the_same_number() -> None:
+    with ThreadPoolExecutor(50) as pool:
+        counts = list(pool.map(lambda _: counters.raise_count("x"), range(50)))
+    assert sorted(count.number for count in counts) == list(range(1, 51))
+    assert not any(count.alone for count in counts)
+
+
+def test_fifty_who_count_without_redis_count_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(counters._shared, "_may_try", lambda: False)
+    with ThreadPoolExecutor(50) as pool:
+        counts = list(pool.map(lambda _: counters.raise_count("x"), range(50)))
+    assert sorted(count.number for count in counts) == list(range(1, 51))
+    assert all(count.alone for count in counts)
+
+
+def _closing(act: Callable[[int], Any]) -> Callable[[int], Any]:
+    """More threads than the pool has connections: each gives its own back."""
+
+    def run(number: int) -> Any:
+        try:
+            return act(number)
+        finally:
+            connections.close_all()
+
+    return run
+
+
+def refused(response: Any) -> bool:
+    return (response.status_code, response.json()["code"]) == (401, "token_not_valid")
