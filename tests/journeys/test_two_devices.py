@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from django.db.models import F
 
 from accounts import logins
+from accounts.models import Login
+from accounts.tokens import pair_of
 from benchmarks.device import Device, Frame, device
 from realtime.database import in_database
 from tests.journeys.world import Server, stored, timekeeper
@@ -139,6 +142,31 @@ async def test_who_is_deactivated_is_out_on_every_server(
             await in_database(logins.deactivate, ada.login.user)
             endings = await asyncio.gather(here.ending(), there.ending())
     assert {(ending.code, ending.reason) for ending in endings} == {(4401, "revoked")}
+
+
+async def test_a_refresh_token_that_comes_back_closes_the_sockets_of_its_login(
+    ada: Person, one: Server, other: Server
+) -> None:
+    stolen = pair_of(ada.login).refresh
+    async with ada.account.http() as http:
+        assert (await _refreshed(http, stolen)).status_code == 200
+        await in_database(_long_ago, ada.login.pk)
+        async with raw(one.base) as here, raw(other.base) as there:
+            for socket in (here, there):
+                await socket.authenticate(ada.account.access)
+            async with asyncio.timeout(1):
+                assert (await _refreshed(http, stolen)).status_code == 401
+                endings = await asyncio.gather(here.ending(), there.ending())
+    assert {(ending.code, ending.reason) for ending in endings} == {(4401, "revoked")}
+
+
+async def _refreshed(http: Any, token: str) -> Any:
+    return await http.post("/users/token/refresh/", json={"refresh": token})
+
+
+def _long_ago(login_id: int) -> None:
+    before = F("refreshed_at") - timedelta(seconds=11)
+    Login.objects.filter(pk=login_id).update(refreshed_at=before)
 
 
 @pytest.mark.usefixtures("_timekeeper")
