@@ -1,6 +1,7 @@
 from typing import Any
 
 from django.apps import AppConfig
+from django.core import checks
 from django.db.models.signals import post_delete
 
 
@@ -8,7 +9,14 @@ class AccountsConfig(AppConfig):
     name = "accounts"
 
     def ready(self) -> None:
+        from accounts import notices
+        from accounts.checks import mails_can_be_sent
+        from accounts.events import account_changed, login_revoked
+
         post_delete.connect(_user_deleted, sender="accounts.User", dispatch_uid="accounts")
+        account_changed.connect(notices.tell_of_change, dispatch_uid="notices")
+        login_revoked.connect(notices.tell_of_revocation, dispatch_uid="notices")
+        checks.register(mails_can_be_sent, checks.Tags.security, deploy=True)
 
 
 def _user_deleted(instance: Any, **_: Any) -> None:

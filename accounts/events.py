@@ -1,5 +1,5 @@
-"""What this app tells the rest: that logins have ended, so that their sockets close, and that a
-user's reminders are others now.
+"""What this app tells the rest: that logins have ended, so that their sockets close; that what
+somebody gets in with is another now, so that they hear of it; that a user's reminders are others.
 """
 
 from dataclasses import dataclass
@@ -15,6 +15,7 @@ Reason = Literal[
     "logged_out",  # by the device itself
     "ended_elsewhere",  # by another device of the user
     "password_changed",
+    "password_reset",  # by a link that was sent to the user
     "refresh_reused",  # a superseded refresh token came back: somebody has a copy
     "deactivated",  # by support: the user may not come in
     "ended_by_support",
@@ -31,8 +32,19 @@ class LoginRevoked:
     reason: Reason
 
 
+@dataclass(frozen=True)
+class AccountChanged:
+    """What somebody gets in with is another now. `username` and `email` are those of before."""
+
+    user_id: int
+    what: Literal["password_changed", "password_reset", "email_changed", "username_changed"]
+    username: str
+    email: str
+
+
 # Sent after the commit, with `send_robust`: a receiver that fails is logged, and undoes nothing.
 login_revoked = Signal()  # revoked: LoginRevoked
+account_changed = Signal()  # changed: AccountChanged
 
 # Sent within the transaction that changes them, which holds the user's row: what follows from it is
 # committed with it, or not at all.
@@ -47,3 +59,10 @@ def announce(revoked: LoginRevoked) -> None:
 def _tell(revoked: LoginRevoked) -> None:
     note("login_ended", user=revoked.user_id, login=revoked.login_id, reason=revoked.reason)
     login_revoked.send_robust(sender=LoginRevoked, revoked=revoked)
+
+
+def announce_change(changed: AccountChanged) -> None:
+    """The same for what somebody gets in with."""
+    transaction.on_commit(
+        partial(account_changed.send_robust, sender=AccountChanged, changed=changed), robust=True
+    )

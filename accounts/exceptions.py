@@ -2,7 +2,8 @@
 
     AccountError
     |-- InvalidInput          a value is refused; names the field
-    |   |-- WrongPassword     the old password, asked for again, is not the one
+    |   |-- WrongPassword     the password, asked for again, is not the one
+    |   |-- LinkNotValid      a link to reset a password: wrong, used, too old, of nobody
     |-- InvalidCredentials    wrong name, wrong password or inactive: nobody can tell which
     |-- NoSuchLogin           missing, ended, or another user's: the same answer
     |-- TokenNotValid         garbage, another kind of token, another key
@@ -34,10 +35,17 @@ class InvalidInput(AccountError):
 
 
 class WrongPassword(InvalidInput):
-    """The old password, asked for again, is not the one."""
+    """The password, asked for again under this name, is not the one."""
+
+    def __init__(self, field: str = "old_password") -> None:
+        super().__init__({field: ["This is not your password."]})
+
+
+class LinkNotValid(InvalidInput):
+    """A link to reset a password is wrong, was used, is too old, or of nobody: the same answer."""
 
     def __init__(self) -> None:
-        super().__init__({"old_password": ["This is not your password."]})
+        super().__init__({"token": ["This link is no longer valid. Please ask for a new one."]})
 
 
 class InvalidCredentials(AccountError):

@@ -88,6 +88,10 @@ REQUESTS = Limit("requests", "LIMIT_REQUESTS_PER_MINUTE")
 SIGN_UPS = Limit("sign-ups", "LIMIT_SIGNUPS_PER_MINUTE")
 REFRESHES = Limit("refreshes", "LIMIT_REFRESHES_PER_MINUTE")
 PASSWORD_CHANGES = Limit("password changes", "LIMIT_PASSWORD_CHANGES_PER_MINUTE")
+RESETS = Limit("resets", "LIMIT_RESETS_PER_MINUTE")
+RESET_MAILS = Limit("reset mails", "LIMIT_RESET_MAILS_PER_HOUR", HOUR_S)
+NOTICES = Limit("notices", "LIMIT_NOTICES_PER_HOUR", HOUR_S)
+EXPORTS = Limit("exports", "LIMIT_EXPORTS_PER_MINUTE")
 FAILURES_OF_NAME = Limit("failed log-ins", "LIMIT_FAILED_LOGINS_PER_MINUTE")
 FAILURES_OF_NAME_HERE = Limit("failed log-ins from here", "LIMIT_FAILED_LOGINS_PER_MINUTE")
 FAILURES_OF_ADDRESS = Limit("failed log-ins of an address", "LIMIT_FAILED_LOGINS_PER_ADDRESS")
@@ -136,6 +140,18 @@ class RefreshesPerAddress(PerAddress):
     """Anybody may ask."""
 
     limit = REFRESHES
+
+
+class ResetsPerAddress(PerAddress):
+    """Anybody may ask for a link to a new password."""
+
+    limit = RESETS
+
+
+class ExportsPerUser(PerUser):
+    """Each reads all that a user has."""
+
+    limit = EXPORTS
 
 
 @contextmanager

@@ -13,8 +13,14 @@ from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
 
 from accounts.credentials import refuse_taken, refuse_weak
-from accounts.events import LoginRevoked, Reason, announce
-from accounts.exceptions import InvalidCredentials, NoSuchLogin, Revoked, WrongPassword
+from accounts.events import AccountChanged, LoginRevoked, Reason, announce, announce_change
+from accounts.exceptions import (
+    InvalidCredentials,
+    LinkNotValid,
+    NoSuchLogin,
+    Revoked,
+    WrongPassword,
+)
 from accounts.models import GRACE, Login, LoginQuerySet, User
 from accounts.names import tidy_email, tidy_username
 from accounts.security_log import note
@@ -101,6 +107,7 @@ def change_password(login: Login, *, old: str, new: str) -> int:
         unchanged = User.objects.filter(pk=user.pk, password=user.password)
         if not unchanged.update(password=password):
             raise WrongPassword  # another device changed it while we looked
+        announce_change(AccountChanged(user.pk, "password_changed", user.username, user.email))
         ended = _end(_others(login), "password_changed")
     note("password_changed", user=user.pk, login=login.pk)
     return ended
@@ -121,12 +128,38 @@ def revoke(login_ids: Iterable[int]) -> int:
     return _end(Login.objects.filter(pk__in=login_ids), "ended_by_support")
 
 
-def delete_account(user: User) -> None:
-    """Removes the user and all that is theirs. (`accounts.apps` announces it.)"""
+def reset_password(user: User, new: str) -> int:
+    """A new password for a user whose link was found good; every login ends. How many they were.
+
+    Raises InvalidInput, and LinkNotValid where the user is no longer as the link found them.
+    """
+    refuse_weak(new, user, field="new_password")
+    password = make_password(new)
+    with transaction.atomic():
+        # Of two that use one link at once, the second waits here and then finds another password.
+        unchanged = User.objects.filter(
+            pk=user.pk, password=user.password, email=user.email, is_active=True
+        )
+        if not unchanged.update(password=password):
+            raise LinkNotValid
+        announce_change(AccountChanged(user.pk, "password_reset", user.username, user.email))
+        ended = _end(Login.objects.filter(user=user.pk), "password_reset")
+    note("password_reset", user=user.pk)
+    return ended
+
+
+def delete_account(user: User, *, password: str | None = None) -> None:
+    """Removes the user and all that is theirs. (`accounts.apps` announces it.)
+
+    Raises WrongPassword if a password is given, and wrong.
+    """
+    if password is not None and not user.check_password(password):
+        raise WrongPassword("password")
     with transaction.atomic():
         # First the lock that every change of the user's takes, so that none adds a row meanwhile.
         for doomed in User.objects.select_for_update().filter(pk=user.pk):
             doomed.delete()
+    note("account_deleted", user=user.pk)
 
 
 def _begin(user: User, device: str, address: str | None) -> Login:

@@ -47,13 +47,14 @@ class Uvicorn(uvicorn.Server):
         garbage.settle()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        from accounts import mail
         from realtime import publisher
         from realtime.drain import drain
 
         await drain()
         await super().shutdown(sockets)
         # Then uvicorn ends the process by the signal it got: nothing is done at its exit.
-        await asyncio.to_thread(publisher.flush)
+        await asyncio.gather(asyncio.to_thread(publisher.flush), asyncio.to_thread(mail.flush))
 
 
 def run_uvicorn(
@@ -95,6 +96,7 @@ def run_uvicorn(
 
 def run_daphne(host: str, port: int, app: str = APP, sockets: Sockets = None) -> None:
     """Daphne, tuned; blocks until SIGTERM or Ctrl-C, and tells its sockets before it goes."""
+    from accounts import mail
     from config.on_daphne import Daphne
     from realtime import publisher
 
@@ -114,6 +116,7 @@ def run_daphne(host: str, port: int, app: str = APP, sockets: Sockets = None) ->
     )
     server.run()
     publisher.flush()
+    mail.flush()
     if hasattr(server, "failure"):
         raise CannotListen(server.failure)
 

@@ -152,6 +152,25 @@ LIMIT_REFRESHES_PER_MINUTE = given.LIMIT_REFRESHES_PER_MINUTE  # per address
 LIMIT_PASSWORD_CHANGES_PER_MINUTE = given.LIMIT_PASSWORD_CHANGES_PER_MINUTE  # per user
 LIMIT_REQUESTS_PER_MINUTE = given.LIMIT_REQUESTS_PER_MINUTE  # per user
 LIMIT_CHANGES_PER_DAY = given.LIMIT_CHANGES_PER_DAY  # per user
+LIMIT_RESETS_PER_MINUTE = given.LIMIT_RESETS_PER_MINUTE  # per address
+LIMIT_RESET_MAILS_PER_HOUR = given.LIMIT_RESET_MAILS_PER_HOUR  # per user
+LIMIT_NOTICES_PER_HOUR = given.LIMIT_NOTICES_PER_HOUR  # per user
+LIMIT_EXPORTS_PER_MINUTE = given.LIMIT_EXPORTS_PER_MINUTE  # per user
+PASSWORD_RESET_TIMEOUT = 60 * 60  # seconds that a link to a new password is good
+
+# -- mail ----------------------------------------------------------------------------------------
+_MAIL = given.EMAIL_URL
+EMAIL_BACKEND = _MAIL["EMAIL_BACKEND"]
+EMAIL_HOST = _MAIL["EMAIL_HOST"] or "localhost"
+EMAIL_USE_SSL = _MAIL.get("EMAIL_USE_SSL", False)
+EMAIL_USE_TLS = _MAIL.get("EMAIL_USE_TLS", False)
+EMAIL_PORT = _MAIL["EMAIL_PORT"] or (465 if EMAIL_USE_SSL else 587 if EMAIL_USE_TLS else 25)
+EMAIL_HOST_USER = _MAIL["EMAIL_HOST_USER"] or ""
+EMAIL_HOST_PASSWORD = _MAIL["EMAIL_HOST_PASSWORD"] or ""
+EMAIL_FILE_PATH = _MAIL["EMAIL_FILE_PATH"] or None  # filemail:////a/folder, for tests
+EMAIL_TIMEOUT = 10  # seconds; the mails behind it wait meanwhile, and nobody else
+EMAIL_USE_LOCALTIME = False
+DEFAULT_FROM_EMAIL = given.DEFAULT_FROM_EMAIL
 
 # -- the product ---------------------------------------------------------------------------------
 STAR_UP_TO_MINUTES = given.STAR_UP_TO_MINUTES  # focused minutes; above it is a planet

@@ -226,6 +226,41 @@ class Environment:
         "Changes of one user in 24 hours: by so many rows the log grows.",
         development=1_000_000,
     )
+    LIMIT_RESETS_PER_MINUTE = Variable(
+        env.int,
+        10,
+        "Links to a new password that are asked for, and uses of one, from one address.",
+        development=60,
+    )
+    LIMIT_RESET_MAILS_PER_HOUR = Variable(
+        env.int,
+        3,
+        "Links that one user is sent. Who asks for more is answered the same, and sent nothing.",
+        development=30,
+    )
+    LIMIT_NOTICES_PER_HOUR = Variable(
+        env.int, 10, "Mails to one user about changes of the account.", development=100
+    )
+    LIMIT_EXPORTS_PER_MINUTE = Variable(
+        env.int, 3, "Exports of one user; one at a time in a process.", development=10
+    )
+
+    mail = Section("Mail")
+    EMAIL_URL: Variable[Any] = Variable(
+        env.email_url,
+        "dummymail://",
+        "Where mails go: `smtp+ssl://user:password@host:465`, `smtp+tls://...:587`, `smtp://host:25`,"
+        " or `consolemail://`, which writes them into the log with the links in them."
+        " `dummymail://`: nowhere, so who forgets the password cannot get a new one.",
+        development="consolemail://",
+        example="smtp+ssl://space:password@mail.example:465",
+    )
+    DEFAULT_FROM_EMAIL = Variable(
+        env.str,
+        "Space <space@localhost>",
+        "Whom mails are from.",
+        example="Space <space@space.example>",
+    )
 
     product = Section("The product")
     STAR_UP_TO_MINUTES = Variable(

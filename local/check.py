@@ -84,6 +84,7 @@ def production() -> dict[str, str]:
         "TOKEN_SIGNING_KEY": secrets.token_urlsafe(64),
         "ALLOWED_HOSTS": "space.example",
         "PUBLIC_URL": "https://space.example",
+        "EMAIL_URL": "smtp+ssl://space:password@mail.example:465",
     }
 
 

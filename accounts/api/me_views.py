@@ -1,5 +1,6 @@
 """The user's own: profile, password, and the devices that are logged in."""
 
+from contextlib import nullcontext
 from typing import Any, cast
 
 from django.db.models import QuerySet
@@ -13,15 +14,17 @@ from accounts import logins
 from accounts.api import schema
 from accounts.api.base import AccountView, admitted, valid
 from accounts.api.serializers import (
+    DeletionSerializer,
     EndedSerializer,
     LoginSerializer,
     PasswordSerializer,
+    ProfileSerializer,
     UserSerializer,
 )
 from accounts.exceptions import NoSuchLogin
 from accounts.limits import PasswordChangesPerUser, RequestsPerUser, failures_counted
 from accounts.models import Login
-from accounts.profiles import Changes, change_profile
+from accounts.profiles import Changes, change_profile, moves
 
 _COMMON: dict[str, Any] = {"tags": schema.TAGS}
 _ERRORS = {401: schema.NOT_LOGGED_IN, 429: schema.TOO_OFTEN, 503: schema.UNAVAILABLE}
@@ -42,23 +45,33 @@ class MeView(AccountView):
     @extend_schema(
         operation_id="change_me",
         summary="Change a part of my profile",
-        request=UserSerializer,
+        request=ProfileSerializer,
         responses={200: UserSerializer, 400: schema.MALFORMED, **_ERRORS},
         **_COMMON,
     )
     def patch(self, request: Request) -> Response:
         me = admitted(request).user
-        changes = valid(UserSerializer(me, data=request.data, partial=True))
-        return Response(UserSerializer(change_profile(me, cast(Changes, changes))).data)
+        given = valid(ProfileSerializer(me, data=request.data, partial=True))
+        password = given.pop("password", None)
+        changes = cast(Changes, given)
+        guarded = password is not None and moves(me, changes)
+        with failures_counted(me.username) if guarded else nullcontext():
+            changed = change_profile(me, changes, password=password)
+        return Response(UserSerializer(changed).data)
 
     @extend_schema(
         operation_id="delete_me",
         summary="Delete my account and all that is mine",
-        responses={204: None, **_ERRORS},
+        description='A body `{"password": "..."}` may be sent: a wrong one deletes nothing.',
+        request=DeletionSerializer,
+        responses={204: None, 400: schema.MALFORMED, **_ERRORS},
         **_COMMON,
     )
     def delete(self, request: Request) -> Response:
-        logins.delete_account(admitted(request).user)
+        me = admitted(request).user
+        password = valid(DeletionSerializer(data=request.data)).get("password")
+        with failures_counted(me.username) if password is not None else nullcontext():
+            logins.delete_account(me, password=password)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 

@@ -27,11 +27,55 @@ class UserSerializer(serializers.ModelSerializer[User]):
 
     class Meta:
         model = User
-        fields = (
+        fields: tuple[str, ...] = (
             *("id", "username", "email", "time_zone", "day_start", "reminders"),
             *("revision", "date_joined"),
         )
         read_only_fields = ("id", "revision", "date_joined")
+
+
+class ProfileSerializer(UserSerializer):
+    """Any part of a profile. Another `email` needs the `password`."""
+
+    password = Text(
+        required=False,
+        write_only=True,
+        trim_whitespace=False,
+        style={"input_type": "password"},
+        help_text="Needed for another `email`.",
+    )
+
+    class Meta(UserSerializer.Meta):
+        fields = (*UserSerializer.Meta.fields, "password")
+
+
+class DeletionSerializer(serializers.Serializer[Any]):
+    """May be absent. Where a password is given, a wrong one deletes nothing."""
+
+    password = Text(
+        required=False,
+        write_only=True,
+        trim_whitespace=False,
+        style={"input_type": "password"},
+    )
+
+
+class ResetSerializer(serializers.Serializer[Any]):
+    """Whether this is, or could be, anybody's address is not looked at."""
+
+    email = Text(max_length=1_000)
+
+
+class ResetAskedSerializer(serializers.Serializer[Any]):
+    detail = serializers.CharField(read_only=True)
+
+
+class ResetConfirmSerializer(serializers.Serializer[Any]):
+    """`uid` and `token` are the last two parts of the link."""
+
+    uid = Text(max_length=100)
+    token = Text(max_length=200)
+    new_password = Password()
 
 
 class _DeviceSerializer(serializers.Serializer[Any]):

@@ -7,11 +7,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from django.core import mail as django_mail
+from django.core.mail import EmailMessage
 from django.test import TestCase
 from rest_framework.response import Response
 from rest_framework.test import APIClient
 
-from accounts import counters
+from accounts import counters, mail
 from accounts.events import LoginRevoked, login_revoked
 from accounts.models import Login, User
 from accounts.tokens import admit
@@ -95,6 +97,15 @@ def phone(ada: Device, log_in: Callable[..., Device]) -> Device:
 def eve(db: None, sign_up: Callable[..., Device]) -> Device:
     """Somebody else."""
     return sign_up("eve")
+
+
+@pytest.fixture
+def mails(monkeypatch: pytest.MonkeyPatch) -> list[EmailMessage]:
+    """What was sent. Here it is sent at once: the background would not see this transaction."""
+    mail.flush()
+    django_mail.outbox.clear()
+    monkeypatch.setattr(mail, "put", lambda work: work())
+    return django_mail.outbox
 
 
 @dataclass

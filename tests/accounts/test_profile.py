@@ -4,13 +4,18 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.contrib.auth.hashers import make_password
 from django.db.models import F
 
 from accounts.events import LoginRevoked
+from accounts.exceptions import WrongPassword
 from accounts.models import Login, User
 from accounts.profiles import change_profile, time_zones
 
 pytestmark = pytest.mark.django_db
+
+
+PASSWORD = "correct horse battery"
 
 
 def patch(device: Any, **body: Any) -> Any:
@@ -23,7 +28,7 @@ def patch(device: Any, **body: Any) -> Any:
         {},
         {"username": "Ada"},
         {"username": "lovelace"},
-        {"email": "countess@example.com"},
+        {"email": "ada@example.com"},
         {"time_zone": "Europe/Berlin"},
         {"time_zone": "Pacific/Apia", "day_start": 240},
         {"day_start": 0},
@@ -80,10 +85,38 @@ def test_a_part_of_the_profile_can_be_changed(ada: Any, change: dict[str, Any]) 
     ],
 )
 def test_a_value_that_is_refused_is_named(ada: Any, eve: Any, field: str, value: Any) -> None:
-    response = patch(ada, **{field: value})
+    response = patch(ada, **{field: value}, password=PASSWORD)
     assert response.status_code == 400
     assert field in response.json()
     assert ada.api.get("/users/me/").json() == ada.answer["user"]
+
+
+def test_another_address_for_mails_needs_the_password(ada: Any) -> None:
+    wanted = {"email": "countess@example.com", "username": "countess"}
+    for password in ({}, {"password": "wrong"}, {"password": ""}, {"password": None}):
+        refused = patch(ada, **wanted, **password)
+        assert (refused.status_code, next(iter(refused.json()))) == (400, "password")
+        assert ada.api.get("/users/me/").json() == ada.answer["user"]
+    changed = patch(ada, **wanted, password=PASSWORD)
+    assert (changed.status_code, changed.json()) == (200, ada.answer["user"] | wanted)
+
+
+def test_wrong_passwords_for_another_address_count_as_failed_log_ins(
+    ada: Any, settings: Any
+) -> None:
+    settings.LIMIT_FAILED_LOGINS_PER_MINUTE = 3
+    answers = [patch(ada, email="b@example.com", password="wrong") for _ in range(4)]
+    assert [answer.status_code for answer in answers] == [400, 400, 400, 429]
+    assert patch(ada, email="b@example.com", password=PASSWORD).status_code == 429
+    assert patch(ada, time_zone="Europe/Berlin").status_code == 200
+
+
+def test_a_password_that_was_changed_meanwhile_moves_no_mails(ada: Any) -> None:
+    seen = ada.user
+    User.objects.update(password=make_password("another battery"))
+    with pytest.raises(WrongPassword):
+        change_profile(seen, {"email": "b@example.com"}, password=PASSWORD)
+    assert ada.user.email == "ada@example.com"
 
 
 def test_what_is_not_the_users_to_write_stays(ada: Any) -> None:
@@ -100,7 +133,7 @@ def test_a_change_does_not_put_the_revision_back(ada: Any) -> None:
 
 
 def test_a_new_name_is_the_one_to_log_in_with(ada: Any, log_in: Callable[..., Any]) -> None:
-    patch(ada, username="Émile", email="e@example.com")
+    patch(ada, username="Émile", email="e@example.com", password=PASSWORD)
     assert log_in("éMILE").is_let_in()
     assert log_in("E@EXAMPLE.COM").is_let_in()
 
@@ -129,6 +162,24 @@ def test_a_deleted_account_leaves_nothing(
     assert not Login.objects.filter(user=gone).exists()
     assert eve.is_let_in()
     assert sign_up("ada").is_let_in()  # the name is free again
+
+
+@pytest.mark.parametrize("body", [{"password": "wrong"}, {"password": None}, [], "x"])
+def test_a_wrong_password_deletes_nothing(ada: Any, body: Any) -> None:
+    assert ada.api.delete("/users/me/", body, format="json").status_code == 400
+    assert ada.is_let_in()
+
+
+def test_guesses_at_the_password_before_a_deletion_count(ada: Any, settings: Any) -> None:
+    settings.LIMIT_FAILED_LOGINS_PER_MINUTE = 2
+    answers = [ada.api.delete("/users/me/", {"password": "x"}, format="json") for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [400, 400, 429]
+
+
+@pytest.mark.parametrize("body", [None, {}, {"password": PASSWORD}, {"password": PASSWORD, "x": 1}])
+def test_an_account_is_deleted_with_its_password_or_without_one(ada: Any, body: Any) -> None:
+    assert ada.api.delete("/users/me/", body, format="json").status_code == 204
+    assert not User.objects.exists()
 
 
 def test_the_profile_is_for_who_is_logged_in(api: Any) -> None:

@@ -22,6 +22,7 @@ def test_every_operation_has_a_name_and_a_summary(operations: dict[str, Any]) ->
         *("sign_up", "log_in", "refresh_tokens", "log_out", "log_out_everywhere"),
         *("change_password", "get_me", "change_me", "delete_me"),
         *("list_logins", "end_other_logins", "get_login", "end_login"),
+        *("ask_for_reset", "confirm_reset"),
     }
     for operation in operations.values():
         assert operation["summary"]
@@ -36,7 +37,7 @@ def test_every_operation_says_how_it_fails(operations: dict[str, Any]) -> None:
 
 
 def test_what_needs_a_token_says_so(operations: dict[str, Any]) -> None:
-    entrance = {"sign_up", "log_in", "refresh_tokens"}
+    entrance = {"sign_up", "log_in", "refresh_tokens", "ask_for_reset", "confirm_reset"}
     open_to_all = {name for name, it in operations.items() if not it.get("security")}
     assert open_to_all == entrance
     assert operations["get_me"]["security"] == [{"access": []}]

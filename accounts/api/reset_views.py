@@ -1,0 +1,79 @@
+"""For who has forgotten the password: a link by mail, and a new password for it."""
+
+from typing import Any
+
+from django.conf import settings
+from drf_spectacular.utils import OpenApiResponse, extend_schema
+from rest_framework import status
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts import reset
+from accounts.api import schema
+from accounts.api.base import OpenView, valid
+from accounts.api.serializers import (
+    EndedSerializer,
+    ResetAskedSerializer,
+    ResetConfirmSerializer,
+    ResetSerializer,
+)
+from accounts.limits import ResetsPerAddress
+from accounts.security_log import note, pseudonym
+
+ANSWER = "If there is an account with this address, a link to a new password is on its way to it."
+_ERRORS: dict[int, Any] = {
+    400: schema.MALFORMED,
+    429: schema.TOO_OFTEN,
+    503: schema.UNAVAILABLE,
+}
+
+
+class ResetView(OpenView):
+    """The answer, and the time until it comes, are the same whether there is such an account."""
+
+    throttle_classes = (ResetsPerAddress,)
+
+    @extend_schema(
+        operation_id="ask_for_reset",
+        summary="Ask for a link to a new password, by mail",
+        tags=schema.TAGS,
+        auth=[],
+        request=ResetSerializer,
+        responses={
+            202: OpenApiResponse(ResetAskedSerializer, description="Always."),
+            **_ERRORS,
+        },
+    )
+    def post(self, request: Request) -> Response:
+        given = valid(ResetSerializer(data=request.data))
+        note("password_reset_asked", who=pseudonym(given["email"]))
+        reset.ask(given["email"], _base(request))
+        return Response({"detail": ANSWER}, status=status.HTTP_202_ACCEPTED)
+
+
+class ResetConfirmView(OpenView):
+    """The link is good once, for an hour. The user logs in anew, on every device."""
+
+    throttle_classes = (ResetsPerAddress,)
+
+    @extend_schema(
+        operation_id="confirm_reset",
+        summary="Set a new password by the link; every login ends",
+        tags=schema.TAGS,
+        auth=[],
+        request=ResetConfirmSerializer,
+        responses={200: EndedSerializer, **_ERRORS},
+    )
+    def post(self, request: Request) -> Response:
+        given = valid(ResetConfirmSerializer(data=request.data))
+        ended = reset.reset(given["uid"], given["token"], given["new_password"])
+        return Response({"ended": ended})
+
+
+def _base(request: Request) -> str:
+    """What the link starts with. Not by the request's host in production: anybody can write one
+    into a request for somebody else's address, and the mail would lead there.
+    """
+    if settings.PUBLIC_URL or not settings.DEVELOPMENT:
+        return str(settings.PUBLIC_URL)
+    return request.build_absolute_uri("/").rstrip("/")

@@ -1,0 +1,127 @@
+"""Whoever's account it is hears by mail when what one gets in with is another."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from django.core.mail import EmailMessage
+from django.test import TestCase
+
+from accounts import reset
+from accounts.models import Login
+
+pytestmark = pytest.mark.django_db
+
+PASSWORD = "correct horse battery"
+NEW = "a shorter walk at dawn"
+
+
+@pytest.fixture
+def committed() -> Callable[..., Any]:
+    """What is done in a block is committed at its end."""
+
+    @contextmanager
+    def block() -> Iterator[None]:
+        with TestCase.captureOnCommitCallbacks(execute=True):
+            yield
+
+    return block
+
+
+def change_password(device: Any) -> None:
+    body = {"old_password": PASSWORD, "new_password": NEW}
+    assert device.api.post("/users/password/", body, format="json").status_code == 200
+
+
+def reset_password(device: Any) -> None:
+    uid, token = reset.link(device.user, "x").split("/")[-2:]
+    body = {"uid": uid, "token": token, "new_password": NEW}
+    answer = device.api.post("/users/password/reset/confirm/", body, format="json")
+    assert answer.status_code == 200
+
+
+def change_email(device: Any) -> None:
+    body = {"email": "countess@example.com", "password": PASSWORD}
+    assert device.api.patch("/users/me/", body, format="json").status_code == 200
+
+
+def change_username(device: Any) -> None:
+    body = {"username": "countess"}
+    assert device.api.patch("/users/me/", body, format="json").status_code == 200
+
+
+def change_password_from_outside(device: Any) -> None:
+    user = device.user
+    user.set_password(NEW)
+    user.save()
+
+
+def use_an_old_token(device: Any) -> None:
+    device.refreshed()
+    Login.objects.update(refreshed_at="2020-01-01T00:00:00Z")
+    assert device.refreshed().status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("happens", "subject"),
+    [
+        (change_password, "Your password for Space was changed"),
+        (change_password_from_outside, "Your password for Space was changed"),
+        (reset_password, "You have a new password for Space"),
+        (change_email, "Your e-mail address for Space was changed"),
+        (change_username, "Your user name for Space was changed"),
+        (use_an_old_token, "A device was signed out of Space"),
+    ],
+)
+def test_a_change_is_told_to_the_address_of_before(
+    ada: Any,
+    mails: list[EmailMessage],
+    committed: Callable[..., Any],
+    happens: Callable[[Any], None],
+    subject: str,
+) -> None:
+    with committed():
+        happens(ada)
+        assert mails == []  # not before it is committed
+    (letter,) = mails
+    assert (letter.to, letter.subject) == (["ada@example.com"], subject)
+    assert "Hello ada," in letter.body
+    for secret in (PASSWORD, NEW, ada.access, ada.refresh, "countess", "#reset"):
+        assert secret not in str(letter.message())
+
+
+@pytest.mark.parametrize(
+    "body", [{"time_zone": "Europe/Berlin"}, {"email": "ada@example.com"}, {"username": "ada"}]
+)
+def test_what_opens_nothing_is_no_news(
+    ada: Any, mails: list[EmailMessage], committed: Callable[..., Any], body: dict[str, str]
+) -> None:
+    with committed():
+        assert ada.api.patch("/users/me/", body, format="json").status_code == 200
+    with committed():
+        ada.api.post("/users/logout/")
+    assert mails == []
+
+
+def test_what_is_refused_is_no_news(
+    ada: Any, eve: Any, mails: list[EmailMessage], committed: Callable[..., Any]
+) -> None:
+    with committed():
+        for body in (
+            {"email": "eve@example.com", "password": PASSWORD},
+            {"email": "other@example.com", "password": "wrong"},
+            {"username": "eve"},
+        ):
+            assert ada.api.patch("/users/me/", body, format="json").status_code == 400
+    assert mails == []
+
+
+def test_nobody_can_have_a_stranger_written_to_all_day(
+    ada: Any, mails: list[EmailMessage], committed: Callable[..., Any], settings: Any
+) -> None:
+    settings.LIMIT_NOTICES_PER_HOUR = 2
+    with committed():
+        for name in ("a", "b", "c", "d"):
+            assert ada.api.patch("/users/me/", {"username": name}, format="json").status_code == 200
+    assert len(mails) == 2

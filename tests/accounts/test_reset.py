@@ -1,0 +1,354 @@
+"""A new password by a link that comes by mail: who is sent one, what it opens, and for how long."""
+
+import json
+import re
+import threading
+import time
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+from django.contrib.auth.tokens import PasswordResetTokenGenerator
+from django.core.mail import EmailMessage
+from rest_framework.test import APIClient
+
+from accounts import mail, reset
+from accounts.events import LoginRevoked
+from accounts.models import Login, User
+
+pytestmark = pytest.mark.django_db
+
+PASSWORD = "correct horse battery"
+NEW = "a shorter walk at dawn"
+LINK = re.compile(r"http://testserver/#reset/([^/\s]+)/([^/\s]+)")
+ANSWER = "If there is an account with this address, a link to a new password is on its way to it."
+
+
+def ask(email: Any = "ada@example.com", **headers: str) -> Any:
+    return APIClient().post("/users/password/reset/", {"email": email}, format="json", **headers)
+
+
+def confirm(uid: Any, token: Any, new_password: Any = NEW) -> Any:
+    body = {"uid": uid, "token": token, "new_password": new_password}
+    return APIClient().post("/users/password/reset/confirm/", body, format="json")
+
+
+def post(path: str, body: Any) -> Any:
+    """As the standard library writes it: with lone surrogates too."""
+    text = json.dumps(body)
+    return APIClient().post(f"/users/password/reset/{path}", text, content_type="application/json")
+
+
+def parts(letter: EmailMessage) -> tuple[str, str]:
+    """The uid and the token of the link."""
+    found = LINK.search(str(letter.body))
+    assert found, letter.body
+    return found[1], found[2]
+
+
+@pytest.fixture
+def link(ada: Any, mails: list[EmailMessage]) -> tuple[str, str]:
+    """What Ada finds in the link that she was sent."""
+    assert ask().status_code == 202
+    return parts(mails.pop())
+
+
+# -- asking ----------------------------------------------------------------------------------------
+
+
+def test_the_link_goes_to_the_address_that_is_stored(
+    ada: Any, eve: Any, mails: list[EmailMessage]
+) -> None:
+    answer = ask("  ADA@Example.COM ")
+    assert (answer.status_code, answer.json()) == (202, {"detail": ANSWER})
+    (letter,) = mails
+    assert letter.to == ["ada@example.com"]
+    assert letter.subject == "Your new password for Space"
+    assert "Hello ada," in letter.body
+    assert LINK.search(str(letter.body))
+
+
+@pytest.mark.parametrize(
+    "email",
+    [
+        "nobody@example.com",
+        "inactive@example.com",
+        "not an address",
+        "ada",
+        "ada@example.com\r\nBcc: eve@example.com",
+        "ada@example.com, eve@example.com",
+        "x" * 1000,
+        "\u0430da@example.com",  # a Cyrillic letter that looks like an a
+    ],
+)
+def test_whoever_else_is_asked_for_the_answer_is_the_same_and_nothing_is_sent(
+    ada: Any, sign_up: Callable[..., Any], mails: list[EmailMessage], email: str
+) -> None:
+    User.objects.filter(pk=sign_up("inactive").user.pk).update(is_active=False)
+    answer = ask(email)
+    assert (answer.status_code, answer.json()) == (202, {"detail": ANSWER})
+    assert mails == []
+
+
+@pytest.mark.parametrize("email", [None, "", 5, [], {}, ["ada@example.com"], "a\x00b", "\ud800"])
+def test_what_is_no_text_is_refused(mails: list[EmailMessage], email: Any) -> None:
+    answer = post("", {"email": email})
+    assert (answer.status_code, answer.json()["code"]) == (400, "invalid")
+    assert "email" in answer.json()
+
+
+def test_nothing_of_a_known_address_is_done_before_the_answer(
+    ada: Any, monkeypatch: pytest.MonkeyPatch, django_assert_num_queries: Any
+) -> None:
+    put: list[Any] = []
+    monkeypatch.setattr(mail, "put", put.append)
+    with django_assert_num_queries(0):
+        for email in ("ada@example.com", "nobody@example.com"):
+            assert ask(email).status_code == 202
+    assert len(put) == 2
+
+
+def test_the_host_of_a_request_leads_nobody_astray(
+    ada: Any, mails: list[EmailMessage], settings: Any
+) -> None:
+    settings.ALLOWED_HOSTS = ["*"]
+    settings.PUBLIC_URL = "https://space.example"
+    ask(HTTP_HOST="evil.example")
+    assert "https://space.example/#reset/" in str(mails[0].body)
+    assert "evil" not in str(mails[0].message())
+
+
+def test_without_a_public_url_production_sends_no_link(
+    ada: Any, mails: list[EmailMessage], settings: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings.DEVELOPMENT = False
+    assert ask().status_code == 202
+    assert mails == []
+    assert "PUBLIC_URL" in caplog.text
+
+
+def test_an_address_may_ask_only_so_often(mails: list[EmailMessage], settings: Any) -> None:
+    settings.LIMIT_RESETS_PER_MINUTE = 2
+    assert [ask("x@example.com").status_code for _ in range(3)] == [202, 202, 429]
+    assert int(ask("x@example.com")["Retry-After"]) >= 1
+
+
+def test_a_user_is_sent_only_so_many_links_and_who_asks_cannot_tell(
+    ada: Any, mails: list[EmailMessage], settings: Any
+) -> None:
+    settings.LIMIT_RESET_MAILS_PER_HOUR = 2
+    assert [ask().json() for _ in range(4)] == [{"detail": ANSWER}] * 4
+    assert len(mails) == 2
+
+
+def test_the_log_names_nobody(ada: Any, link: Any, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("DEBUG"):
+        ask()
+        confirm(*link)
+    said = caplog.text
+    for secret in ("ada@example.com", link[1], NEW):
+        assert secret not in said
+    assert "password_reset_asked" in said
+    assert " password_reset address=" in said
+
+
+# -- using the link --------------------------------------------------------------------------------
+
+
+def test_the_link_sets_a_password_and_ends_every_login(
+    ada: Any,
+    phone: Any,
+    eve: Any,
+    link: Any,
+    log_in: Callable[..., Any],
+    revocations: Callable[..., Any],
+) -> None:
+    user = ada.user.pk
+    logins = [ada.login.pk, phone.login.pk]
+    with revocations() as heard:
+        answer = confirm(*link)
+    assert (answer.status_code, answer.json()) == (200, {"ended": 2})
+    assert heard == [LoginRevoked(user, login, "password_reset") for login in logins]
+    assert not ada.is_let_in()
+    assert ada.refreshed().status_code == 401
+    assert not phone.is_let_in()
+    assert eve.is_let_in()
+    assert log_in("ada", NEW).is_let_in()
+    old = {"username": "ada", "password": PASSWORD}
+    assert APIClient().post("/users/login/", old, format="json").status_code == 401
+
+
+def test_the_link_is_good_once(link: Any) -> None:
+    assert confirm(*link).status_code == 200
+    again = confirm(*link, "another long password")
+    assert (again.status_code, again.json()["code"]) == (400, "invalid")
+    assert User.objects.get().check_password(NEW)
+
+
+def test_a_weak_password_does_not_use_the_link_up(link: Any) -> None:
+    for weak in ("short", "ada@example.com", "1234567890123", "x" * 129):
+        refused = confirm(*link, weak)
+        assert refused.status_code == 400
+        assert "new_password" in refused.json()
+    assert confirm(*link).status_code == 200
+
+
+def test_a_link_lasts_an_hour(link: Any) -> None:
+    now = datetime.now()  # noqa: DTZ005 -- as Django counts it
+    for later, status in ((3601 + 5, 400), (3600 - 30, 200)):
+        then = now + timedelta(seconds=later)
+        with patch.object(PasswordResetTokenGenerator, "_now", lambda _, then=then: then):
+            assert confirm(*link).status_code == status
+
+
+@pytest.mark.parametrize(
+    "change", [{"email": "b@example.com"}, {"is_active": False}, {"password": "another"}]
+)
+def test_a_link_does_not_outlive_what_it_was_made_for(link: Any, change: dict[str, Any]) -> None:
+    User.objects.update(**change)
+    assert confirm(*link).status_code == 400
+
+
+def test_a_link_to_one_user_opens_no_other(ada: Any, eve: Any, link: Any) -> None:
+    eves = reset.link(eve.user, "x").split("/")[-2]
+    assert confirm(eves, link[1]).status_code == 400
+    assert eve.user.check_password(PASSWORD)
+
+
+GOOD = object()
+
+
+@pytest.mark.parametrize(
+    ("uid", "token"),
+    [
+        (GOOD, "abc-def"),
+        (GOOD, "-"),
+        (GOOD, "x"),
+        (GOOD, "zzzzzzzzzzzzz-" + "0" * 32),
+        (GOOD, "c" * 200),
+        (GOOD, "é-" + "0" * 32),
+        ("OTk5OTk5OTk5", GOOD),  # nobody's: 999999999
+        ("OTk5OTk5OTk5OTk5OTk5OTk5OQ", GOOD),  # beyond what an id can be
+        ("MA", GOOD),
+        ("LTE", GOOD),
+        ("4pGg", GOOD),  # a digit, but none of ours
+        ("wrYy", GOOD),
+        ("_____", GOOD),
+        ("=", GOOD),
+        ("A", GOOD),
+        ("é", GOOD),
+    ],
+)
+def test_any_wrong_link_is_answered_the_same(ada: Any, link: Any, uid: Any, token: Any) -> None:
+    wrong = confirm(link[0] if uid is GOOD else uid, link[1] if token is GOOD else token)
+    sentence = "This link is no longer valid. Please ask for a new one."
+    body = wrong.json() | {"request_id": ""}
+    assert (wrong.status_code, body) == (
+        400,
+        {
+            "token": [sentence],
+            "error": sentence,
+            "detail": sentence,
+            "code": "invalid",
+            "request_id": "",
+        },
+    )
+    assert ada.user.check_password(PASSWORD)
+
+
+@pytest.mark.parametrize("value", [None, "", 5, [], {}, "a\x00b", "\ud800", "x" * 5000])
+@pytest.mark.parametrize("name", ["uid", "token", "new_password"])
+def test_what_is_no_text_names_its_field(link: Any, name: str, value: Any) -> None:
+    body = {"uid": link[0], "token": link[1], "new_password": NEW} | {name: value}
+    answer = post("confirm/", body)
+    assert answer.status_code == 400
+    assert name in answer.json()
+
+
+# -- the background, and two at once ---------------------------------------------------------------
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_that_use_one_link_at_once_one_gets_in(
+    sign_up: Callable[..., Any],
+) -> None:
+    sign_up("ada")
+    uid, token = reset.link(User.objects.get(), "x").split("/")[-2:]
+    statuses: list[int] = []
+    barrier = threading.Barrier(4)
+
+    def use(number: int) -> None:
+        from django.db import connection
+
+        barrier.wait()
+        statuses.append(confirm(uid, token, f"a long password {number}").status_code)
+        connection.close()
+
+    threads = [threading.Thread(target=use, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(statuses) == [200, 400, 400, 400]
+    assert not Login.objects.standing().exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_mail_comes_by_the_background(sign_up: Callable[..., Any], mailoutbox: Any) -> None:
+    sign_up("ada")
+    assert ask().status_code == 202
+    assert mail.flush(10)
+    assert [letter.to for letter in mailoutbox] == [["ada@example.com"]]
+
+
+def test_a_mail_server_that_hangs_holds_nobody_up(ada: Any) -> None:
+    goes_on = threading.Event()
+    background = mail.Background()
+    with patch.object(mail, "put", background.put):
+        background.put(lambda: bool(goes_on.wait(20)))
+        began = time.monotonic()
+        assert ask("nobody@example.com").status_code == 202
+        assert not background.flush(0.01)
+        assert time.monotonic() - began < 5
+    goes_on.set()
+    assert background.flush(10)
+
+
+def test_what_cannot_be_sent_is_logged_and_the_next_is_sent(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    background = mail.Background()
+    done: list[str] = []
+
+    def fail() -> None:
+        raise ConnectionRefusedError("no mail server")
+
+    background.put(fail)
+    background.put(lambda: done.append("next"))
+    assert background.flush(10)
+    assert done == ["next"]
+    assert "no mail server" in caplog.text
+
+
+def test_mails_that_are_too_many_are_dropped_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(mail, "LONGEST_QUEUE", 2)
+    goes_on, begun = threading.Event(), threading.Event()
+    background = mail.Background()
+    done: list[int] = []
+
+    def first() -> None:
+        begun.set()
+        goes_on.wait(20)
+
+    background.put(first)
+    assert begun.wait(10)
+    for number in range(4):
+        background.put(lambda number=number: done.append(number))
+    goes_on.set()
+    assert background.flush(10)
+    assert done == [0, 1]
+    assert caplog.text.count("a mail was dropped") == 2
