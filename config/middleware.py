@@ -27,6 +27,18 @@ class RequestId:
         return response
 
 
+class Utf8:
+    """Text is UTF-8, whatever `charset` says: Python's include some that are none, such as zlib."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if request.encoding is not None:
+            request.encoding = "utf-8"
+        return self.get_response(request)
+
+
 class BodyLimit:
     """413 for a body over its limit. It has been thrown away by now (`bodies.py`)."""
 

@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 from django.contrib.auth.validators import UnicodeUsernameValidator
 from rest_framework import serializers
 
-from accounts.names import tidy_email, tidy_username
+from accounts.names import LONGEST_TO_TIDY, tidy_email, tidy_username
 from accounts.profiles import time_zones
 
 
@@ -31,6 +31,12 @@ class WholeNumber(serializers.IntegerField):
         return super().to_internal_value(data)
 
 
+def _refuse_endless(data: Any) -> None:
+    if isinstance(data, str) and len(data) > LONGEST_TO_TIDY:
+        sentence = f"Ensure this field has no more than {LONGEST_TO_TIDY} characters."
+        raise serializers.ValidationError(sentence, code="max_length")
+
+
 class Username(Text):
     """As it will be stored: normalised before its length and its characters are looked at."""
 
@@ -39,6 +45,7 @@ class Username(Text):
         self.validators.append(UnicodeUsernameValidator())
 
     def to_internal_value(self, data: Any) -> str:
+        _refuse_endless(data)
         return tidy_username(super().to_internal_value(data))
 
 
@@ -51,6 +58,7 @@ class Email(serializers.EmailField):
     def to_internal_value(self, data: Any) -> str:
         if not isinstance(data, str):
             self.fail("invalid")
+        _refuse_endless(data)
         return tidy_email(super().to_internal_value(data))
 
 
@@ -82,12 +90,18 @@ class Reminders(serializers.ListField):
     """Seconds before the end of a session, each once."""
 
     child = WholeNumber(min_value=1, max_value=24 * 60 * 60)
-    default_error_messages: ClassVar = {"repeated": "Each offset may stand once."}
+    default_error_messages: ClassVar = {
+        "repeated": "Each offset may stand once.",
+        "too_many": "Ensure this field has no more than {most} elements.",
+    }
+    most = 10
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(max_length=10, **kwargs)
+        super().__init__(max_length=self.most, **kwargs)
 
     def to_internal_value(self, data: Any) -> list[int]:
+        if isinstance(data, list) and len(data) > self.most:
+            self.fail("too_many", most=self.most)  # DRF would first find fault with each
         offsets: list[int] = super().to_internal_value(data)
         if len(set(offsets)) < len(offsets):
             self.fail("repeated")

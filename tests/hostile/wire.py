@@ -22,6 +22,9 @@ from typing import Any
 from unittest import mock
 from urllib.parse import unquote
 
+from django.core import signals
+from django.db import close_old_connections
+
 from tests import contract
 from tests.sessions_app.world import Person
 
@@ -148,22 +151,36 @@ class Wire:
         async def send(message: dict[str, Any]) -> None:
             sent.append(message)
 
-        answered = asyncio.run_coroutine_threadsafe(self.app(scope, receive, send), self._loop)
-        answered.add_done_callback(lambda _: self._jobs.put(None))
-        while (job := self._jobs.get(timeout=PATIENCE_S)) is not None:
-            job()
-        answered.result()
+        with _the_tests_connection_kept():
+            answered = asyncio.run_coroutine_threadsafe(self.app(scope, receive, send), self._loop)
+            answered.add_done_callback(lambda _: self._jobs.put(None))
+            while (job := self._jobs.get(timeout=PATIENCE_S)) is not None:
+                job()
+            answered.result()
         return _answer(sent)
 
     def _application(self) -> Any:
         from config import one_thread
-        from config.health import Health
         from config.bodies import DiscardTooLarge
+        from config.health import Health
 
         threads = _InTheTestsThread(self._jobs)
         with mock.patch.object(one_thread, "ThreadPoolExecutor", return_value=threads):
             django = one_thread.OneThread()
         return Health(DiscardTooLarge(django))
+
+
+@contextmanager
+def _the_tests_connection_kept() -> Iterator[None]:
+    """As Django's own client does: what begins and ends a request would close it."""
+    ends = (signals.request_started, signals.request_finished)
+    for end in ends:
+        end.disconnect(close_old_connections)
+    try:
+        yield
+    finally:
+        for end in ends:
+            end.connect(close_old_connections)
 
 
 @contextmanager

@@ -1,4 +1,7 @@
-"""Whatever a client sends: a 4xx that says what is wrong, as JSON, and nothing changed."""
+"""Whatever a client sends: a 4xx that says what is wrong, as JSON, and nothing changed.
+
+Bodies that are no request, headers, paths and methods: `tests/hostile/`.
+"""
 
 from __future__ import annotations
 
@@ -128,84 +131,7 @@ def test_a_duration_is_a_minute_to_a_day(ada: Person, duration: int) -> None:
     assert ada.post("/sessions/", {"title": "W", "duration": duration}).status_code == 201
 
 
-# -- bodies --------------------------------------------------------------------------------------
-
-BODIES: dict[str, str | bytes] = {
-    "nothing": "",
-    "null": "null",
-    "a list": "[]",
-    "a list of objects": '[{"title": "W", "duration": 5}]',
-    "a string": '"title"',
-    "a number": "5",
-    "true": "true",
-    "broken": '{"title": ',
-    "two": '{"title": "W"} {}',
-    "not a number": '{"title": "W", "duration": NaN}',
-    "infinite": '{"title": "W", "duration": Infinity}',
-    "single quotes": "{'title': 'W'}",
-    "deep": "[" * 100_000,
-    "deep and closed": "[" * 50_000 + "]" * 50_000,
-    "deep objects": '{"a":' * 20_000 + "1" + "}" * 20_000,
-    "five thousand digits": '{"title": "W", "duration": ' + "9" * 5_000 + "}",
-    "not UTF-8": b'{"title": "\xff\xfe"}',
-    "UTF-16": '{"title": "W", "duration": 5}'.encode("utf-16"),
-    "a NUL": b'{"title": "W"\x00}',
-}
-TAKES_A_BODY = [("POST", "/sessions/"), ("PUT", "/sessions/{}/"), ("POST", "/sessions/{}/tasks/")]
-
-
-@pytest.mark.parametrize("raw", BODIES.values(), ids=BODIES)
-@pytest.mark.parametrize(("verb", "path"), TAKES_A_BODY)
-def test_a_body_that_is_no_object_is_refused(
-    ada: Person, verb: str, path: str, raw: str | bytes
-) -> None:
-    session = ada.has_session()
-    answer = sent(ada, path.format(session.id), raw, verb)
-    if (verb, raw) == ("PUT", ""):
-        assert answer.status_code == 200  # an edit of nothing
-        return
-    refused(answer)
-    assert answer.json()["code"] in {"invalid", "parse_error"}
-    assert Session.objects.get().version == 1
-
-
-@pytest.mark.parametrize("action", ["start", "pause", "extend", "repeat"])
-@pytest.mark.parametrize("name", ["broken", "deep", "five thousand digits", "not UTF-8", "a list"])
-def test_a_command_with_a_broken_body_is_refused(ada: Person, action: str, name: str) -> None:
-    session = ada.has_session()
-    answer = sent(ada, f"/sessions/{session.id}/{action}/", BODIES[name])
-    if name == "five thousand digits":
-        assert answer.status_code == 400
-    else:
-        refused(answer)
-    assert Session.objects.count() == 1
-    assert Session.objects.get().version == 1
-
-
-def test_broken_json_is_a_parse_error(ada: Person) -> None:
-    assert sent(ada, "/sessions/", "{").json()["code"] == "parse_error"
-
-
-@pytest.mark.parametrize(
-    "kind",
-    [
-        "text/plain",
-        "application/x-www-form-urlencoded",
-        "multipart/form-data; boundary=x",
-        "application/xml",
-        "image/png",
-        "nonsense",
-    ],
-)
-def test_only_json_is_taken(ada: Person, kind: str) -> None:
-    answer = sent(ada, "/sessions/", '{"title": "W", "duration": 5}', content_type=kind)
-    assert (answer.status_code, answer.json()["code"]) == (415, "unsupported_media_type")
-
-
-@pytest.mark.parametrize("kind", ["application/json", "application/json; charset=utf-8"])
-def test_json_is_taken_however_it_is_named(ada: Person, kind: str) -> None:
-    body = '{"title": "W", "duration": 5}'
-    assert sent(ada, "/sessions/", body, content_type=kind).status_code == 201
+# -- sizes ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
