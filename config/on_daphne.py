@@ -6,12 +6,87 @@ import asyncio
 from typing import Any
 
 from daphne.server import Server
+from daphne.ws_protocol import WebSocketFactory, WebSocketProtocol
 from twisted.internet import defer, reactor
 
+from config.websocket import FROM_STRANGERS
+from realtime.consumers import TO_BE_CLOSED_S
 from realtime.drain import drain
+from realtime.limits import WireBudget
 
 MOST_UNSENT = 64 * 1024  # bytes of one socket; uvicorn's is the same
+MOST_UNREAD = 64 * 1024  # bytes that come before the handshake is answered
+MOST_WAITING = 8  # messages of one socket; then no more is read
 GLANCE_S = 0.05  # between two looks at a socket that is backed up
+
+
+class WebSocket(WebSocketProtocol):  # type: ignore[misc]  # it has no types
+    """One connection. Its frames of any kind are counted, as by `config/websocket.py`."""
+
+    def onConnect(self, request: Any) -> Any:  # noqa: N802 -- autobahn's names, here and below
+        self._budget = WireBudget(asyncio.get_running_loop().time)
+        self._flooded = False
+        self._glancing = False
+        self._at_most(min(FROM_STRANGERS, self.maxMessagePayloadSize))
+        return super().onConnect(request)
+
+    def admitted(self) -> None:
+        self._at_most(self.factory.maxMessagePayloadSize)
+
+    def _at_most(self, size: int) -> None:
+        self.maxMessagePayloadSize = self.maxFramePayloadSize = size
+
+    def dataReceived(self, data: bytes) -> None:  # noqa: N802
+        if self.state == self.STATE_CONNECTING and hasattr(self, "_budget"):
+            # It talks before it was let in. Autobahn would take that for another handshake.
+            self.data += data
+            if len(self.data) > MOST_UNREAD:
+                self.transport.abortConnection()
+        elif not self.__dict__.get("_flooded"):
+            super().dataReceived(data)
+
+    def onFrameBegin(self) -> None:  # noqa: N802
+        if self._budget.spend():
+            super().onFrameBegin()
+            return
+        self._flooded = True
+        self.data = b""
+        self.current_frame = None
+        self.transport.pauseProducing()  # for good: the connection will be cut
+        self.application_queue.put_nowait({"type": "space.flooded"})
+
+    def processData(self) -> bool:  # noqa: N802
+        more: bool = not self._flooded and super().processData()
+        return more
+
+    def onPing(self, payload: bytes) -> None:  # noqa: N802
+        """Pongs do not pile up for a client that does not read them."""
+        if not _unsent(self.transport):
+            super().onPing(payload)
+
+    def onMessage(self, payload: bytes, isBinary: bool) -> None:  # noqa: N802, N803
+        super().onMessage(payload, isBinary)
+        if self.application_queue.qsize() >= MOST_WAITING and not self._glancing:
+            self._glancing = True
+            self.transport.pauseProducing()
+            asyncio.get_running_loop().call_later(GLANCE_S, self._glance)
+
+    def dropConnection(self, abort: bool = False) -> None:  # noqa: N802
+        """Twisted would wait for ever until a client has read what it was sent."""
+        super().dropConnection(abort)
+        asyncio.get_running_loop().call_later(TO_BE_CLOSED_S, self._abort)
+
+    def _abort(self) -> None:
+        if self.transport is not None:
+            self.transport.abortConnection()
+
+    def _glance(self) -> None:
+        if self.application_queue.qsize() >= MOST_WAITING:
+            asyncio.get_running_loop().call_later(GLANCE_S, self._glance)
+            return
+        self._glancing = False
+        if not self._flooded and self.transport is not None and self.transport.connected:
+            self.transport.resumeProducing()
 
 
 class Daphne(Server):  # type: ignore[misc]  # it has no types
@@ -26,6 +101,10 @@ class Daphne(Server):  # type: ignore[misc]  # it has no types
         self._listeners = listeners or []
         if listeners:
             self.endpoints: list[str] = []  # it insists on some, and knows only IPv4 by number
+
+    def run(self) -> None:
+        WebSocketFactory.protocol = WebSocket
+        super().run()
 
     def _adopt(self) -> None:
         for listener in self._listeners:
@@ -46,7 +125,10 @@ class Daphne(Server):  # type: ignore[misc]  # it has no types
     def create_application(self, protocol: Any, scope: Any) -> Any:
         if scope["type"] == "websocket":
             # As `config/websocket.py`, which says why.
-            scope["extensions"] = {"space.transport": _Transport(protocol)}
+            scope["extensions"] = {
+                "space.transport": _Transport(protocol),
+                "space.admitted": protocol.admitted,
+            }
         return super().create_application(protocol, scope)
 
     async def handle_reply(self, protocol: Any, message: Any) -> None:
@@ -102,7 +184,8 @@ class _Transport:
             transport.write(data[sent:])
 
     def abort(self) -> None:
-        self._protocol.transport.abortConnection()
+        if self._protocol.transport is not None:
+            self._protocol.transport.abortConnection()
 
 
 def _unsent(transport: Any) -> int:

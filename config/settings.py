@@ -179,6 +179,7 @@ QUOTA_SESSIONS = given.QUOTA_SESSIONS
 QUOTA_TASKS = given.QUOTA_TASKS
 QUOTA_PICTURES_MIB = given.QUOTA_PICTURES_MIB
 SOCKETS_PER_USER = given.SOCKETS_PER_USER
+SOCKETS_UNAUTHENTICATED = given.SOCKETS_UNAUTHENTICATED
 HEARTBEAT_S = 15
 
 # -- REST ----------------------------------------------------------------------------------------

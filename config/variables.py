@@ -270,6 +270,12 @@ class Environment:
     QUOTA_TASKS = Variable(env.int, 200, "Tasks of one session.")
     QUOTA_PICTURES_MIB = Variable(env.int, 200, "MiB that the pictures of one user may take.")
     SOCKETS_PER_USER = Variable(env.int, 10, "Open sockets of one user in one process.")
+    SOCKETS_UNAUTHENTICATED = Variable(
+        env.int,
+        2_000,
+        "Open sockets of one process that have not said whose they are. Above it, who is silent for"
+        " a second makes room.",
+    )
 
     files = Section("Files and logs")
     MEDIA_ROOT = Variable(

@@ -1,9 +1,13 @@
-"""uvicorn's WebSocket, and what thousands of them on one loop need besides.
+"""uvicorn's WebSocket, what thousands of them on one loop need besides, and what hostile ones do.
 
 It hands its transport over to whom it serves (`scope["extensions"]["space.transport"]`). Towards a
 client that does not read, a close is never written, so somebody must be able to cut the connection;
 and a tick goes to thousands of sockets, where the way through `send()` costs as much as the system
 call itself (`realtime/outbox.py`).
+
+What comes is parsed in small pieces, and no further than is asked for: 256 KB, which one read may
+bring, are 40,000 empty frames, and would hold the loop for a third of a second. Frames of any kind
+are counted. Who sends far too many is not read any more, and the application hears `space.flooded`.
 """
 
 from __future__ import annotations
@@ -15,12 +19,80 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.exceptions import InvalidState
+
+from realtime.limits import WireBudget
 
 log = logging.getLogger(__name__)
+
+PIECE = 4 * 1024  # bytes: at most 700 frames, some milliseconds
+NO_HANDSHAKE = b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+FROM_STRANGERS = 16 * 1024  # bytes of one message, until the application knows who it is
 
 
 class WebSocket(WebSocketsSansIOProtocol):
     """One connection."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._unread = b""
+        self._budget = WireBudget(self.loop.time)
+        self._flooded = False
+        self.conn.max_message_size = min(FROM_STRANGERS, self.config.ws_max_size)
+
+    # -- what comes in ---------------------------------------------------------------------------
+
+    def data_received(self, data: bytes) -> None:
+        if not self._flooded:
+            self._unread += data
+            self._read_on()
+
+    def _read_on(self) -> None:
+        """Parses what has come until there is something for the application to do."""
+        while self._unread and not self.read_paused and not self.transport.is_closing():
+            if self.handshake_initiated and not self.handshake_complete:
+                # It talks before it was let in. The library would fail; it is read afterwards.
+                self.transport.pause_reading()
+                return
+            piece, self._unread = self._unread[:PIECE], self._unread[PIECE:]
+            try:
+                super().data_received(piece)
+            except InvalidState:  # text that is no text, and in the same piece its end
+                self.transport.close()
+            if self.conn.handshake_exc is not None and not self.handshake_initiated:
+                self._no_handshake()
+
+    def handle_events(self) -> None:
+        if self._budget.spend(len(self.conn.events)):
+            super().handle_events()
+        else:
+            self._flood()
+
+    def _flood(self) -> None:
+        self._flooded = True
+        self._unread, self.frames = b"", []
+        self.conn.events_received()
+        self.conn.data_to_send()
+        self.transport.pause_reading()
+        self.read_paused = False  # so that nobody resumes it: the connection will be cut
+        flooded: Any = {"type": "space.flooded"}
+        self.queue.put_nowait(flooded)
+
+    def _no_handshake(self) -> None:
+        """uvicorn waits for ever for a handshake that the library has refused already."""
+        self.handshake_complete = self.close_sent = True
+        self.transport.write(b"".join(self.conn.data_to_send()) or NO_HANDSHAKE)
+        self.transport.close()
+
+    async def receive(self) -> Any:
+        """As uvicorn's, but what was read already comes before more is read."""
+        message = await self.queue.get()
+        if self.read_paused and self.queue.empty():
+            self.read_paused = False
+            self._read_on()
+            if not self.read_paused and not self._flooded:
+                self.transport.resume_reading()
+        return message
 
     def handle_connect(self, event: Any) -> None:
         super().handle_connect(event)
@@ -28,10 +100,29 @@ class WebSocket(WebSocketsSansIOProtocol):
             return
         extensions: Any = self.scope["extensions"]
         extensions["space.transport"] = self.transport
+        extensions["space.admitted"] = self._admitted
+
+    def _admitted(self) -> None:
+        self.conn.max_message_size = self.config.ws_max_size
+
+    def handle_ping(self) -> None:
+        """Pongs do not pile up for a client that does not read them."""
+        pong = b"".join(self.conn.data_to_send())
+        if not self.transport.get_write_buffer_size():
+            self.transport.write(pong)
+
+    # -- pings -----------------------------------------------------------------------------------
 
     def start_keepalive(self) -> None:
+        """It was let in."""
+        self.loop.call_soon(self._read_on_after_handshake)
         if self.ping_interval:
             Keepalive.of(self.loop, self.ping_interval).add(self)
+
+    def _read_on_after_handshake(self) -> None:
+        self._read_on()
+        if not self.read_paused and not self._flooded:
+            self.transport.resume_reading()
 
     def stop_keepalive(self) -> None:
         if self.ping_interval:

@@ -28,6 +28,7 @@ from realtime.hub import Hub, Room
 from realtime.limits import BadFrames, FrameBudget
 from realtime.messages import BadFrame, Message
 from realtime.outbox import Outbox
+from realtime.tally import tally
 from sessions_app.changes import Seen
 from sessions_app.exceptions import NotFound
 from sessions_app.ledger import Actor
@@ -60,7 +61,9 @@ class DeviceConsumer(AsyncConsumer):
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         self.loop = asyncio.get_running_loop()
         # See config/websocket.py.
-        self._transport = (scope.get("extensions") or {}).get("space.transport")
+        extensions = scope.get("extensions") or {}
+        self._transport = extensions.get("space.transport")
+        self._admitted = extensions.get("space.admitted", lambda: None)
         self.outbox = Outbox(send, self._stuck, self._transport)
         self.hub = Hub.here()
         self._budget = FrameBudget(self.loop.time)
@@ -84,6 +87,8 @@ class DeviceConsumer(AsyncConsumer):
                 await self._connected()
             case "websocket.receive":
                 await self._received(message)
+            case "space.flooded":
+                self._flooded()
 
     # -- coming and going ------------------------------------------------------------------------
 
@@ -92,12 +97,13 @@ class DeviceConsumer(AsyncConsumer):
         if is_draining():
             self.restarting()
             return
-        self._after("authenticate", TO_AUTHENTICATE_S, self._too_late)
+        self._after("authenticate", TO_AUTHENTICATE_S, self.too_silent)
+        self.hub.strangers.add(self)
         token = auth.bearer_token(self.scope)
         if token is not None:
             await self._authenticate(messages.Authenticate(token=token))
 
-    def _too_late(self) -> None:
+    def too_silent(self) -> None:
         self.close(Close.TOO_SILENT, "not_authenticated")
 
     def close(self, code: Close, reason: str, after_ms: int = COME_BACK_AFTER_MS) -> None:
@@ -105,18 +111,27 @@ class DeviceConsumer(AsyncConsumer):
         if self.closing:
             return
         self.closing = True
+        self.hub.strangers.discard(self)
         closing = messages.Closing(
             code=code, reason=reason, reconnect=code.come_back, after_ms=after_ms
         )
         self.outbox.put(closing.as_text())
         self.outbox.close(code, reason)
+        self._cut_soon()
+
+    def _cut_soon(self) -> None:
         # Towards a client that does not read, none of this is ever written.
-        if self._transport is not None:
+        if self._transport is not None and "cut" not in self._timers:
             self._after("cut", TO_BE_CLOSED_S, self._transport.abort)
 
     async def _gone(self) -> None:
+        self.hub.strangers.discard(self)
+        if self._transport is not None and self._transport.get_write_buffer_size():
+            # It, or the server's library, has closed while it did not read: that would take for
+            # ever, and it is nobody's socket any more.
+            self._cut_soon()
         for name, timer in self._timers.items():
-            if name != "cut":  # the client may still have to be got rid of
+            if name != "cut":
                 timer.cancel()
         if self._starting_over is not None:
             self._starting_over.cancel()
@@ -153,6 +168,11 @@ class DeviceConsumer(AsyncConsumer):
         """The client reads too slowly: it comes back and syncs."""
         self.close(Close.READS_TOO_SLOWLY, "reads_too_slowly")
 
+    def _flooded(self) -> None:
+        """More frames of any kind than anybody needs; the server reads no more of them."""
+        tally.floods += 1
+        self.close(Close.TOO_MANY_FRAMES, "rate_limited", COME_BACK_SLOWLY_MS)
+
     # -- what the client says --------------------------------------------------------------------
 
     async def _received(self, message: dict[str, Any]) -> None:
@@ -162,7 +182,8 @@ class DeviceConsumer(AsyncConsumer):
             self.close(Close.TOO_MANY_FRAMES, "rate_limited", COME_BACK_SLOWLY_MS)
             return
         text = message.get("text") or ""  # a binary frame is as bad as an empty one
-        if len(message.get("bytes") or text.encode()) > messages.LARGEST_FRAME:
+        largest = messages.LARGEST_FRAME if self.arrival else messages.LARGEST_FIRST_FRAME
+        if len(message.get("bytes") or text.encode()) > largest:
             self.close(Close.FRAME_TOO_LARGE, "too_large")
             return
         try:
@@ -209,6 +230,7 @@ class DeviceConsumer(AsyncConsumer):
     async def _authenticate(self, frame: messages.Authenticate) -> None:
         if "authenticate" in self._timers:
             self._timers.pop("authenticate").cancel()  # it came in time, however long we take
+        self.hub.strangers.discard(self)
         try:
             arrival = await self.hub.entrance.admit(frame.token)
         except TokenNotValid as error:
@@ -221,7 +243,12 @@ class DeviceConsumer(AsyncConsumer):
         if self.arrival is not None and self.arrival.user_id != arrival.user_id:
             self.close(Close.NOT_ALLOWED, "another_user")
             return
+        if self.room is None and not self.hub.comings.may_come(arrival.user_id):
+            tally.comings_refused += 1
+            self.close(Close.TOO_MANY_FRAMES, "rate_limited", COME_BACK_SLOWLY_MS)
+            return
         self.arrival, self.login_id = arrival, arrival.login_id
+        self._admitted()
         self.device = frame.device or arrival.device
         left_s = arrival.expires_at.timestamp() - clock.now_ms() / 1000
         self._after("token", max(0.0, left_s), self._token_expired)

@@ -14,14 +14,18 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 from weakref import WeakKeyDictionary
 
+from django.conf import settings
+
 from realtime import groups
 from realtime.batches import Batches
 from realtime.canary import Canary
 from realtime.clock import clock
 from realtime.entrance import Entrance
 from realtime.groups import channel_layer
+from realtime.limits import Comings
 from realtime.outbox import Outbox
 from realtime.redis_connection import hear_anew
+from realtime.strangers import Strangers
 from realtime.ticker import Ticker
 from sessions_app.events import SessionState
 
@@ -105,6 +109,9 @@ class Hub:
         self.rooms: dict[int, Room] = {}
         self.ticker = Ticker(clock.now_ms)
         self.entrance = Entrance()
+        now = asyncio.get_running_loop().time
+        self.strangers = Strangers(now)
+        self.comings = Comings(now, settings.SOCKETS_PER_USER)
         self._channel: str | None = None
         self._listening = asyncio.Event()  # the channel is there
         self.messages_lost = asyncio.Event()  # set by who knows: then reconciling does not wait

@@ -24,9 +24,13 @@ from sessions_app.events import (
 )
 
 LARGEST_FRAME = 16 * 1024  # bytes
+LARGEST_FIRST_FRAME = 8 * 1024  # before we know who it is: twice the longest token
 
 Id = Annotated[str, Meta(max_length=64)]  # only correlates an answer with its frame
 WITHOUT_NUL = r"^[^\u0000]*$"  # what is stored: PostgreSQL has no NUL in text
+# A name on one line: no control characters, none that change the direction of what follows. (No "$"
+# at the end, which would let a last newline pass.)
+ONE_LINE = r"^[^\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]*(?![\s\S])"
 Whole = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 
 
@@ -48,7 +52,7 @@ class Authenticate(Message, frozen=True, kw_only=True, tag="authenticate"):
     """The first frame, and again with a fresh token. `epoch`, `since`: what it has seen."""
 
     token: Annotated[str, Meta(max_length=4096)]
-    device: Annotated[str, Meta(max_length=64, pattern=WITHOUT_NUL)] = ""
+    device: Annotated[str, Meta(max_length=64, pattern=ONE_LINE)] = ""
     epoch: Id | None = None
     since: Whole | None = None
 

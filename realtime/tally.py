@@ -19,6 +19,10 @@ class Tally:
     ticks_skipped: int = 0  # their socket was backed up
     seconds_skipped: int = 0  # seconds of a session that an overrun of the loop swallowed
     slow_closed: int = 0  # sockets that were closed because they read too slowly
+    # what hostile clients do
+    floods: int = 0  # sockets that sent more frames, of any kind, than anybody needs
+    strangers_closed: int = 0  # had not said who they are when there were too many of them
+    comings_refused: int = 0  # a user's devices came in too often
     # reconciling with the database
     rounds: int = 0
     rounds_failed: int = 0

@@ -1,51 +1,20 @@
-"""The whole application on a server in the test's own event loop, and people with accounts."""
+"""A server, and people with accounts."""
 
 from __future__ import annotations
 
-import socket
 from collections.abc import AsyncIterator
 
 import pytest
-import uvicorn
 
-from config.serve import LARGEST_FRAME_READ, WebSocket
-from realtime import publisher
-from realtime.groups import channel_layer
-from realtime.hub import Hub
+from tests.realtime.served import served
 from tests.realtime.world import Person, person
 
 
 @pytest.fixture
 async def base(transactional_db: None) -> AsyncIterator[str]:
     """Where the server is. The test can look into its hub: they share the loop."""
-    config = uvicorn.Config(
-        "config.asgi:application",
-        ws=WebSocket,
-        ws_max_size=LARGEST_FRAME_READ,
-        ws_per_message_deflate=False,
-        lifespan="off",
-        log_config=None,
-        access_log=False,
-        timeout_graceful_shutdown=2,
-    )
-    with socket.socket() as listener:
-        listener.setsockopt(
-            socket.SOL_SOCKET, socket.SO_SNDBUF, 4096
-        )  # soon full, if a client does not read
-        listener.bind(("127.0.0.1", 0))
-        # Without its main loop: its signals belong to pytest here, and its naps are long.
-        config.load()
-        server = uvicorn.Server(config)
-        server.lifespan = config.lifespan_class(config)
-        await server.startup([listener])
-        hub = Hub.here()
-        try:
-            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-        finally:
-            await server.shutdown()
-            publisher.flush()
-            await hub.stop()
-            await channel_layer().flush()
+    async with served() as base:
+        yield base
 
 
 @pytest.fixture
