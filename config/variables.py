@@ -218,6 +218,13 @@ class Environment:
     LIMIT_PASSWORD_CHANGES_PER_MINUTE = Variable(
         env.int, 5, "Changes of the password of one user, refused ones too.", development=20
     )
+    LIMIT_WAITING_PER_ADDRESS = Variable(
+        env.int,
+        8,
+        "Log-ins, sign-ups and the like from one address that wait for a hash of a password, in one"
+        " process (two are hashed at a time).",
+        development=40,
+    )
     LIMIT_REQUESTS_PER_MINUTE = Variable(env.int, 600, "Requests of one user.", development=1_200)
 
     LIMIT_CHANGES_PER_DAY = Variable(

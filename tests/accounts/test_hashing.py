@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import time
-from concurrent.futures import ThreadPoolExecutor
-from threading import BoundedSemaphore
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from itertools import islice
 
 import pytest
 from django.contrib.auth.hashers import Argon2PasswordHasher
-from django.db import connection
+from django.db import connection, connections
 from rest_framework.exceptions import Throttled
 from rest_framework.test import APIClient
 
 from accounts import hashing
+from accounts.turns import FairTurns
 
 
 @pytest.fixture(autouse=True)
 def _real_passwords(settings):
     settings.PASSWORD_HASHERS = ["accounts.hashing.Argon2"]
+
+
+@pytest.fixture
+def one_at_a_time(monkeypatch):
+    """One hash at a time, and no patience."""
+    monkeypatch.setattr(hashing, "_turns", FairTurns(1))
+    monkeypatch.setattr(hashing, "PATIENCE_S", 0.01)
 
 
 @pytest.fixture
@@ -50,32 +58,25 @@ def test_no_more_than_a_few_are_hashed_at_once(most_at_once):
 
 
 @pytest.mark.django_db
-def test_who_is_not_served_in_time_is_asked_to_come_back(monkeypatch):
-    monkeypatch.setattr(hashing, "_slots", BoundedSemaphore(1))
-    monkeypatch.setattr(hashing, "PATIENCE_S", 0.01)
+def test_who_is_not_served_in_time_is_asked_to_come_back(one_at_a_time):
     body = {"username": "ada", "email": "ada@example.org", "password": "a long walk at dusk"}
-    with hashing._slot():
+    with hashing._turn():
         answer = APIClient().post("/users/signup/", body, format="json")
     assert answer.status_code == 429
     assert answer["Retry-After"] == str(hashing.TRY_AGAIN_S)
 
 
 @pytest.mark.django_db(transaction=True)
-def test_who_waits_leaves_the_connections_of_the_database_to_others(monkeypatch):
-    monkeypatch.setattr(hashing, "_slots", BoundedSemaphore(1))
-    monkeypatch.setattr(hashing, "PATIENCE_S", 0.01)
+def test_who_waits_leaves_the_connections_of_the_database_to_others(one_at_a_time):
     connection.ensure_connection()
-    with hashing._slot():
+    with hashing._turn():
         assert connection.connection is not None, "it is kept by who need not wait"
-        with pytest.raises(Throttled), hashing._slot():
+        with pytest.raises(Throttled), hashing._turn():
             pass
     assert connection.connection is None
 
 
-def test_a_hash_that_fails_gives_its_place_back(monkeypatch):
-    monkeypatch.setattr(hashing, "_slots", BoundedSemaphore(1))
-    monkeypatch.setattr(hashing, "PATIENCE_S", 0.01)
-
+def test_a_hash_that_fails_gives_its_place_back(one_at_a_time, monkeypatch):
     def fails(*_: object) -> str:
         raise MemoryError
 
@@ -83,5 +84,45 @@ def test_a_hash_that_fails_gives_its_place_back(monkeypatch):
     for _ in range(2):
         with pytest.raises(MemoryError):
             hashing.Argon2().encode("x", "salt")
-    with pytest.raises(Throttled), hashing._slot():
+    with pytest.raises(Throttled), hashing._turn():
         hashing.Argon2().encode("x", "salt")
+
+
+def log_in_from(address):
+    body = {"username": "nobody", "password": "a long walk at dusk"}
+    try:
+        return APIClient().post("/users/login/", body, format="json", REMOTE_ADDR=address)
+    finally:
+        connections.close_all()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_one_network_cannot_fill_the_queue_for_others(monkeypatch, settings):
+    settings.LIMIT_WAITING_PER_ADDRESS = 4
+    turns = FairTurns(1)
+    monkeypatch.setattr(hashing, "_turns", turns)
+    with ThreadPoolExecutor(13) as threads:
+        with turns.of("somebody", waiting=0, within_s=0):
+            crowd = [threads.submit(log_in_from, f"2001:db8:0:7::{n}") for n in range(12)]
+            refused = [request.result() for request in islice(as_completed(crowd, timeout=30), 8)]
+            other = threads.submit(log_in_from, "192.0.2.1")
+            while len(turns._queues) < 2:  # until it waits beside the crowd
+                assert not other.done()
+                time.sleep(0)
+        assert other.result(timeout=30).status_code == 401
+        answers = [request.result(timeout=30).status_code for request in crowd]
+    assert [answer.status_code for answer in refused] == [429] * 8
+    assert {answer["Retry-After"] for answer in refused} == {str(hashing.QUEUE_MOVES_S)}
+    assert sorted(answers) == [401] * 4 + [429] * 8
+
+
+def test_what_hashes_outside_of_a_request_may_always_wait(monkeypatch, settings):
+    settings.LIMIT_WAITING_PER_ADDRESS = 0
+    turns = FairTurns(1)
+    monkeypatch.setattr(hashing, "_turns", turns)
+    with ThreadPoolExecutor(1) as threads:
+        with hashing._turn():
+            hashed = threads.submit(hashing.Argon2().encode, "x", "saltsaltsalt")
+            while not turns._queues:
+                time.sleep(0)
+        assert hashed.result(timeout=30).startswith("argon2")
