@@ -4,6 +4,7 @@ from rest_framework.authentication import BaseAuthentication, get_authorization_
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
+from accounts import log_context
 from accounts.exceptions import TokenNotValid
 from accounts.models import User
 from accounts.tokens import Admission, admit
@@ -22,6 +23,7 @@ class LoginAuthentication(BaseAuthentication):
             admission = admit(token.decode("latin-1").strip())
         except TokenNotValid as error:
             raise AuthenticationFailed(str(error), code="token_not_valid") from error
+        log_context.user(admission.user.pk)
         return admission.user, admission
 
     def authenticate_header(self, request: Request) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 
 from django.core.exceptions import PermissionDenied
 from django.db import Error as DatabaseError
-from django.http import Http404, HttpRequest, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 from rest_framework import exceptions, status
 from rest_framework.response import Response
@@ -86,6 +86,35 @@ def error_response(
 ) -> JsonResponse:
     """The same shape for what is raised outside DRF."""
     return JsonResponse(_body(request, code, sentence), status=status_code, headers=headers)
+
+
+def as_json(request: HttpRequest, response: HttpResponse) -> HttpResponse:
+    """The response, or its error in our shape if it is one in another."""
+    if response.status_code < 400 or getattr(response, "for_people", False):
+        return response
+    if response.get("Content-Type", "").partition(";")[0] == "application/json":
+        return response
+    code, sentence = _OTHERS.get(response.status_code, ("invalid", "The request is malformed."))
+    if response.status_code == status.HTTP_405_METHOD_NOT_ALLOWED:
+        sentence = f'Method "{request.method}" not allowed.'
+    ours = {name for name in response.headers if name.lower() not in _OF_ITS_BODY}
+    headers = {name: response[name] for name in ours}
+    answer = error_response(request, response.status_code, code, sentence, headers)
+    if hasattr(response, "_has_been_logged"):  # Django's note, or it would log it once more
+        answer._has_been_logged = True  # type: ignore[attr-defined]
+    return answer
+
+
+_OF_ITS_BODY = {"content-type", "content-length", "content-encoding", "content-disposition", "etag"}
+_OTHERS = {
+    403: ("not_found", NOT_FOUND),
+    404: ("not_found", NOT_FOUND),
+    405: ("method_not_allowed", ""),
+    413: ("too_large", "The body is too large."),
+    415: ("unsupported_media_type", "This type of body is not read here."),
+    500: ("internal", "Something went wrong here."),
+    503: ("unavailable", "The service is not available for a moment."),
+}
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponseBase:

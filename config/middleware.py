@@ -1,15 +1,24 @@
-"""What every request passes: an id that the log and an error share, and a limit on its body."""
+"""What every request passes: an id that the log and an error share, a line in the log, errors in
+JSON, and a limit on its body.
+"""
 
+import logging
 import re
 import secrets
 from collections.abc import Callable
+from time import perf_counter
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
+from accounts import log_context
 from config.bodies import limit_of
-from config.errors import error_response
+from config.errors import as_json, error_response
+
+requests = logging.getLogger("space.requests")
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
+LONGEST_PATH = 200  # characters of a path that is none of ours
 _CALLERS_OWN_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
@@ -21,10 +30,50 @@ class RequestId:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         given = request.headers.get("X-Request-Id", "")
-        request.id = given if _CALLERS_OWN_ID.fullmatch(given) else secrets.token_hex(8)  # type: ignore[attr-defined]
-        response = self.get_response(request)
-        response["X-Request-Id"] = request.id  # type: ignore[attr-defined]
+        request_id = given if _CALLERS_OWN_ID.fullmatch(given) else secrets.token_hex(8)
+        request.id = request_id  # type: ignore[attr-defined]
+        with log_context.request(request_id):
+            began = perf_counter()
+            response = self.get_response(request)
+            if settings.LOG_REQUESTS:
+                _log(request, response, perf_counter() - began)
+        response["X-Request-Id"] = request_id
         return response
+
+
+def _log(request: HttpRequest, response: HttpResponse, took_s: float) -> None:
+    """A line for a request: never its query, its body, or a header."""
+    path = _path(request)
+    said: dict[str, object] = {
+        "method": request.method,
+        "path": path,
+        "status": response.status_code,
+    }
+    said["ms"] = round(took_s * 1000, 1)
+    if not response.streaming:
+        said["bytes"] = len(response.content)
+    # Of the admin's session; who comes with a token is known to the log already.
+    if (user := getattr(request, "_cached_user", None)) is not None and user.pk is not None:
+        said["user"] = user.pk
+    words = (request.method, path, response.status_code, said["ms"])
+    requests.info("%s %s %s in %s ms", *words, extra=said)
+
+
+def _path(request: HttpRequest) -> str:
+    """The pattern of the path, as in `/sessions/<id:session_id>/`: the same for all sessions."""
+    if (found := request.resolver_match) is not None:
+        return f"/{found.route}"
+    return request.path[:LONGEST_PATH]
+
+
+class JsonErrors:
+    """Every error is JSON, whoever made it (Django's and DRF's own are HTML, YAML, or nothing)."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return as_json(request, self.get_response(request))
 
 
 class Utf8:

@@ -54,6 +54,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "config.middleware.RequestId",
+    "config.middleware.JsonErrors",
     "accounts.address.RememberAddress",
     "config.middleware.Utf8",
     "corsheaders.middleware.CorsMiddleware",
@@ -245,18 +246,27 @@ SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 
+LOG_REQUESTS = given.LOG_REQUESTS
+if given.LOG_FORMAT not in {"json", "lines"}:
+    raise ImproperlyConfigured("LOG_FORMAT is json or lines")
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)-7s %(name)s: %(message)s"}},
+    "formatters": {
+        "json": {"()": "config.logs.Json"},
+        "lines": {"()": "config.logs.Lines"},
+    },
     "filters": {"one_line_per_outage": {"()": "config.logs.OneLinePerOutage"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": given.LOG_FORMAT}},
     "root": {"handlers": ["stderr"], "level": given.LOG_LEVEL},
     "loggers": {
+        "django": {"handlers": [], "level": "INFO"},  # not Django's own, one of which sends mail
         "django.security.DisallowedHost": {"level": "CRITICAL"},  # anybody can write any Host
         "django.request": {"level": "ERROR"},  # a 404 is the client's affair
         "channels_redis.pubsub": {"filters": ["one_line_per_outage"]},
         "daphne": {"level": "WARNING"},
-        "uvicorn": {"level": "WARNING"},  # two lines for each socket that opens
+        "uvicorn": {"level": "WARNING"},  # two lines for each socket that opens; below, the frames
+        "websockets": {"level": "WARNING"},  # the same
+        "PIL": {"level": "INFO"},  # below, each chunk of a picture
     },
 }

@@ -299,6 +299,13 @@ class Environment:
         " are served from `client/`.",
     )
     LOG_LEVEL = Variable(env.str, "INFO", "`DEBUG`, `INFO`, `WARNING` or `ERROR`.")
+    LOG_FORMAT = Variable(
+        env.str,
+        "json",
+        "`json`: an object a line. `lines`: for people.",
+        development="lines",
+    )
+    LOG_REQUESTS = Variable(env.bool, True, "A line for each REST request.", development=False)
 
 
 given = Environment()

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from contextvars import Context
 from typing import Generic, TypeVar
 
 from django.db import Error as DatabaseError
@@ -45,7 +46,7 @@ class Batches(Generic[Q, A]):
             self._running < AT_ONCE and loop.time() - self._asked_at > SEEMS_TO_HANG_S
         ):
             self._running += 1
-            task = loop.create_task(self._run())
+            task = loop.create_task(self._run(), context=Context())  # nobody's, in the log
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
         return await answered

@@ -17,6 +17,7 @@ from channels.consumer import AsyncConsumer
 from django.conf import settings
 from django.db import Error as DatabaseError
 
+from accounts import log_context
 from accounts.arrivals import Arrival
 from accounts.exceptions import TokenNotValid
 from realtime import auth, messages
@@ -66,6 +67,7 @@ class DeviceConsumer(AsyncConsumer):
         self._admitted = extensions.get("space.admitted", lambda: None)
         self.outbox = Outbox(send, self._stuck, self._transport)
         self.hub = Hub.here()
+        log_context.connection(self.id)  # after the hub, whose tasks are everybody's
         self._budget = FrameBudget(self.loop.time)
         self._bad_frames = BadFrames(self.loop.time)
         self.scope, self.base_send = scope, send
@@ -75,7 +77,7 @@ class DeviceConsumer(AsyncConsumer):
             while (message := await receive())["type"] != "websocket.disconnect":
                 await self.dispatch(message)
         except Exception:
-            log.exception("socket %s failed", self.id)
+            log.exception("a socket failed")
             self.close(Close.OUR_FAULT, "internal")
         finally:
             await self._gone()
@@ -249,6 +251,7 @@ class DeviceConsumer(AsyncConsumer):
             return
         self.arrival, self.login_id = arrival, arrival.login_id
         self._admitted()
+        log_context.user(arrival.user_id)
         self.device = frame.device or arrival.device
         left_s = arrival.expires_at.timestamp() - clock.now_ms() / 1000
         self._after("token", max(0.0, left_s), self._token_expired)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
+from contextvars import copy_context
 from functools import partial
 from typing import Any, ParamSpec, TypeVar
 
@@ -40,7 +41,8 @@ async def _run(executor: Executor, act: Callable[[], R]) -> R:
     loop = asyncio.get_running_loop()
     try:
         async with asyncio.timeout(PATIENCE_S):
-            return await loop.run_in_executor(executor, _on_thread, act)
+            # With the context, so that what is logged there is known to be this socket's.
+            return await loop.run_in_executor(executor, copy_context().run, _on_thread, act)
     except TimeoutError:
         raise OperationalError(f"no answer within {PATIENCE_S} s") from None
 

@@ -16,6 +16,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextvars import Context
 from dataclasses import dataclass
 
 from realtime.outbox import Outbox, put_tick
@@ -108,7 +109,8 @@ class Ticker:
         ahead = next(n for n in range(SLOTS) if self._wheel[(first + n) % SLOTS])
         self._next_ms = (first + ahead + 1) * QUANTUM
         delay = max(0.0, self._next_ms - now) / SECOND
-        self._timer = asyncio.get_running_loop().call_later(delay, self._turn)
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_later(delay, self._turn, context=Context())  # nobody's, in the log
 
     def _turn(self) -> None:
         self._timer = None

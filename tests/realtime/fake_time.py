@@ -31,7 +31,9 @@ class FakeTime:
     def now_ms(self) -> float:
         return self.now
 
-    def call_later(self, delay_s: float, act: Callable[[], object]) -> Timer:
+    def call_later(
+        self, delay_s: float, act: Callable[[], object], *, context: object = None
+    ) -> Timer:
         timer = Timer(self.now + delay_s * 1000, act)
         self.timers.append(timer)
         return timer
