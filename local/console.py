@@ -9,6 +9,9 @@ from pathlib import Path
 
 WARNING = re.compile(r"\b(WARNING|ERROR|CRITICAL)\b")
 NEW_ENTRY = re.compile(r"^(\d{4}-\d\d-\d\d|INFO|DEBUG)\b")
+# A mail as Django writes it to a console: there is no other way to it in development.
+MAIL_BEGINS = "Content-Type: text/plain"
+MAIL_ENDS = "-" * 79
 
 
 def say(text: str = "", end: str = "\n") -> None:
@@ -35,13 +38,17 @@ def step(what: str) -> Iterator[None]:
 
 
 class Warnings:
-    """Passes on the warnings and errors that a log gains, with the tracebacks that follow them."""
+    """Passes on the warnings and errors that a log gains, with the tracebacks that follow them.
+
+    And mails: where they go to the console, somebody waits for one.
+    """
 
     def __init__(self, name: str, log: Path) -> None:
         self._name, self._log = name, log
         self._position = log.stat().st_size if log.exists() else 0
         self._rest = b""
         self._showing = False
+        self._in_mail = False
 
     def pass_on(self) -> None:
         with suppress(FileNotFoundError), self._log.open("rb") as file:
@@ -53,6 +60,12 @@ class Warnings:
                 self._pass_on_line(line.decode(errors="replace"))
 
     def _pass_on_line(self, line: str) -> None:
+        if line.startswith(MAIL_BEGINS):
+            self._in_mail = True
+        if self._in_mail:
+            self._in_mail = line != MAIL_ENDS
+            say(f"mail: {line}" if self._in_mail else "")
+            return
         if WARNING.search(line):
             self._showing = True
         elif NEW_ENTRY.match(line):

@@ -3,6 +3,7 @@
 import * as tokens from "./tokens.js";
 
 const PATIENCE_MS = 10_000;
+const PATIENCE_FOR_A_FILE_MS = 10 * 60_000;
 const GONE = "Somebody else has signed in here.";
 
 /** The server said no (or, with status 0, nothing at all). */
@@ -43,14 +44,23 @@ export async function askPage(path) {
   return { items: await result(answer), next: url ? url.pathname + url.search : null };
 }
 
-async function answerTo(method, path, body, { key } = {}) {
+/** A file, as it is. */
+export async function askFile(path) {
+  const answer = await answerTo("GET", path, undefined, { patience: PATIENCE_FOR_A_FILE_MS });
+  if (!answer.ok) throw new ApiError(answer.status, await json(answer));
+  return answer.blob().catch(() => {
+    throw new ApiError(0); // it broke off
+  });
+}
+
+async function answerTo(method, path, body, { key, patience } = {}) {
   const login = tokens.read();
-  let answer = await send(method, path, body, { key, access: login?.access });
+  let answer = await send(method, path, body, { key, patience, access: login?.access });
   if (answer.status === 401) {
     const access = await renewed(login?.access);
     refuseAnother(login);
     if (!access) throw new ApiError(401, await json(answer));
-    answer = await send(method, path, body, { key, access });
+    answer = await send(method, path, body, { key, patience, access });
   }
   refuseAnother(login);
   return answer;
@@ -77,7 +87,7 @@ async function renewed(stale) {
   }
 }
 
-async function send(method, path, body, { key, access }) {
+async function send(method, path, body, { key, access, patience = PATIENCE_MS }) {
   const headers = { Accept: "application/json" };
   if (body !== undefined) headers["Content-Type"] = "application/json";
   if (access) headers.Authorization = `Bearer ${access}`;
@@ -87,7 +97,7 @@ async function send(method, path, body, { key, access }) {
       method,
       headers,
       body: body === undefined ? undefined : JSON.stringify(body),
-      signal: AbortSignal.timeout(PATIENCE_MS),
+      signal: AbortSignal.timeout(patience),
     });
   } catch {
     throw new ApiError(0);

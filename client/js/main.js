@@ -5,15 +5,19 @@ import { App } from "./app.js";
 import { deviceName } from "./device.js";
 import * as tokens from "./tokens.js";
 import { icon } from "./icons.js";
+import * as resetLink from "./reset_link.js";
 import { seenBefore } from "./seen.js";
 import { accountDialog } from "./views/account/dialog.js";
 import { Auth } from "./views/auth.js";
 import { clearMessages, insist, say } from "./views/messages.js";
+import { resetDialog } from "./views/reset.js";
 import { themeToggle } from "./views/theme_toggle.js";
 
+const link = resetLink.take(); // first of all: nothing else shall see it
 const element = (id) => document.getElementById(id);
 const app = new App({ signedOut: loginEnded });
-const auth = new Auth(element("welcome"), signIn, { known: seenBefore() });
+const onAuth = { enter: signIn, askForLink };
+const auth = new Auth(element("welcome"), onAuth, { known: seenBefore() });
 let user = null;
 
 function show(login) {
@@ -41,6 +45,28 @@ async function signIn(path, values) {
     const time_zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
     await ask("PATCH", "/users/me/", { time_zone }).catch(() => {}); // UTC serves as well
   }
+}
+
+async function askForLink(email) {
+  return (await askOpenly("POST", "/users/password/reset/", { email })).detail;
+}
+
+/** Whoever came by the link of a mail chooses a new password, signed in or not. */
+function chooseNewPassword(link) {
+  if (!link) return;
+  for (const dialog of document.querySelectorAll("dialog[open]")) dialog.close();
+  const back = { focus: () => (user ? element("open-account") : auth).focus() };
+  resetDialog(back, link, {
+    done() {
+      if (!user) auth.reset();
+      back.focus();
+      say(`Your new password is set.${user ? "" : " Please sign in with it."}`);
+    },
+    again() {
+      if (user) return insist("Please sign out, then choose: Forgot your password?");
+      return auth.forgot();
+    },
+  });
 }
 
 async function signOut() {
@@ -80,3 +106,6 @@ element("sign-out").addEventListener("click", signOut);
 const login = tokens.read();
 show(login);
 element("welcome").hidden = Boolean(login);
+chooseNewPassword(link);
+// A link that is opened where the page is open already.
+addEventListener("hashchange", () => chooseNewPassword(resetLink.take()));

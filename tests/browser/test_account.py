@@ -24,9 +24,9 @@ def opener(window: Window, name: str = "ada") -> Locator:
     return window.page.get_by_role("button", name=f"Account of {name}")
 
 
-async def opened(window: Window) -> Locator:
+async def opened(window: Window, name: str = "ada") -> Locator:
     """The dialog, with everything in it."""
-    await opener(window).click()
+    await opener(window, name).click()
     dialog = window.page.get_by_role("dialog", name="Account")
     await expect(dialog.get_by_role("listitem").first).to_be_visible()
     return dialog
@@ -77,6 +77,8 @@ async def test_what_is_refused_is_said_beside_its_field(laptop: Window, ada: Per
         input_ = profile.get_by_label(label)
         before = await input_.input_value()
         await input_.fill(wrong)
+        if label == "E-mail":
+            await profile.get_by_label("Your password").fill(PASSWORD)
         await profile.get_by_role("button", name="Save").click()
         await expect(input_).to_have_accessible_description(re.compile(sentence))
         await expect(input_).to_be_focused()
@@ -156,25 +158,52 @@ async def test_one_can_sign_out_in_the_dialog_on_a_phone(phone: Window) -> None:
     await expect(phone.dialog).to_have_count(0)
 
 
-async def test_an_account_is_deleted_only_by_its_name(laptop: Window, ada: Person) -> None:
-    dialog = await opened(laptop)
+async def test_an_account_is_deleted_only_by_its_password(desk: Desk, one: Server) -> None:
+    window = await desk.window(one.base)
+    await window.sign_up("grace")  # at the server, so that it can check the password
+    dialog = await opened(window, "grace")
     ask = dialog.get_by_role("button", name="Delete my account")
     await ask.click()
-    question = laptop.page.get_by_role("dialog", name="Delete your account?")
-    name = question.get_by_label("Your user name")
-    await expect(name).to_be_focused()
-    await laptop.page.keyboard.press("Enter")
-    await expect(name).to_have_accessible_description("Please type ada.")
-    await laptop.page.keyboard.press("Escape")
+    question = window.page.get_by_role("dialog", name="Delete your account?")
+    password = question.get_by_label("Your password")
+    await expect(password).to_be_focused()
+    await window.page.keyboard.press("Enter")
+    await expect(password).to_have_accessible_description("Please fill this in.")
+    await password.fill("not this one")
+    await window.page.keyboard.press("Enter")
+    await expect(password).to_have_accessible_description("This is not your password.")
+    await expect(password).to_be_focused()
+    await window.page.keyboard.press("Escape")
     await expect(question).to_have_count(0)
     await expect(ask).to_be_focused()
     await ask.click()
-    await name.fill("ada")
-    await laptop.page.keyboard.press("Enter")
-    await expect(laptop.page.get_by_text("The account of ada has been deleted.")).to_be_visible()
-    await expect(laptop.dialog).to_have_count(0)
-    await expect(laptop.page.get_by_text("You have been signed out")).to_have_count(0)
-    assert not await in_database(User.objects.filter(pk=ada.id).exists)
+    await password.fill(PASSWORD)
+    await window.page.keyboard.press("Enter")
+    await expect(window.page.get_by_text("The account of grace has been deleted.")).to_be_visible()
+    await expect(window.dialog).to_have_count(0)
+    await expect(window.page.get_by_text("You have been signed out")).to_have_count(0)
+    assert not await in_database(User.objects.filter(username="grace").exists)
+
+
+async def test_another_address_asks_for_the_password(desk: Desk, one: Server) -> None:
+    window = await desk.window(one.base)
+    await window.sign_up("grace")
+    profile = part(await opened(window, "grace"), "Profile")
+    email, password = profile.get_by_label("E-mail"), profile.get_by_label("Your password")
+    await expect(password).to_be_hidden()
+    await email.fill("hopper@example.org")
+    await profile.get_by_role("button", name="Save").click()
+    await expect(password).to_have_accessible_description("Please fill this in.")
+    await password.fill("not this one")
+    await window.page.keyboard.press("Enter")
+    await expect(password).to_have_accessible_description("This is not your password.")
+    await expect(password).to_be_focused()
+    await password.fill(PASSWORD)
+    await window.page.keyboard.press("Enter")
+    await expect(profile.get_by_text("Saved.")).to_be_visible()
+    await expect(password).to_be_hidden()
+    grace = await in_database(User.objects.get, username="grace")
+    assert grace.email == "hopper@example.org"
 
 
 async def test_without_the_server_it_says_so_and_can_be_tried_again(laptop: Window) -> None:

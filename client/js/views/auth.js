@@ -1,4 +1,4 @@
-/** Sign up, sign in. */
+/** Sign up, sign in, ask for a link to a new password. */
 
 import { field, h, setText, svg } from "../dom.js";
 import { body } from "./bodies.js";
@@ -13,26 +13,51 @@ const EXAMPLES = [
   { type: "star", x: 440, y: 235, radius: 8, hue: 50, seed: "Vera" },
 ];
 
+const MODES = {
+  signUp: {
+    heading: "Create an account",
+    submit: "Sign up",
+    other: ["I have an account: sign in", "signIn"],
+    fields: ["username", "email", "password"],
+    path: "/users/signup/",
+  },
+  signIn: {
+    heading: "Welcome back",
+    submit: "Sign in",
+    other: ["New here? Create an account", "signUp"],
+    fields: ["username", "password"],
+    path: "/users/login/",
+  },
+  forgot: {
+    heading: "Forgot your password?",
+    submit: "Send me a link",
+    other: ["Back to sign in", "signIn"],
+    fields: ["email"],
+  },
+};
+
 export class Auth {
-  #signUp;
-  #signingUp = false;
+  #on;
+  #mode = "signIn";
   #busy = false;
   #fields = {
-    username: field("User name", { name: "username", required: true, maxlength: 150, autocapitalize: "off" }),
+    username: field("User name", { name: "username", maxlength: 150, autocapitalize: "off" }),
     email: field("E-mail", { name: "email", type: "email", autocomplete: "email", maxlength: 254 }),
-    password: field("Password", { name: "password", type: "password", required: true }),
+    password: field("Password", { name: "password", type: "password" }),
   };
   #heading = h("h2", { class: "large" });
   #problem = h("p", { class: "wrong", role: "alert" });
+  #said = h("p", { role: "status" });
   #submit = h("button", { class: "primary wide" });
+  #forgot = h("button", { type: "button", class: "link" }, "Forgot your password?");
   #other = h("button", { type: "button", class: "link" });
 
   /**
-   * `signUp(path, values)` signs in or up; it throws an ApiError where that is refused.
-   * `known`: somebody was signed in on this browser before.
+   * `on.enter(path, values)` signs in or up, `on.askForLink(email)` gives the words for it; both
+   * throw an ApiError where that is refused. `known`: somebody was signed in on this browser before.
    */
-  constructor(root, signUp, { known }) {
-    this.#signUp = signUp;
+  constructor(root, on, { known }) {
+    this.#on = on;
     const { username, email, password } = this.#fields;
     const form = h(
       "form",
@@ -42,45 +67,77 @@ export class Auth {
       email.element,
       password.element,
       this.#problem,
+      this.#said,
       this.#submit,
+      this.#forgot,
       this.#other,
     );
     form.addEventListener("submit", (event) => this.#send(event));
-    this.#other.addEventListener("click", () => this.#show(!this.#signingUp, true));
+    this.#forgot.addEventListener("click", () => this.forgot());
+    this.#other.addEventListener("click", () => this.#show(MODES[this.#mode].other[1], true));
     root.replaceChildren(hero(), form);
-    this.#show(!known);
+    this.#show(known ? "signIn" : "signUp");
   }
 
   /** Empty again, for whoever comes next. */
   reset() {
     for (const { input } of Object.values(this.#fields)) input.value = "";
-    this.#show(false);
+    this.#show("signIn");
   }
 
-  #show(signingUp, focus = false) {
-    this.#signingUp = signingUp;
-    const { username, email, password } = this.#fields;
-    setText(this.#heading, signingUp ? "Create an account" : "Welcome back");
-    setText(this.#submit, signingUp ? "Sign up" : "Sign in");
-    setText(this.#other, signingUp ? "I have an account: sign in" : "New here? Create an account");
-    email.element.hidden = !signingUp;
-    email.input.required = signingUp;
-    username.input.autocomplete = "username";
-    password.input.autocomplete = signingUp ? "new-password" : "current-password";
+  /** Asks for the address that a link shall go to. */
+  forgot() {
+    const { username, email } = this.#fields;
+    if (username.input.value.includes("@")) email.input.value = username.input.value;
+    this.#show("forgot", true);
+  }
+
+  /** Into the first field. */
+  focus() {
+    this.#fields[MODES[this.#mode].fields[0]].input.focus();
+  }
+
+  #show(mode, focus = false) {
+    this.#mode = mode;
+    const { heading, submit, other, fields } = MODES[mode];
+    setText(this.#heading, heading);
+    setText(this.#submit, submit);
+    setText(this.#other, other[0]);
+    setText(this.#said, "");
+    this.#forgot.hidden = mode !== "signIn";
+    for (const [name, { element, input }] of Object.entries(this.#fields)) {
+      element.hidden = !fields.includes(name);
+      input.required = fields.includes(name);
+    }
+    this.#fields.username.input.autocomplete = "username";
+    const kind = mode === "signUp" ? "new-password" : "current-password";
+    this.#fields.password.input.autocomplete = kind;
     this.#fail();
-    if (focus) username.input.focus();
+    if (focus) this.focus();
   }
 
   async #send(event) {
     event.preventDefault();
     if (this.#busy) return;
     const { username, email, password } = this.#fields;
-    const values = { username: username.input.value.trim(), password: password.input.value };
-    if (this.#signingUp) values.email = email.input.value.trim();
+    const values = {
+      username: username.input.value.trim(),
+      email: email.input.value.trim(),
+      password: password.input.value,
+    };
+    const mode = this.#mode;
+    const { path, fields } = MODES[mode];
     [this.#busy, this.#submit.disabled] = [true, true];
     this.#fail();
+    setText(this.#said, "");
     try {
-      await this.#signUp(this.#signingUp ? "/users/signup/" : "/users/login/", values);
+      if (path) {
+        const wanted = Object.entries(values).filter(([name]) => fields.includes(name));
+        await this.#on.enter(path, Object.fromEntries(wanted));
+      } else {
+        const words = await this.#on.askForLink(values.email);
+        if (this.#mode === mode) setText(this.#said, words);
+      }
     } catch (error) {
       this.#fail(error);
     } finally {
@@ -95,7 +152,7 @@ export class Auth {
       fail(Array.isArray(sentences) ? sentences.join(" ") : "");
       named += Array.isArray(sentences) ? 1 : 0;
     }
-    const hint = this.#signingUp ? "At least 10 characters." : "";
+    const hint = this.#mode === "signUp" ? "At least 10 characters." : "";
     if (!error?.body.password) setText(this.#fields.password.element.lastChild, hint);
     setText(this.#problem, error && !named ? error.message : "");
   }

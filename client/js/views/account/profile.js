@@ -1,4 +1,4 @@
-/** Names, time zone, start of the day, reminders. */
+/** Names, time zone, start of the day, reminders. Another e-mail address needs the password. */
 
 import { ask } from "../../api.js";
 import { field, h, newId } from "../../dom.js";
@@ -22,6 +22,11 @@ export function profileView(user, { changed }) {
       maxlength: 254,
       autocomplete: "email",
     }),
+    password: field(
+      "Your password",
+      { type: "password", autocomplete: "current-password" },
+      { hint: "Whoever reads mails at this address can get into your account." },
+    ),
     time_zone: field(
       "Time zone",
       { value: user.time_zone, list: zones.id, maxlength: 64, autocomplete: "off" },
@@ -38,11 +43,25 @@ export function profileView(user, { changed }) {
       { hint: "Such as: 5 min, 1 min, 30 s. Empty for none." },
     ),
   };
+  const { email, password } = fields;
+  const moves = () => email.input.value.trim() !== user.email;
+  const askForPassword = () => {
+    password.element.hidden = !moves();
+    if (!moves()) password.input.value = "";
+  };
+  email.input.addEventListener("input", askForPassword);
+  askForPassword();
   const send = async () => {
     const wanted = changes(user, valuesOf(fields));
     if (!Object.keys(wanted).length) return "Nothing has changed.";
+    if ("email" in wanted) {
+      if (!password.input.value) throw refused("password", "Please fill this in.");
+      wanted.password = password.input.value;
+    }
     Object.assign(user, await ask("PATCH", "/users/me/", wanted));
+    email.input.value = user.email;
     fields.reminders.input.value = written(user.reminders);
+    askForPassword();
     changed({ ...user });
     return "Saved.";
   };

@@ -1,6 +1,6 @@
 /** What the user may take along, and the ways out. */
 
-import { ask } from "../../api.js";
+import { askFile } from "../../api.js";
 import { h, setText } from "../../dom.js";
 import { deleteDialog } from "./delete.js";
 import { section } from "./form.js";
@@ -18,7 +18,7 @@ export function yoursView(user, { signOut, deleted }) {
     setText(problem, "");
     setText(said, "Collecting…");
     try {
-      download(`space-${user.username}.json`, await ask("GET", "/users/me/export/"));
+      download(`space-${user.username}.json`, await askFile("/users/me/export/"));
       setText(said, "Your data has been downloaded.");
     } catch (error) {
       setText(said, "");
@@ -30,7 +30,7 @@ export function yoursView(user, { signOut, deleted }) {
   const askFirst = (event) => deleteDialog(event.currentTarget, user, { deleted });
   return section(
     "Your data",
-    h("p", { class: "muted small" }, "Everything that Space keeps about you, as one JSON file."),
+    h("p", { class: "muted small" }, "Everything that Space keeps about you, pictures too, as one JSON file."),
     h("div", { class: "row" }, button("Download my data", takeAlong), said, problem),
     h(
       "div",
@@ -41,8 +41,7 @@ export function yoursView(user, { signOut, deleted }) {
   );
 }
 
-function download(name, content) {
-  const file = new Blob([JSON.stringify(content, null, 2)], { type: "application/json" });
+function download(name, file) {
   const href = URL.createObjectURL(file);
   h("a", { href, download: name }).click();
   setTimeout(() => URL.revokeObjectURL(href), 60_000); // some browsers begin late

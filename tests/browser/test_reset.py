@@ -1,0 +1,142 @@
+"""Whoever has forgotten the password: asks for a link, reads the mail, sets a new one, is in."""
+
+from __future__ import annotations
+
+import asyncio
+import email.message
+import re
+from collections.abc import Iterator
+from email import policy
+from pathlib import Path
+
+import pytest
+from django.contrib.auth.tokens import default_token_generator
+from playwright.async_api import expect
+
+from accounts import reset
+from accounts.models import Login, User
+from realtime.database import in_database
+from tests.browser import axe
+from tests.browser.desk import Desk, Scheme
+from tests.browser.page import PASSWORD, Window
+from tests.browser.test_accessibility import is_accessible
+from tests.journeys.world import Server, servers
+from tests.realtime.world import Person
+
+NEW = "a shorter walk at dawn"
+
+
+@pytest.fixture
+def letters(tmp_path: Path) -> Path:
+    """The folder that the server of this test writes its mails to."""
+    return tmp_path / "letters"
+
+
+@pytest.fixture
+def post_office(letters: Path, tmp_path: Path, transactional_db: None) -> Iterator[Server]:
+    with servers(tmp_path, "uvicorn", EMAIL_URL=f"filemail:///{letters}") as (server,):
+        yield server
+
+
+async def letter(folder: Path, subject: str) -> email.message.EmailMessage:
+    """The mail of this subject, once it has come."""
+    async with asyncio.timeout(10):
+        while True:
+            for found in await asyncio.to_thread(_letters_in, folder):
+                if found["Subject"] == subject:
+                    return found
+            await asyncio.sleep(0.02)
+
+
+def _letters_in(folder: Path) -> list[email.message.EmailMessage]:
+    """As Django's file backend writes them: a file for each connection, a line between two."""
+    texts = [text for file in folder.glob("*.log") for text in file.read_text().split("-" * 79)]
+    return [_parsed(text.lstrip()) for text in texts]
+
+
+def _parsed(text: str) -> email.message.EmailMessage:
+    return email.message_from_string(text, _class=email.message.EmailMessage, policy=policy.default)
+
+
+async def ask_for_link(window: Window, address: str) -> None:
+    await window.page.get_by_role("button", name="Forgot your password?").click()
+    field = window.page.get_by_label("E-mail")
+    await expect(field).to_be_focused()
+    await field.fill(address)
+    await window.page.get_by_role("button", name="Send me a link").click()
+    await expect(window.page.get_by_role("status").filter(has_text="on its way")).to_be_visible()
+
+
+async def to_sign_in(window: Window) -> None:
+    await window.page.get_by_role("button", name=re.compile("sign in$", re.I)).click()
+
+
+async def test_a_forgotten_password_is_replaced_by_the_link_of_a_mail(
+    desk: Desk, post_office: Server, letters: Path
+) -> None:
+    window = await desk.window(post_office.base)
+    await window.sign_up("grace")
+    await window.page.get_by_role("button", name="Sign out").click()
+    await ask_for_link(window, "grace@example.org")
+    mail = await letter(letters, "Your new password for Space")
+    assert mail["To"] == "grace@example.org"
+    link = re.search(r"http\S+", mail.get_content())
+    assert link is not None
+    assert link[0].startswith(f"{post_office.base}/#reset/")
+
+    await window.page.goto(link[0])  # where the page is open already
+    dialog = window.page.get_by_role("dialog", name="Choose a new password")
+    field = dialog.get_by_label("New password")
+    await expect(field).to_be_focused()
+    assert "reset" not in window.page.url
+    await window.page.keyboard.press("Enter")
+    await expect(field).to_have_accessible_description("Please fill this in.")
+    await field.fill("short")
+    await window.page.keyboard.press("Enter")
+    await expect(field).to_have_accessible_description(re.compile("too short"))
+    await field.fill(NEW)
+    await window.page.keyboard.press("Enter")
+    await expect(dialog).to_have_count(0)
+    await expect(window.page.get_by_text("Your new password is set.")).to_be_visible()
+    await expect(window.page.get_by_label("User name")).to_be_focused()
+    await window.sign_in("grace", NEW)
+    assert (await letter(letters, "You have a new password for Space"))["To"] == mail["To"]
+
+    again = await desk.window(post_office.base)
+    await again.page.goto("about:blank")
+    await again.page.goto(link[0])  # in a window of its own
+    assert "reset" not in again.page.url
+    await again.dialog.get_by_label("New password").fill(PASSWORD)
+    await again.page.keyboard.press("Enter")
+    await expect(again.dialog.get_by_role("alert")).to_contain_text("no longer valid")
+    await again.page.get_by_role("button", name="Ask for a new link").click()
+    await expect(again.page.get_by_label("E-mail")).to_be_focused()
+    assert link[0].rpartition("/")[2] not in post_office.log
+
+
+async def test_who_is_signed_in_here_is_signed_out_by_it(laptop: Window, ada: Person) -> None:
+    user = await in_database(User.objects.get, pk=ada.id)
+    link = reset.link(user, laptop.page.url.rstrip("/"))
+    await laptop.page.goto(link)
+    await laptop.dialog.get_by_label("New password").fill(NEW)
+    await laptop.page.keyboard.press("Enter")
+    await expect(laptop.page.get_by_role("button", name="Sign in", exact=True)).to_be_visible()
+    await expect(laptop.dialog).to_have_count(0)
+    assert not await in_database(Login.objects.standing().filter(user=ada.id).exists)
+    assert not default_token_generator.check_token(
+        await in_database(User.objects.get, pk=ada.id), link.rpartition("/")[2]
+    )
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_axe_has_nothing_against_it(scheme: Scheme, desk: Desk, one: Server) -> None:
+    axe.script()
+    window = await desk.window(one.base, scheme=scheme)
+    await to_sign_in(window)
+    await ask_for_link(window, "nobody@example.org")
+    await is_accessible(window, "asked for a link")
+    await window.page.goto(f"{one.base}/#reset/MA/x-y")
+    await window.dialog.get_by_label("New password").fill(NEW)
+    await window.page.keyboard.press("Enter")
+    await expect(window.dialog.get_by_role("alert")).to_contain_text("no longer valid")
+    await is_accessible(window, "a link that is good no more")
