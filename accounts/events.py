@@ -19,6 +19,7 @@ Reason = Literal[
     "refresh_reused",  # a superseded refresh token came back: somebody has a copy
     "deactivated",  # by support: the user may not come in
     "ended_by_support",
+    "too_many_logins",  # a new one took the place of the one that was seen longest ago
     "account_deleted",
 ]
 

@@ -8,6 +8,7 @@ from what these return: `tokens.pair_of(login)`.
 
 from collections.abc import Iterable
 
+from django.conf import settings
 from django.contrib.auth.hashers import make_password
 from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
@@ -56,6 +57,7 @@ def log_in(user: User, *, device: str = "", address: str | None = None) -> Login
         if (current := unchanged.first()) is None:
             raise InvalidCredentials
         login = _begin(current, device, address)
+        _make_room(login)
     note("logged_in", user=user.pk, login=login.pk)
     return login
 
@@ -193,6 +195,17 @@ def _set_active(user: User, *, is_active: bool) -> None:
             current.save(update_fields=["is_active"])  # which ends the logins
     user.is_active = is_active
     note("account_reactivated" if is_active else "account_deactivated", user=user.pk)
+
+
+def _make_room(login: Login) -> None:
+    """Ends those seen longest ago, where the user has more logins than they may have.
+
+    Log-ins of one user come one after the other, under the user's lock.
+    """
+    others = _others(login).filter(ended_at=None).order_by("-last_seen", "-pk")
+    room = settings.LOGINS_PER_USER - 1
+    if excess := list(others.values_list("pk", flat=True)[room:]):
+        _end(Login.objects.filter(pk__in=excess), "too_many_logins")
 
 
 def _others(login: Login) -> LoginQuerySet:

@@ -105,6 +105,13 @@ class LoginQuerySet(models.QuerySet["Login"]):
         lifetime: timedelta = settings.REFRESH_TOKEN_LIFETIME
         return self.standing().filter(refreshed_at__gt=Now() - lifetime)
 
+    def forgettable(self, kept: timedelta) -> Self:
+        """Ended for longer than `kept`, or for as long beyond what a refresh would have saved."""
+        lifetime: timedelta = settings.REFRESH_TOKEN_LIFETIME
+        return self.filter(
+            models.Q(ended_at__lt=Now() - kept) | models.Q(refreshed_at__lt=Now() - lifetime - kept)
+        )
+
     def rotate(self, login_id: int, *, presented: str, successor: str) -> bool:
         """Whether `presented` was the good refresh token, which is now `successor`.
 
@@ -156,7 +163,14 @@ class Login(models.Model):
     objects = LoginQuerySet.as_manager()
 
     class Meta:
-        indexes = (models.Index(fields=["user", "ended_at"]),)
+        indexes = (
+            models.Index(fields=["user", "ended_at"]),
+            # For `forget_old_logins`.
+            models.Index(
+                fields=["ended_at"], name="login_ended", condition=models.Q(ended_at__isnull=False)
+            ),
+            models.Index(fields=["refreshed_at"], name="login_refreshed"),
+        )
 
     def __str__(self) -> str:
         return f"{self.device} ({self.pk})"

@@ -203,6 +203,11 @@ class Environment:
     )
     ACCESS_TOKEN_MINUTES = Variable(env.int, 24 * 60, "How long an access token is good.")
     REFRESH_TOKEN_DAYS = Variable(env.int, 60, "How long a login lasts that is not used.")
+    LOGINS_PER_USER = Variable(
+        env.int,
+        50,
+        "Devices of one user that are logged in. One more ends the login seen longest ago.",
+    )
     LIMIT_SIGNUPS_PER_MINUTE = Variable(
         env.int, 30, "Sign-ups from one address, refused ones too.", development=120
     )

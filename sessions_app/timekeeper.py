@@ -14,6 +14,7 @@ from datetime import timedelta
 from django.db import Error as DatabaseError
 from django.db import close_old_connections
 
+from accounts.forgetting import forget_old_logins
 from sessions_app.idempotency import forget_old_keys
 from sessions_app.reconnect import is_away, renew_connections
 from sessions_app.sweep import BATCH, SweepFailed, finish_due, seconds_to_next, send_reminders
@@ -65,6 +66,7 @@ class Timekeeper:
             self._all(send_reminders)
             seconds = seconds_to_next()
         forget_old_keys(every=HOUSEKEEPING_EVERY)
+        forget_old_logins(every=HOUSEKEEPING_EVERY)
         return LONGEST_NAP if seconds is None else min(LONGEST_NAP, max(SHORTEST_NAP, seconds))
 
     def _all(self, sweep: Callable[..., int]) -> None:

@@ -3,16 +3,15 @@
 from contextlib import nullcontext
 from typing import Any, cast
 
-from django.db.models import QuerySet
-from drf_spectacular.utils import extend_schema, extend_schema_view
+from drf_spectacular.utils import extend_schema
 from rest_framework import status
-from rest_framework.generics import ListAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts import logins
 from accounts.api import schema
 from accounts.api.base import AccountView, admitted, valid
+from accounts.api.paging import page
 from accounts.api.serializers import (
     DeletionSerializer,
     EndedSerializer,
@@ -110,22 +109,21 @@ class LogOutAllView(AccountView):
         return Response({"ended": logins.log_out_everywhere(admitted(request).login)})
 
 
-@extend_schema_view(
-    get=extend_schema(
-        operation_id="list_logins",
-        summary="The devices that are logged in",
-        responses={200: LoginSerializer(many=True), **_ERRORS},
-        **_COMMON,
-    )
-)
-class LoginsView(AccountView, ListAPIView[Login]):
+class LoginsView(AccountView):
     """One login is one device; this one is marked `current`."""
 
-    serializer_class = LoginSerializer
-
-    def get_queryset(self) -> QuerySet[Login]:
-        mine = Login.objects.usable().filter(user=admitted(self.request).user)
-        return mine.order_by("-last_seen", "-pk")
+    @extend_schema(
+        operation_id="list_logins",
+        summary="The devices that are logged in, newest first",
+        parameters=schema.PAGE,
+        responses={200: LoginSerializer(many=True), 400: schema.MALFORMED, **_ERRORS},
+        **_COMMON,
+    )
+    def get(self, request: Request) -> Response:
+        mine = Login.objects.usable().filter(user=admitted(request).user)
+        rows, headers = page(request, mine, newest_first=True)
+        shown = LoginSerializer(rows, many=True, context={"request": request})
+        return Response(shown.data, headers=headers)
 
     @extend_schema(
         operation_id="end_other_logins",

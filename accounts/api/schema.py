@@ -4,7 +4,7 @@ from typing import Any
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema
-from drf_spectacular.utils import OpenApiResponse
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
 from rest_framework import serializers
 
 TAGS = ["Accounts"]
@@ -19,6 +19,10 @@ class ErrorSerializer(serializers.Serializer[Any]):
     request_id = serializers.CharField()
 
 
+PAGE = [
+    OpenApiParameter("limit", int, description="At most so many; the rest follows `Link`."),
+    OpenApiParameter("cursor", int, description="From the `Link` header of the page before."),
+]
 MALFORMED = OpenApiResponse(ErrorSerializer, description="A field is missing or refused.")
 NOT_LOGGED_IN = OpenApiResponse(ErrorSerializer, description="No token, or one that is not good.")
 WRONG_CREDENTIALS = OpenApiResponse(ErrorSerializer, description="Wrong name or password.")

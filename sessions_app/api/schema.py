@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 from drf_spectacular.utils import OpenApiParameter
 
+from accounts.api import schema as accounts_schema
 from sessions_app.changes import Missed
 from sessions_app.events import SessionState, SpaceState, TaskState, Value
 
@@ -59,10 +60,7 @@ def add_components(result: dict[str, Any], **_: Any) -> dict[str, Any]:
 
 # What many endpoints say of themselves.
 REFUSED = {code: ref(Error) for code in (400, 401, 404, 409, 412, 422, 429)}
-PAGE = [
-    OpenApiParameter("limit", int, description="At most so many; the rest follows `Link`."),
-    OpenApiParameter("cursor", int, description="From the `Link` header of the page before."),
-]
+PAGE = accounts_schema.PAGE
 STATUS = OpenApiParameter(
     "status", str, description="Only sessions in one of these, with commas: `ready,paused`."
 )

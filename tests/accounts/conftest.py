@@ -16,7 +16,7 @@ from rest_framework.test import APIClient
 from accounts import counters, mail
 from accounts.events import LoginRevoked, login_revoked
 from accounts.models import Login, User
-from accounts.tokens import admit
+from accounts.tokens import AccessToken, Claims, admit
 
 PASSWORD = "correct horse battery"
 
@@ -47,6 +47,11 @@ class Device:
     @property
     def login(self) -> Login:
         return admit(self.access).login
+
+    @property
+    def answer_login(self) -> int:
+        """The id of its login, which may have ended."""
+        return Claims.of(AccessToken, self.access).login_id
 
     def is_let_in(self) -> bool:
         return self.api.get("/users/me/").status_code == 200

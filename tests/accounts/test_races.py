@@ -78,6 +78,15 @@ def test_twenty_right_log_ins_at_once_all_come_in(ada: Any) -> None:
     assert {response.status_code for response in answers} == {200}
 
 
+def test_twenty_log_ins_at_once_leave_no_more_than_the_cap(ada: Any, settings: Any) -> None:
+    settings.LOGINS_PER_USER = 5
+    answers = at_once(
+        lambda _: post("/users/login/", username="ada", password="correct horse battery")
+    )
+    assert {response.status_code for response in answers} == {200}
+    assert Login.objects.filter(ended_at=None).count() == 5
+
+
 def test_of_twenty_guesses_at_once_ten_get_an_answer(ada: Any) -> None:
     answers = at_once(lambda n: post("/users/login/", username="ada", password=f"guess {n}"))
     assert Counter(r.status_code for r in answers) == {401: 10, 429: MANY - 10}

@@ -1,0 +1,50 @@
+"""Plain arrays, paged on request: `?limit=&cursor=`, with the next page in `Link` (RFC 8288)."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+from django.conf import settings
+from django.db.models import Model, QuerySet
+from rest_framework.exceptions import ValidationError
+from rest_framework.request import Request
+
+LARGEST_PAGE = 1_000
+
+M = TypeVar("M", bound=Model)
+
+
+def page(
+    request: Request, rows: QuerySet[M], *, newest_first: bool = False
+) -> tuple[list[M], dict[str, str]]:
+    """The asked page, by id, and its headers. Without `limit`, all of it."""
+    rows = rows.order_by("-pk" if newest_first else "pk")
+    limit = _number(request, "limit", LARGEST_PAGE)
+    cursor = _number(request, "cursor", 2**63 - 1)
+    if cursor is not None:
+        rows = rows.filter(**{"pk__lt" if newest_first else "pk__gt": cursor})
+    if limit is None:
+        return list(rows), {}
+    found = list(rows[: limit + 1])
+    if len(found) <= limit:
+        return found, {}
+    found = found[:limit]
+    return found, {"Link": f'<{_next(request, limit, found[-1].pk)}>; rel="next"'}
+
+
+def _next(request: Request, limit: int, cursor: Any) -> str:
+    asked = request.query_params.copy()  # a filter holds for the next page too
+    asked["limit"], asked["cursor"] = str(limit), str(cursor)
+    path = f"{request.path}?{asked.urlencode()}"
+    return (
+        f"{settings.PUBLIC_URL}{path}" if settings.PUBLIC_URL else request.build_absolute_uri(path)
+    )
+
+
+def _number(request: Request, name: str, largest: int) -> int | None:
+    given = request.query_params.get(name)
+    if given is None:
+        return None
+    if not (given.isascii() and given.isdigit() and len(given) < 20 and 1 <= int(given) <= largest):
+        raise ValidationError({name: [f"A whole number from 1 to {largest} is required."]})
+    return int(given)

@@ -1,0 +1,27 @@
+"""Logins that are of no use to anybody any more are deleted."""
+
+import time
+from datetime import timedelta
+
+from django.db import transaction
+
+from accounts.models import Login
+
+KEPT = timedelta(days=30)  # after a login ended, or could be refreshed for the last time
+SLICE = 1_000  # rows that are deleted at a time
+
+_last_cleaning: float | None = None  # on the monotonic clock
+
+
+def forget_old_logins(*, every: timedelta) -> None:
+    """Deletes old logins, at most once in `every` per process. Their tokens stay Revoked."""
+    global _last_cleaning
+    if _last_cleaning is not None and time.monotonic() - _last_cleaning < every.total_seconds():
+        return
+    with transaction.atomic():
+        # What somebody else holds (another timekeeper, the deletion of an account) is left to them.
+        old = Login.objects.forgettable(KEPT).select_for_update(skip_locked=True, of=("self",))
+        ids = list(old.values_list("pk", flat=True)[:SLICE])
+        Login.objects.filter(pk__in=ids).delete()
+    if len(ids) < SLICE:
+        _last_cleaning = time.monotonic()  # else the rest goes next time: deadlines come first
