@@ -57,7 +57,7 @@ MIDDLEWARE = [
     "config.middleware.JsonErrors",
     "accounts.address.RememberAddress",
     "config.middleware.Utf8",
-    "corsheaders.middleware.CorsMiddleware",
+    "config.middleware.Cors",
     "django.middleware.security.SecurityMiddleware",
     "config.static.Static",
     "config.middleware.BodyLimit",
@@ -224,6 +224,7 @@ STATIC_URL = f"/static/{content_hash(BASE_DIR / 'client')}/"
 STATIC_ROOT = given.STATIC_ROOT or None  # for collectstatic; without it, straight from client/
 WHITENOISE_USE_FINDERS = STATIC_ROOT is None
 WHITENOISE_AUTOREFRESH = False
+WHITENOISE_ALLOW_ALL_ORIGINS = False  # by CORS only those on the list, as for all else
 MEDIA_URL = "/media/"
 MEDIA_ROOT = str(Path(given.MEDIA_ROOT or BASE_DIR / "media").absolute())
 
