@@ -9,7 +9,7 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, SuspiciousOperation
 from django.db import Error as DatabaseError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
@@ -23,6 +23,7 @@ from sessions_app.reconnect import is_away, renew_connections
 log = logging.getLogger(__name__)
 
 NOT_FOUND = "Nothing is here."
+MALFORMED = "The request is malformed."
 RETRY_AFTER_S = 2  # a part that is down is back, or is known to be down, within seconds
 
 
@@ -47,6 +48,8 @@ def handle(exc: Exception, context: Mapping[str, Any]) -> Response | None:
         )
     if isinstance(exc, Http404):
         return _response(request, 404, "not_found", NOT_FOUND)
+    if isinstance(exc, SuspiciousOperation):  # a query of a thousand names
+        return _response(request, 400, "invalid", MALFORMED)
     if isinstance(exc, PermissionDenied):
         exc = exceptions.PermissionDenied()
     if isinstance(exc, exceptions.ValidationError):
@@ -118,9 +121,7 @@ _OTHERS = {
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponseBase:
-    return error_response(
-        request, status.HTTP_400_BAD_REQUEST, "invalid", "The request is malformed."
-    )
+    return error_response(request, status.HTTP_400_BAD_REQUEST, "invalid", MALFORMED)
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponseBase:

@@ -9,6 +9,7 @@ from django.conf import settings
 from django.core.exceptions import SuspiciousFileOperation
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils._os import safe_join
+from django.views.decorators.http import require_safe
 
 from config.errors import error_response
 
@@ -28,6 +29,7 @@ def page(request: HttpRequest) -> HttpResponse:
     return response
 
 
+@require_safe
 def icon(request: HttpRequest) -> HttpResponse:
     return HttpResponseRedirect(f"{settings.STATIC_URL}icon.svg")
 
@@ -38,6 +40,7 @@ def _html() -> str:
     return html.replace("{{ static }}", settings.STATIC_URL)
 
 
+@require_safe
 def media(request: HttpRequest, name: str) -> HttpResponse:
     """A stored picture, which another origin may show but which can do nothing."""
     try:

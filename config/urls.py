@@ -1,9 +1,12 @@
 """Where everything is."""
 
+from collections.abc import Callable
+
+from django.http.response import HttpResponseBase
 from django.urls import include, path, register_converter
 from django.urls.converters import IntConverter
+from django.views.decorators.http import require_safe
 from django.views.generic import RedirectView
-from drf_spectacular.views import SpectacularAPIView
 
 from config import docs, errors, page
 
@@ -16,22 +19,27 @@ class IdConverter(IntConverter):
 
 register_converter(IdConverter, "id")
 
+
+def to(url: str) -> Callable[..., HttpResponseBase]:
+    return require_safe(RedirectView.as_view(url=url))
+
+
 urlpatterns = [
     path("", page.page),
     path("users/", include("accounts.api.urls")),
     path("", include("sessions_app.api.urls")),
     path("favicon.ico", page.icon),  # what browsers ask for where a page names none
-    path("schema/", SpectacularAPIView.as_view(), name="schema"),
+    path("schema/", docs.openapi),
     path("docs/", docs.index),
     path("docs/rest/", docs.rest),
     path("docs/socket/", docs.socket),
     path("docs/asyncapi.yaml", docs.asyncapi_yaml),
-    path("docs/openapi.yaml", RedirectView.as_view(url="/schema/")),
+    path("docs/openapi.yaml", to("/schema/")),
     path("docs/<slug:name>.md", docs.prose),
-    path("docs", RedirectView.as_view(url="/docs/")),  # what people type
-    path("docs/rest", RedirectView.as_view(url="/docs/rest/")),
-    path("docs/socket", RedirectView.as_view(url="/docs/socket/")),
-    path("schema", RedirectView.as_view(url="/schema/")),
+    path("docs", to("/docs/")),  # what people type
+    path("docs/rest", to("/docs/rest/")),
+    path("docs/socket", to("/docs/socket/")),
+    path("schema", to("/schema/")),
     path("media/<path:name>", page.media),
 ]
 

@@ -7,7 +7,7 @@ from typing import Any
 from rest_framework import serializers
 
 from accounts.api.fields import Reminders, Text, WholeNumber
-from sessions_app.api.fields import Picture, TrueOrFalse
+from sessions_app.api.fields import NumberInQuery, Picture, TrueOrFalse
 
 DAY_MINUTES = 1_440
 DAY_S = 86_400
@@ -42,5 +42,5 @@ class ExtendInput(VersionSeen):
 
 
 class ChangesQuery(serializers.Serializer[Any]):
-    since = serializers.IntegerField(min_value=0, max_value=2**63 - 1)
+    since = NumberInQuery(min_value=0, max_value=2**63 - 1)
     epoch = serializers.CharField(required=False, max_length=64)

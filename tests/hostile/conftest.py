@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings as django_settings
 from django.db import connection
 from django.test.client import ClientHandler
 
@@ -56,8 +57,8 @@ def _nothing_goes_wrong(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def _no_limits(settings: Any) -> None:
     """A test is quicker than any user. Those of limits set their own."""
-    for name in dir(settings):
-        if name.startswith("LIMIT_") and type(getattr(settings, name)) is int:
+    for name in dir(django_settings):
+        if name.startswith("LIMIT_") and type(getattr(django_settings, name)) is int:
             setattr(settings, name, 1_000_000)
 
 

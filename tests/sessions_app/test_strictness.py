@@ -151,55 +151,7 @@ def test_a_body_over_its_limit_is_too_large(ada: Person, verb: str, path: str, l
     assert sent(ada, path, fits, verb).status_code < 300
 
 
-# -- paths and methods ---------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    "path",
-    [
-        "/nothing/",
-        "/sessions/x/",
-        "/sessions/-1/",
-        "/sessions/1.5/",
-        f"/sessions/{'9' * 18}/",
-        f"/sessions/{'9' * 40}/",
-        "/sessions/%00/",
-        "/sessions/1/nothing/",
-        "/sessions/1/start/now/",
-        "/sessions/%D9%A1/",
-        "/sessions//",
-        "/sessions/1/tasks/x/",
-        "/admin/",
-        "/%ff/",
-    ],
-)
-def test_an_unknown_path_is_json_too(ada: Person, path: str) -> None:
-    answer = ada.get(path)
-    assert (answer.status_code, answer["Content-Type"]) == (404, "application/json")
-    assert answer.json().keys() == ERROR
-    assert answer.json()["code"] == "not_found"
-
-
-@pytest.mark.parametrize(
-    ("verb", "path"),
-    [
-        ("DELETE", "/sessions/"),
-        ("PUT", "/sessions/"),
-        ("POST", "/sessions/{}/"),
-        ("GET", "/sessions/{}/start/"),
-        ("DELETE", "/sessions/{}/events/"),
-        ("POST", "/sessions/{}/tasks/1/"),
-        ("DELETE", "/sessions/{}/tasks/"),
-        ("POST", "/changes/"),
-        ("POST", "/spaces/"),
-        ("TRACE", "/sessions/"),
-    ],
-)
-def test_a_method_that_is_not_there_is_json_too(ada: Person, verb: str, path: str) -> None:
-    answer = sent(ada, path.format(ada.has_session().id), "{}", verb)
-    assert (answer.status_code, answer.json()["code"]) == (405, "method_not_allowed")
-    assert answer["Allow"]
-    assert answer.json().keys() == ERROR
+# -- requests ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("given_id", ["abc-1.2_3", "x" * 64])
