@@ -1,59 +1,79 @@
-"""Everything that Space keeps of a user, as one JSON document."""
+"""Everything that Space keeps of a user, as one JSON document. What is in it: `bundle.py`."""
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Any
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import contextmanager
+from threading import Lock
+from typing import cast
 
-import msgspec
+from django.http import StreamingHttpResponse
 from drf_spectacular.utils import extend_schema
+from rest_framework.exceptions import Throttled
 from rest_framework.request import Request
-from rest_framework.response import Response
-from rest_framework.views import APIView
 
-from accounts.api.base import admitted
-from accounts.api.serializers import LoginSerializer, UserSerializer
-from accounts.models import Login
-from sessions_app.api.schema import Error, ref
-from sessions_app.api.shown import shown
-from sessions_app.clock import database_now
-from sessions_app.models import Session, SessionEvent, Space
+from accounts.api.base import AccountView, admitted
+from accounts.limits import ExportsPerUser, RequestsPerUser
+from accounts.security_log import note
+from sessions_app.api.bundle import Bundle
+from sessions_app.api.schema import BUNDLE, Error, ref
 
-_EVENT = ("revision", "session_id", "version", "kind", "at", "device", "data")
+TRY_AGAIN_S = 5
 
 
-class ExportView(APIView):
-    """`/users/me/export/`: here, because accounts know nothing of sessions."""
+class Download(StreamingHttpResponse):
+    """JSON in parts. Each is made when the one before has been sent, in a thread: of an iterator
+    that is not asynchronous Django would make all parts first.
+    """
+
+    def __init__(self, parts: Iterable[bytes], name: str) -> None:
+        disposition = f'attachment; filename="{name}"'
+        super().__init__(
+            parts,
+            content_type="application/json",
+            headers={"Content-Disposition": disposition, "Cache-Control": "no-store"},
+        )
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        waiting = cast("Iterator[bytes]", self.streaming_content)
+        while (part := await asyncio.to_thread(next, waiting, None)) is not None:
+            yield part
+
+
+# Here, because accounts know nothing of sessions.
+class ExportView(AccountView):
+    """With the pictures as data: URLs, the log of all sessions, and ended logins."""
+
+    throttle_classes = (RequestsPerUser, ExportsPerUser)
 
     @extend_schema(
         operation_id="export_me",
         summary="Everything that is mine, as one document",
-        responses={200: {"type": "object"}, 401: ref(Error)},
+        responses={200: BUNDLE, 401: ref(Error), 429: ref(Error), 503: ref(Error)},
         tags=["Accounts"],
     )
-    def get(self, request: Request) -> Response:
-        return Response(
-            bundle(request),
-            headers={"Content-Disposition": 'attachment; filename="space.json"'},
-        )
+    def get(self, request: Request) -> Download:
+        user_id = admitted(request).user.pk
+        with _alone(user_id):
+            download = Download(Bundle(request), "space.json")
+        note("account_exported", user=user_id)
+        return download
 
 
-def bundle(request: Request) -> dict[str, Any]:
-    """The user's profile, logins, sessions with their tasks, sky and log."""
-    user, now = admitted(request).user, database_now()
-    logins = Login.objects.filter(user=user).order_by("pk")
-    sessions = Session.objects.filter(user=user).prefetch_related("tasks").order_by("pk")
-    bodies = Space.objects.filter(user=user).select_related("session").order_by("pk")
-    events = SessionEvent.objects.filter(user=user).order_by("revision").values(*_EVENT)
-    return {
-        "exported_at": _plain(now),
-        "profile": UserSerializer(user).data,
-        "logins": LoginSerializer(logins, many=True, context={"request": request}).data,
-        "sessions": [shown(request, session.state(now)) for session in sessions],
-        "spaces": [shown(request, body.state()) for body in bodies],
-        "events": [_plain(dict(event)) for event in events],
-    }
+_busy: set[int] = set()
+_guard = Lock()
 
 
-def _plain(value: dict[str, Any] | datetime) -> Any:
-    return msgspec.to_builtins(value)
+@contextmanager
+def _alone(user_id: int) -> Iterator[None]:
+    """One export of a user at a time, in this process. Raises Throttled."""
+    with _guard:
+        if user_id in _busy:
+            raise Throttled(wait=TRY_AGAIN_S)
+        _busy.add(user_id)
+    try:
+        yield
+    finally:
+        with _guard:
+            _busy.discard(user_id)

@@ -40,7 +40,16 @@ class Error(Value, frozen=True, kw_only=True):
     state: SessionState | None = None
 
 
-_TYPES: list[type[Value]] = [SessionState, TaskState, SpaceState, Missed, LoggedEvent, Error]
+class ExportedPicture(Value, frozen=True, kw_only=True):
+    """The picture of a session. `data` is null if it was deleted while the export was read."""
+
+    session: int
+    data: str | None
+
+
+_TYPES: list[type[Value]] = [
+    *(SessionState, TaskState, SpaceState, Missed, LoggedEvent, ExportedPicture, Error)
+]
 
 
 def ref(kind: type[Value], *, many: bool = False) -> dict[str, Any]:
@@ -72,3 +81,34 @@ KEY = [
         "Idempotency-Key", str, "header", description="The same key happens once, for 24 hours."
     ),
 ]
+BUNDLE: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "exported_at": {"type": "string", "format": "date-time"},
+        "profile": {"type": "object", "additionalProperties": True},
+        "logins": {
+            "type": "array",
+            "description": "Ended ones too, with their `ended_at`.",
+            "items": {"type": "object", "additionalProperties": True},
+        },
+        "sessions": {
+            "type": "array",
+            "description": "As in the list of sessions, with `updated_at`.",
+            "items": {"type": "object", "additionalProperties": True},
+        },
+        "spaces": ref(SpaceState, many=True),
+        "events": {
+            "type": "array",
+            "description": "The log, by `revision`.",
+            "items": {"type": "object", "additionalProperties": True},
+        },
+        "pictures": {
+            "type": "array",
+            "description": "The pictures of sessions, as `data:` URLs.",
+            "items": ref(ExportedPicture),
+        },
+    },
+    "required": [
+        *("exported_at", "profile", "logins", "sessions", "spaces", "events", "pictures"),
+    ],
+}
