@@ -5,15 +5,19 @@ Django's own handler changes between the event loop and a thread nine times for 
 request. All of it is synchronous here, so one change is enough: measured as fast as a WSGI server
 (docs/operations.md, "Which server").
 
-Two groups of threads. What may have to wait for its turn at a hash or a picture has its own, so
-that it keeps nobody else from being served.
+Three groups of threads, each with a line before it that has an end (`lines.py`): then 503. What
+may have to wait for its turn at a hash or a picture has its own, so that it keeps nobody else from
+being served; so have large bodies, of which each takes much memory.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
+from collections import Counter
+from collections.abc import Callable, Hashable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, TypeVar
 
 from django.conf import settings
 from django.core import signals
@@ -23,10 +27,32 @@ from django.core.handlers.base import BaseHandler
 from django.http.response import HttpResponseBase
 from django.urls import set_script_prefix
 
-from config.bodies import Receive, Send
+from config.bodies import KEPT, Receive, Send, is_large
+from config.clients import client_of
+from config.lines import Full, Line
+from config.refusals import refuse_for_now
 
 PATIENT_THREADS = 64
+PATIENT_SHARE = 16  # of them for one client: who guesses passwords has no more
+LARGE_THREADS = 3
+IN_LINE = 500  # requests; at the usual pace they are answered within five seconds
+PATIENT_IN_LINE = 200
+LARGE_IN_LINE = 50
 LARGE = 16 * 1024  # bytes: what is smaller holds no picture that takes long
+MOST_UNREAD = 20  # answers to one user that are not read; each is kept whole
+RETRY_AFTER_S = 5
+
+T = TypeVar("T")
+
+log = logging.getLogger(__name__)
+
+
+class Group:
+    """Threads, and the line before them."""
+
+    def __init__(self, name: str, threads: int, waiting: int, share: int | None = None) -> None:
+        self.line = Line(threads, waiting=waiting, share=share)
+        self.threads = ThreadPoolExecutor(threads, thread_name_prefix=name)
 
 
 class OneThread(ASGIHandler):
@@ -35,20 +61,45 @@ class OneThread(ASGIHandler):
     def __init__(self) -> None:
         BaseHandler.__init__(self)
         self.load_middleware(is_async=False)
-        self._quick = ThreadPoolExecutor(settings.REST_THREADS, thread_name_prefix="rest")
-        self._patient = ThreadPoolExecutor(PATIENT_THREADS, thread_name_prefix="rest-patient")
+        self._quick = Group("rest", settings.REST_THREADS, IN_LINE)
+        self._patient = Group("rest-patient", PATIENT_THREADS, PATIENT_IN_LINE, PATIENT_SHARE)
+        self._large = Group("rest-large", LARGE_THREADS, LARGE_IN_LINE, share=1)
+        self._unread: Counter[Hashable] = Counter()  # answers that are being sent
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         try:
-            body = await self.read_body(receive)
+            body = scope.get(KEPT) or await self.read_body(receive)
         except RequestAborted:
             return
-        threads = self._patient if _may_wait(scope) else self._quick
-        loop = asyncio.get_running_loop()
-        response = await loop.run_in_executor(threads, self._answer, scope, body)
-        await self.send_response(response, send)
+        except OSError as error:  # there is no room for a large body
+            log.error("a body cannot be kept: %s", error)
+            await refuse_for_now(scope, send, Full(own=False), retry_after_s=RETRY_AFTER_S)
+            return
+        group, client = self._group(scope), client_of(scope)
+        try:
+            if isinstance(client, int) and self._unread[client] >= MOST_UNREAD:
+                raise Full(own=True)
+            async with group.line.turn(client):
+                response = await _in(group.threads, self._answer, scope, body)
+        except Full as full:
+            body.close()
+            await refuse_for_now(scope, send, full, retry_after_s=RETRY_AFTER_S)
+            return
+        # The thread is free again; what is left to do, the client holds up.
+        self._unread[client] += 1
+        try:
+            await self.send_response(response, send)
+        finally:
+            self._unread[client] -= 1
+            if not self._unread[client]:
+                del self._unread[client]
         if response.streaming:
-            await loop.run_in_executor(threads, response.close)
+            await _in(group.threads, response.close)
+
+    def _group(self, scope: Any) -> Group:
+        if is_large(scope):
+            return self._large
+        return self._patient if _may_wait(scope) else self._quick
 
     def _answer(self, scope: Any, body: Any) -> HttpResponseBase:
         set_script_prefix(get_script_prefix(scope))
@@ -69,3 +120,7 @@ def _may_wait(scope: Any) -> bool:
         return bool(scope["method"] != "GET")
     length: bytes = dict(scope["headers"]).get(b"content-length", b"")
     return length.isdigit() and int(length) > LARGE
+
+
+async def _in(threads: ThreadPoolExecutor, work: Callable[..., T], *given: Any) -> T:
+    return await asyncio.get_running_loop().run_in_executor(threads, work, *given)

@@ -10,6 +10,7 @@ import uvicorn
 from uvicorn.importer import import_from_string
 
 from config import garbage
+from config.http import Http
 from config.listening import BACKLOG
 from config.websocket import WebSocket
 
@@ -29,10 +30,15 @@ Sockets = list[socket.socket] | None
 
 
 class _ClientsFault(logging.Filter):
-    """Not in the log: a text frame that is no text. It ends with 1007, and anybody can send it."""
+    """Not in the log: what anybody can send as often as they like, and is answered.
+
+    A text frame that is no text (1007), and a request that is no HTTP (400).
+    """
+
+    KNOWN = ("Invalid UTF-8 sequence received", "Invalid HTTP request received")
 
     def filter(self, record: logging.LogRecord) -> bool:
-        return not record.getMessage().startswith("Invalid UTF-8 sequence received")
+        return not record.getMessage().startswith(self.KNOWN)
 
 
 class CannotListen(Exception):
@@ -71,7 +77,7 @@ def run_uvicorn(
             host=host,
             port=port,
             loop="uvloop",
-            http="httptools",
+            http=Http,
             ws=WebSocket,
             ws_max_size=LARGEST_FRAME_READ,
             ws_per_message_deflate=False,  # 36 KB a socket for frames that are small anyhow
@@ -109,7 +115,7 @@ def run_daphne(host: str, port: int, app: str = APP, sockets: Sockets = None) ->
         websocket_max_frame_size=LARGEST_FRAME_READ,
         ping_interval=20,
         ping_timeout=20,
-        http_timeout=30,
+        http_timeout=120,  # longer than anything of ours waits: what it says is no JSON
         application_close_timeout=5,
         server_name="",
         verbosity=0,

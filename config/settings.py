@@ -214,6 +214,7 @@ SPECTACULAR_SETTINGS = {
 }
 BODY_LIMIT = 256 * 1024  # bytes
 BODY_LIMIT_WITH_IMAGE = 8 * 1024 * 1024  # where an image is allowed
+FILE_UPLOAD_MAX_MEMORY_SIZE = BODY_LIMIT  # what is larger is written to disk while it arrives
 DATA_UPLOAD_MAX_MEMORY_SIZE = BODY_LIMIT_WITH_IMAGE  # `config/bodies.py` is the stricter one
 
 # -- files ---------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from typing import Any
+from typing import Any, Protocol
 from weakref import WeakKeyDictionary
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
@@ -143,8 +143,16 @@ class WebSocket(WebSocketsSansIOProtocol):
             self.keepalive_timeout()
 
 
+class Kept(Protocol):
+    """A connection that is looked at once in a while."""
+
+    def keep_alive(self) -> None: ...
+
+
 class Keepalive:
-    """Pings the sockets of a loop, each once in `interval` seconds, spread evenly.
+    """Looks at the connections of a loop, each once in `interval` seconds, spread evenly.
+
+    Sockets send their pings then; what HTTP does, `http.py` says.
 
     uvicorn has two timers for each socket, set and cancelled all the time. With thousands of
     sockets these cost more than the pings.
@@ -159,8 +167,8 @@ class Keepalive:
     def __init__(self, loop: asyncio.AbstractEventLoop, interval: float) -> None:
         self._loop = loop
         self._step_s = max(interval / self.STEPS, self.SHORTEST_STEP_S)
-        self._turns: list[set[WebSocket]] = [set() for _ in range(round(interval / self._step_s))]
-        self._places: dict[WebSocket, int] = {}
+        self._turns: list[set[Kept]] = [set() for _ in range(round(interval / self._step_s))]
+        self._places: dict[Kept, int] = {}
         self._next = 0
         self._timer: asyncio.TimerHandle | None = None
 
@@ -169,14 +177,14 @@ class Keepalive:
         here = cls._here.setdefault(loop, {})
         return here.get(interval) or here.setdefault(interval, cls(loop, interval))
 
-    def add(self, socket: WebSocket) -> None:
+    def add(self, socket: Kept) -> None:
         place = (self._next - 1) % len(self._turns)  # a whole round from now
         self._places[socket] = place
         self._turns[place].add(socket)
         if self._timer is None:
             self._timer = self._loop.call_later(self._step_s, self._turn)
 
-    def discard(self, socket: WebSocket) -> None:
+    def discard(self, socket: Kept) -> None:
         place = self._places.pop(socket, None)
         if place is not None:
             self._turns[place].discard(socket)
@@ -188,4 +196,4 @@ class Keepalive:
             try:
                 socket.keep_alive()
             except Exception:
-                log.exception("a socket could not be pinged")
+                log.exception("a connection could not be looked at")

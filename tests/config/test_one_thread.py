@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.urls import path
 
-from config.one_thread import LARGE, OneThread
+from accounts.tokens import AccessToken
+from config import one_thread
+from config.one_thread import LARGE, MOST_UNREAD, OneThread
 
 PATIENCE_S = 10.0
 seen: list[str] = []
@@ -66,6 +70,20 @@ def app(settings: Any) -> OneThread:
 
 async def ask(app: OneThread, method: str, path: str, body: bytes = b"") -> tuple[int, bytes]:
     """The status and the body of the answer."""
+    sent = await messages(app, method, path, body)
+    return sent[0]["status"], b"".join(part.get("body", b"") for part in sent[1:])
+
+
+async def messages(
+    app: OneThread,
+    method: str,
+    path: str,
+    body: bytes = b"",
+    address: str = "10.0.0.1",
+    read: asyncio.Event | None = None,
+    **headers: bytes,
+) -> list[Any]:
+    """What is sent. `read`: when the client begins to read what comes after the headers."""
     sent: list[Any] = []
     length = str(len(body)).encode()
     scope = {
@@ -73,18 +91,25 @@ async def ask(app: OneThread, method: str, path: str, body: bytes = b"") -> tupl
         "method": method,
         "path": path,
         "query_string": b"",
-        "headers": [(b"host", b"testserver"), (b"content-length", length)],
+        "headers": [
+            (b"host", b"testserver"),
+            (b"content-length", length),
+            *((name.replace("_", "-").encode(), value) for name, value in headers.items()),
+        ],
+        "client": (address, 1),
     }
 
     async def receive() -> Any:
         return {"type": "http.request", "body": body, "more_body": False}
 
     async def send(message: Any) -> None:
+        if read is not None and message["type"] == "http.response.body":
+            await read.wait()
         sent.append(message)
 
     async with asyncio.timeout(PATIENCE_S):
         await app(scope, receive, send)
-    return sent[0]["status"], b"".join(part.get("body", b"") for part in sent[1:])
+    return sent
 
 
 async def test_a_request_is_answered_in_one_thread(app: OneThread) -> None:
@@ -128,3 +153,85 @@ async def test_a_request_that_breaks_off_is_forgotten(app: OneThread) -> None:
 
     await app({"type": "http", "path": "/quick/", "headers": []}, receive, send)
     assert seen == []
+
+
+# -- the line before the threads -----------------------------------------------------------------
+
+
+@pytest.fixture
+def short_line(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings.CORS_ALLOWED_ORIGINS = ["https://app.example"]
+    monkeypatch.setattr(one_thread, "PATIENT_THREADS", 2)
+    monkeypatch.setattr(one_thread, "PATIENT_SHARE", 2)
+    monkeypatch.setattr(one_thread, "PATIENT_IN_LINE", 4)
+
+
+async def test_where_the_line_is_full_the_answer_comes_at_once_and_without_a_thread(
+    short_line: None, app: OneThread
+) -> None:
+    def log_in(number: int) -> Any:
+        origin = {"origin": b"https://app.example", "x_request_id": b"mine"}
+        return messages(app, "POST", "/users/login/", address=f"10.0.0.{number}", **origin)
+
+    waiting = [asyncio.create_task(log_in(number)) for number in range(6)]
+    await until(lambda: app._patient.line.in_line == 4)
+    try:
+        start, body = await log_in(7)
+        quick = await ask(app, "GET", "/quick/")
+    finally:
+        go_on.set()
+    headers = dict(start["headers"])
+    error = json.loads(body["body"])
+    assert (start["status"], error["code"], headers[b"retry-after"]) == (503, "unavailable", b"5")
+    assert (error["request_id"], headers[b"x-request-id"]) == ("mine", b"mine")
+    assert headers[b"access-control-allow-origin"] == b"https://app.example"
+    assert quick == (200, b"quick"), "others have threads of their own"
+    assert [sent[0]["status"] for sent in await asyncio.gather(*waiting)] == [200] * 6
+
+
+async def test_one_address_cannot_fill_the_line(short_line: None, app: OneThread) -> None:
+    def log_in(address: str) -> Any:
+        return asyncio.create_task(messages(app, "POST", "/users/login/", address=address))
+
+    flood = [log_in("10.0.0.1") for _ in range(10)]
+    await until(lambda: sum(one.done() for one in flood) == 6)
+    assert {one.result()[0]["status"] for one in flood if one.done()} == {429}
+    other = log_in("10.0.0.2")
+    await until(lambda: app._patient.line.in_line == 3)
+    go_on.set()
+    assert (await other)[0]["status"] == 200
+    await asyncio.gather(*flood)
+
+
+async def test_a_user_who_reads_no_answer_gets_no_more_of_them(app: OneThread) -> None:
+    made = AccessToken()
+    made.payload |= {"jti": "j", "user_id": "7", "login": 1}
+    bearer = {"authorization": f"Bearer {made}".encode()}
+    read = asyncio.Event()
+    ask_and_not_read = [
+        asyncio.create_task(messages(app, "GET", "/quick/", read=read, **bearer))
+        for _ in range(MOST_UNREAD)
+    ]
+    await until(lambda: app._unread.total() == MOST_UNREAD)
+    refused = await messages(app, "GET", "/quick/", **bearer)
+    assert (refused[0]["status"], json.loads(refused[1]["body"])["code"]) == (429, "throttled")
+    assert await ask(app, "GET", "/quick/") == (200, b"quick")
+    read.set()
+    await asyncio.gather(*ask_and_not_read)
+    assert (await messages(app, "GET", "/quick/", **bearer))[0]["status"] == 200
+    assert app._unread == {}
+
+
+async def test_large_bodies_are_worked_on_few_at_a_time_and_one_of_a_user(app: OneThread) -> None:
+    body = b" " * (settings.BODY_LIMIT + 1)
+    sent = [asyncio.create_task(ask(app, "POST", "/sessions/", body)) for _ in range(5)]
+    await until(lambda: app._large.line.in_line == 4)
+    assert app._large.line.at_work == 1
+    go_on.set()
+    assert await asyncio.gather(*sent) == [(200, b"slow")] * 5
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(PATIENCE_S):
+        while not condition():  # noqa: ASYNC110 - it tells nobody
+            await asyncio.sleep(0.005)
