@@ -2,17 +2,18 @@ from typing import Any
 
 from django.apps import AppConfig
 from django.core import checks
-from django.db.models.signals import post_delete
+from django.db.models.signals import post_delete, pre_delete
 
 
 class AccountsConfig(AppConfig):
     name = "accounts"
 
     def ready(self) -> None:
-        from accounts import notices
+        from accounts import notices, traces
         from accounts.checks import mails_can_be_sent
         from accounts.events import account_changed, login_revoked
 
+        pre_delete.connect(traces.forget, sender="accounts.User", dispatch_uid="traces")
         post_delete.connect(_user_deleted, sender="accounts.User", dispatch_uid="accounts")
         account_changed.connect(notices.tell_of_change, dispatch_uid="notices")
         login_revoked.connect(notices.tell_of_revocation, dispatch_uid="notices")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import threading
-from collections.abc import Iterable
 from io import BytesIO
 from typing import Any
 
@@ -16,13 +15,12 @@ from django.db import connection, models
 from django.test.utils import CaptureQueriesContext
 from PIL import Image
 
-from accounts import logins
 from accounts.models import Login, User
-from sessions_app import services
 from sessions_app.api import bundle, export
 from sessions_app.api.bundle import LEFT_OUT
 from sessions_app.models import IdempotencyKey, Session, SessionEvent, Space, Task
-from tests.sessions_app.world import Person, data_url, picture, signed_up
+from tests.sessions_app.belongings import of_a_user, with_everything
+from tests.sessions_app.world import Person, signed_up
 
 pytestmark = pytest.mark.django_db
 
@@ -31,22 +29,6 @@ def exported(person: Person) -> Any:
     answer = person.get("/users/me/export/")
     assert answer.status_code == 200
     return json.loads(answer.getvalue())
-
-
-def with_everything(person: Person) -> None:
-    """A row of each kind, and a picture."""
-    written = person.post(
-        "/sessions/",
-        {"title": "Write", "duration": 25, "image": data_url(picture()), "reminders": [60]},
-        idempotency_key="a key",
-    )
-    assert written.status_code == 201
-    session = written.json()["id"]
-    services.add_task(session, by=person.actor, title="Outline", duration=10)
-    services.start(session, by=person.actor)
-    services.finish(session, by=person.actor)
-    person.has_session("Read")
-    logins.log_out(logins.log_in(person.user, device="Old phone", address="192.0.2.1").pk)
 
 
 def test_it_has_everything_of_the_user_and_nothing_of_others(ada: Person, eve: Person) -> None:
@@ -101,21 +83,6 @@ WHERE: dict[type[models.Model], Any] = {
     SessionEvent: lambda mine: mine["events"],
 }
 OTHER_NAMES = {"accounts.User.id": "id", "sessions_app.Space.sky": "month"}
-
-
-def of_a_user() -> Iterable[type[models.Model]]:
-    """Every model whose rows are a user's: by a foreign key, or by one of one."""
-    found: set[type[models.Model]] = {User}
-    while True:
-        more = {
-            model
-            for model in apps.get_models(include_auto_created=True)
-            for field in model._meta.fields
-            if field.related_model in found
-        }
-        if more <= found:
-            return found
-        found |= more
 
 
 def test_every_field_of_a_users_rows_is_in_it_or_left_out_for_a_reason(ada: Person) -> None:

@@ -1,0 +1,47 @@
+"""What points at a user without a foreign key, and goes with them all the same."""
+
+from __future__ import annotations
+
+from functools import reduce
+from operator import or_
+from typing import Any
+
+from django.apps import apps
+from django.contrib.contenttypes.models import ContentType
+from django.db.models import Model, Q
+
+from accounts.models import User
+
+
+def forget(instance: User, **_: Any) -> None:
+    """Receiver of Django's `pre_delete` of a user."""
+    if apps.is_installed("django.contrib.admin"):
+        _forget_log_of_admin(instance)
+    if apps.is_installed("django.contrib.sessions") and instance.is_staff:
+        _end_sessions_of_admin(instance)
+
+
+def _forget_log_of_admin(user: User) -> None:
+    """What support did with the user and with what is theirs: the rows have names and titles."""
+    from django.contrib.admin.models import LogEntry
+
+    about = [_about(User, [str(user.pk)])]
+    for relation in user._meta.related_objects:
+        model = relation.related_model
+        if model is not LogEntry:  # whose rows by the user go by themselves
+            ids = model._base_manager.filter(**{relation.field.name: user}).values_list("pk")
+            about.append(_about(model, [str(pk) for (pk,) in ids]))
+    LogEntry.objects.filter(reduce(or_, about)).delete()
+
+
+def _about(model: type[Model], ids: list[str]) -> Q:
+    return Q(content_type=ContentType.objects.get_for_model(model), object_id__in=ids)
+
+
+def _end_sessions_of_admin(user: User) -> None:
+    """Only staff has any, so there are few; whose they are is not to be had by a query."""
+    from django.contrib.sessions.models import Session
+
+    for session in Session.objects.iterator():
+        if session.get_decoded().get("_auth_user_id") == str(user.pk):
+            session.delete()
