@@ -93,8 +93,8 @@ class OneThread(ASGIHandler):
             self._unread[client] -= 1
             if not self._unread[client]:
                 del self._unread[client]
-        if response.streaming:
-            await _in(group.threads, response.close)
+            if response.streaming:  # what it holds goes back, also where its client has gone
+                await _in(group.threads, response.close)
 
     def _group(self, scope: Any) -> Group:
         if is_large(scope):

@@ -43,11 +43,8 @@ def slow(request: HttpRequest) -> HttpResponse:
 
 
 def stream(request: HttpRequest) -> StreamingHttpResponse:
-    async def parts() -> Any:
-        for part in (b"one ", b"two"):
-            yield part
-
-    return StreamingHttpResponse(parts())
+    closed.clear()
+    return StreamingHttpResponse(Parts())
 
 
 urlpatterns = [
@@ -56,6 +53,20 @@ urlpatterns = [
     path("sessions/", slow),
     path("stream/", stream),
 ]
+
+
+closed: list[str] = []
+
+
+class Parts:
+    """What a streamed answer is made of. It may hold a file."""
+
+    async def __aiter__(self) -> Any:
+        yield b"one "
+        yield b"two"
+
+    def close(self) -> None:
+        closed.append("parts")
 
 
 @pytest.fixture
@@ -117,6 +128,18 @@ async def test_a_request_is_answered_in_one_thread(app: OneThread) -> None:
     middleware, view = seen
     assert middleware == view
     assert middleware.startswith("rest")
+
+
+async def test_a_stream_whose_client_has_gone_is_closed(app: OneThread) -> None:
+    never = asyncio.Event()
+    reading = asyncio.create_task(messages(app, "GET", "/stream/", read=never))
+    async with asyncio.timeout(PATIENCE_S):
+        while not seen or app._unread == {}:  # noqa: ASYNC110 - it tells nobody
+            await asyncio.sleep(0.01)
+    reading.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await reading
+    assert closed == ["parts"]
 
 
 async def test_more_requests_than_threads_are_answered_in_turn(app: OneThread) -> None:
