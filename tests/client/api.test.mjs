@@ -8,7 +8,7 @@ globalThis.localStorage = {
   removeItem: (key) => kept.delete(key),
 };
 Object.defineProperty(globalThis, "navigator", { value: {}, configurable: true });
-const { ask, onSignedOut } = await import("../../client/js/api.js");
+const { ask, askFile, onSignedOut } = await import("../../client/js/api.js");
 const tokens = await import("../../client/js/tokens.js");
 
 const login = (id, name) => ({ access: `${name} 1`, refresh: `${name} R`, user: { id, username: name } });
@@ -92,4 +92,17 @@ test("a changed profile is kept for its own user only", async () => {
   tokens.save(EVE);
   await tokens.saveUser({ id: 1, username: "ada" });
   assert.deepEqual(tokens.read(), EVE);
+});
+
+test("a file comes as it is, and a refusal as one", async () => {
+  server({ "/x/": () => answer(200, { mine: true }), "/y/": () => answer(429, { error: "Later." }) });
+  assert.equal(await (await askFile("/x/")).text(), '{"mine":true}');
+  await assert.rejects(askFile("/y/"), { status: 429, message: "Later." });
+});
+
+test("a file that breaks off is an error like any other", async () => {
+  server({
+    "/x/": () => new Response(new ReadableStream({ pull: (part) => part.error(new TypeError()) })),
+  });
+  await assert.rejects(askFile("/x/"), { status: 0, code: "unreachable" });
 });
