@@ -101,7 +101,7 @@ def _yaml() -> str:
 def _openapi(*, as_json: bool) -> bytes:
     schema = SchemaGenerator().get_schema(request=None, public=True)  # type: ignore[no-untyped-call]
     renderer = OpenApiJsonRenderer() if as_json else OpenApiYamlRenderer()
-    rendered: bytes = renderer.render(schema, renderer_context={})  # type: ignore[no-untyped-call]
+    rendered: bytes = renderer.render(schema, renderer_context={})
     return rendered
 
 

@@ -2,7 +2,7 @@
 
     the test's thread   ask() ............ runs the views, on the test's own database connection
                           |                  ^
-    a thread of its own   the event loop: Health -> DiscardTooLarge -> OneThread
+    a thread of its own   the event loop: all of `config/asgi.py`
 
 Nothing is encoded, sorted or corrected on the way (Django's own client does all three), and no
 answer of a 5xx, of something else than JSON, or of an error in another shape gets past `ask`.
@@ -17,6 +17,7 @@ from concurrent.futures import Executor, Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from queue import SimpleQueue
+from runpy import run_module
 from threading import Thread
 from typing import Any
 from unittest import mock
@@ -160,14 +161,15 @@ class Wire:
         return _answer(sent)
 
     def _application(self) -> Any:
+        """All of `config/asgi.py` anew: one whose threads are the test's."""
         from config import one_thread
-        from config.bodies import DiscardTooLarge
-        from config.health import Health
 
         threads = _InTheTestsThread(self._jobs)
-        with mock.patch.object(one_thread, "ThreadPoolExecutor", return_value=threads):
-            django = one_thread.OneThread()
-        return Health(DiscardTooLarge(django))
+        with (
+            mock.patch.object(one_thread, "ThreadPoolExecutor", return_value=threads),
+            mock.patch("django.setup"),  # that was
+        ):
+            return run_module("config.asgi")["application"]
 
 
 @contextmanager
