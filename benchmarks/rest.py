@@ -22,7 +22,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from benchmarks.keep_alive import Connection, request
 
@@ -135,11 +135,17 @@ def users(count: int) -> list[User]:
 
 
 @contextmanager
-def server(arguments: list[str], port: int, core: int) -> Iterator[int]:
-    """The pid of a server that answers, on a core of its own."""
+def server(
+    arguments: list[str], port: int, core: int, log: IO[bytes] | None = None
+) -> Iterator[int]:
+    """The pid of a server that answers, on a core of its own. Its log goes to `log`."""
     command = [sys.executable, "manage.py", *arguments, "--port", str(port)]
     process = subprocess.Popen(
-        command, cwd=ROOT, stdout=subprocess.DEVNULL, preexec_fn=lambda: _pin(core)
+        command,
+        cwd=ROOT,
+        stdout=log or subprocess.DEVNULL,
+        stderr=log,
+        preexec_fn=lambda: _pin(core),
     )
     try:
         asyncio.run(_answers(port, process))

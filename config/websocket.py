@@ -111,6 +111,14 @@ class WebSocket(WebSocketsSansIOProtocol):
         if not self.transport.get_write_buffer_size():
             self.transport.write(pong)
 
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        # Whatever leads back to us: else it would all stay until the collector comes by, which is
+        # seldom (`config/garbage.py`), and who comes again and again would fill the memory.
+        self.conn.parser.close()
+        if hasattr(self, "scope"):
+            self.scope["extensions"] = {}
+
     # -- pings -----------------------------------------------------------------------------------
 
     def start_keepalive(self) -> None:

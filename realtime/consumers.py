@@ -139,6 +139,7 @@ class DeviceConsumer(AsyncConsumer):
             self._starting_over.cancel()
         if self.room is not None:
             await self.hub.leave(self.room, self)
+        self.outbox.leave()
         if not self.closing:
             self.outbox.abandon()
 

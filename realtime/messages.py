@@ -6,6 +6,7 @@ not exactly one of the client's messages is a bad frame, whatever else it may be
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -241,6 +242,7 @@ class BadFrame(ValueError):
         self.id = id
 
 
+_REGEX = re.compile(r"matching regex '.*'(?= - at )")  # says nothing to who reads the answer
 _decoder: msgspec.json.Decoder[Inbound] = msgspec.json.Decoder(Inbound)
 
 
@@ -249,7 +251,8 @@ def decode(text: str) -> Inbound:
     try:
         return _decoder.decode(text)
     except (msgspec.MsgspecError, RecursionError, UnicodeError) as error:
-        raise BadFrame(str(error).split("\n")[0][:200], _id_in(text)) from None
+        why = _REGEX.sub("without control characters", str(error).split("\n")[0])
+        raise BadFrame(why[:200], _id_in(text)) from None
 
 
 def _id_in(text: str) -> str | None:

@@ -83,6 +83,10 @@ class Outbox:
             self._put({"type": "websocket.close", "code": int(code), "reason": reason})
             self._closed = True
 
+    def leave(self) -> None:
+        """Nobody needs to hear any more that it is stuck: who would have heard may be freed."""
+        self._on_stuck = None
+
     def abandon(self) -> None:
         """The socket is gone: nothing more is sent."""
         self._closed = True

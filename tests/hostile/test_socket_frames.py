@@ -1,0 +1,335 @@
+"""Frames that no honest client sends, to the real consumer: each has one answer, and no effect."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from realtime.messages import LARGEST_FIRST_FRAME, LARGEST_FRAME
+from tests.hostile.socket_frames import AGAIN, BAD, COMMAND, PING, SYNC, TICKS, of, with_raw
+from tests.realtime.served import served
+from tests.realtime.world import Person, RawSocket, person, raw, room_of
+
+
+@pytest.fixture
+def patient() -> None:
+    """Nothing is done in the test's own transaction."""
+
+
+@pytest.fixture
+async def base(transactional_db: None) -> AsyncIterator[str]:
+    async with served() as base:
+        yield base
+
+
+@pytest.fixture
+async def ada(base: str) -> Person:
+    return await person(base, "ada")
+
+
+@pytest.fixture
+async def eve(base: str) -> Person:
+    return await person(base, "eve")
+
+
+async def still_answers(socket: RawSocket) -> None:
+    await socket.send(type="ping", id="still here", client_time=1)
+    pong = await socket.next("pong", "error", "closing")
+    assert (pong["type"], pong["id"]) == ("pong", "still here")
+
+
+@pytest.mark.parametrize(("frame", "id", "why"), BAD.values(), ids=list(BAD))
+async def test_a_bad_frame_is_answered_with_the_reason(
+    ada: Person, frame: str | bytes, id: str | None, why: str
+) -> None:
+    async with raw(ada.account.base) as socket:
+        await socket.authenticate(ada.account.access)
+        await socket.send_raw(frame)
+        answer = await socket.next()
+        assert answer == {"type": "error", "id": id, "code": "bad_message", "message": why}
+        await still_answers(socket)
+
+
+BEFORE_AUTHENTICATE = [
+    *("an empty text", "a good message in binary", "null", "deep lists", "1e400"),
+    *("an unknown action", "no token", "a token of 4,097 letters", "a device with an escape"),
+    *("a message of the channel layer", "the server's disconnect"),
+]
+
+
+@pytest.mark.parametrize("name", BEFORE_AUTHENTICATE)
+async def test_a_stranger_s_bad_frame_is_answered_the_same(base: str, name: str) -> None:
+    frame, frame_id, why = BAD[name]
+    if len(frame) > LARGEST_FIRST_FRAME:
+        frame = frame[: LARGEST_FIRST_FRAME // 2]
+    async with raw(base) as socket:
+        await socket.send_raw(frame)
+        answer = await socket.next()
+        assert answer == {"type": "error", "id": frame_id, "code": "bad_message", "message": why}
+
+
+# -- what is well-formed and leads nowhere -------------------------------------------------------
+
+# Frames of a user who has one session, 1 in these: what comes back, without its message.
+WELL_FORMED: dict[str, tuple[str, dict[str, Any]]] = {
+    "session 0": (of(COMMAND, session=0), {"type": "error", "id": "c", "code": "not_found"}),
+    "session 2**31": (
+        of(COMMAND, session=2**31),
+        {"type": "error", "id": "c", "code": "not_found"},
+    ),
+    "session 2**63 - 1": (
+        of(COMMAND, session=2**63 - 1),
+        {"type": "error", "id": "c", "code": "not_found"},
+    ),
+    "a version of the future": (
+        of(COMMAND, version=2**63 - 1),
+        {"type": "error", "id": "c", "code": "stale_version"},
+    ),
+    "version 0": (of(COMMAND, version=0), {"type": "error", "id": "c", "code": "stale_version"}),
+    "a pause of what does not run": (
+        of(COMMAND, action="pause"),
+        {"type": "error", "id": "c", "code": "illegal_transition"},
+    ),
+    "an extension without seconds": (
+        of(COMMAND, action="extend"),
+        {"type": "error", "id": "c", "code": "invalid"},
+    ),
+    "an extension by more than a day": (
+        of(COMMAND, action="extend", seconds=86_401),
+        {"type": "error", "id": "c", "code": "invalid"},
+    ),
+    "an extension by less than minus a day": (
+        of(COMMAND, action="extend", seconds=-86_401),
+        {"type": "error", "id": "c", "code": "invalid"},
+    ),
+    "an extension by 10**400": (
+        of(COMMAND, action="extend", seconds=10**400),
+        {"type": "error", "id": "c", "code": "invalid"},
+    ),
+    "an extension by -2**63": (
+        of(COMMAND, action="extend", seconds=-(2**63)),
+        {"type": "error", "id": "c", "code": "invalid"},
+    ),
+    "an empty id": (of(PING, id=""), {"type": "pong", "id": ""}),
+    "an id of 64 letters": (of(PING, id="x" * 64), {"type": "pong", "id": "x" * 64}),
+    "an id of emoji": (of(PING, id="🚀" * 64), {"type": "pong", "id": "🚀" * 64}),
+    "an id with a NUL": (of(PING, id="a\0b"), {"type": "pong", "id": "a\0b"}),
+    "an id that turns the text round": (of(PING, id="\u202e"), {"type": "pong", "id": "\u202e"}),
+    "an id with a script": (
+        of(PING, id="</script><script>alert(1)</script>"),
+        {"type": "pong", "id": "</script><script>alert(1)</script>"},
+    ),
+    "an id that is null": (of(PING, id=None), {"type": "pong", "id": None}),
+    "no id": (
+        json.dumps({"type": "ping", "client_time": 1}),
+        {"type": "pong", "id": None},
+    ),
+    "the largest time": (
+        with_raw(PING, client_time="1.7976931348623157e308"),
+        {"type": "pong", "client_time": 1.7976931348623157e308},
+    ),
+    "the least time": (
+        with_raw(PING, client_time="-1.7976931348623157e308"),
+        {"type": "pong", "client_time": -1.7976931348623157e308},
+    ),
+    "the smallest time": (
+        with_raw(PING, client_time="5e-324"),
+        {"type": "pong", "client_time": 5e-324},
+    ),
+    "a time that is next to nothing": (
+        with_raw(PING, client_time="1e-400"),
+        {"type": "pong", "client_time": 0.0},
+    ),
+    "minus zero": (with_raw(PING, client_time="-0.0"), {"type": "pong", "client_time": 0.0}),
+    "a time of 300 digits": (
+        with_raw(PING, client_time="9" * 300),
+        {"type": "pong", "client_time": 1e300},
+    ),
+    "a field twice: the last counts": (
+        '{"type": "ping", "client_time": 1, "client_time": 2}',
+        {"type": "pong", "client_time": 2.0},
+    ),
+    "an escaped name": (
+        r'{"\u0074ype": "ping", "client_time": 1}',
+        {"type": "pong", "client_time": 1.0},
+    ),
+    "an escaped type": (
+        r'{"type": "p\u0069ng", "client_time": 1}',
+        {"type": "pong", "client_time": 1.0},
+    ),
+    "spaces all around": (" \n\t" + of(PING) + "\r\n ", {"type": "pong", "id": "c"}),
+    "fields that nobody knows": (
+        of(PING, user=1, status="completed", version="1", __class__="x", constructor={}),
+        {"type": "pong", "id": "c"},
+    ),
+    "since 2**63 - 1": (of(SYNC, since=2**63 - 1), {"type": "ready", "reset": True}),
+    "since 0 without an epoch": (of(SYNC, since=0), {"type": "ready", "reset": False}),
+    "an empty epoch": (of(SYNC, since=0, epoch=""), {"type": "ready", "reset": True}),
+    "an epoch with a NUL": (of(SYNC, since=0, epoch="\0"), {"type": "ready", "reset": True}),
+    "an epoch with a quote": (
+        of(SYNC, since=0, epoch="' OR 1=1 --"),
+        {"type": "ready", "reset": True},
+    ),
+    "a key of a script": (
+        of(COMMAND, action="pause", key="'; DROP TABLE accounts_user; --"),
+        {"type": "error", "id": "c", "code": "illegal_transition"},
+    ),
+    "a key of 255 emoji": (
+        of(COMMAND, action="pause", key="🚀" * 255),
+        {"type": "error", "id": "c", "code": "illegal_transition"},
+    ),
+    "a command with what it does not have": (
+        of(COMMAND, action="pause", user=99, status="completed", state={}, title="x"),
+        {"type": "error", "id": "c", "code": "illegal_transition"},
+    ),
+}
+
+
+@pytest.mark.parametrize(("frame", "expected"), WELL_FORMED.values(), ids=list(WELL_FORMED))
+async def test_what_is_well_formed_and_odd_has_its_answer(
+    ada: Person, frame: str, expected: dict[str, Any]
+) -> None:
+    session = await ada.has_session()
+    frame = frame.replace('"session": 1,', f'"session": {session.id},')
+    async with raw(ada.account.base) as socket:
+        await socket.authenticate(ada.account.access)
+        await socket.send_raw(frame)
+        answer = await socket.next()
+        assert {name: answer[name] for name in expected} == expected
+        await still_answers(socket)
+
+
+@pytest.mark.parametrize("every_ms", [0, 1000, 3_600_000])
+async def test_ticks_have_no_answer(ada: Person, every_ms: int) -> None:
+    async with raw(ada.account.base) as socket:
+        await socket.authenticate(ada.account.access)
+        await socket.send_raw(of(TICKS, every_ms=every_ms))
+        await still_answers(socket)
+
+
+@pytest.mark.parametrize(
+    "device", ["", "d" * 64, "Ada's \U0001f4bb", "<b>", "' OR 1=1 --", "ελληνικά", "עברית"]
+)
+async def test_a_device_may_be_called_so(ada: Person, device: str) -> None:
+    session = await ada.has_session()
+    async with raw(ada.account.base) as socket:
+        await socket.authenticate(ada.account.access, device=device)
+        await socket.send_raw(of(COMMAND, session=session.id))
+        told = await socket.next("session.state")
+        assert told["device"] == (device or "Laptop")
+
+
+# -- sizes ---------------------------------------------------------------------------------------
+
+
+async def test_the_largest_frame_is_read_and_one_byte_more_is_not(ada: Person) -> None:
+    good = of(PING)
+    async with raw(ada.account.base) as socket:
+        await socket.authenticate(ada.account.access)
+        await socket.send_raw(good + " " * (LARGEST_FRAME - len(good)))
+        assert (await socket.next())["type"] == "pong"
+        await socket.send_raw(good + " " * (LARGEST_FRAME - len(good) + 1))
+        ending = await socket.ending()
+    assert (ending.code, ending.reason) == (4413, "too_large")
+
+
+async def test_bytes_count_and_not_letters(ada: Person) -> None:
+    async with raw(ada.account.base) as socket:
+        await socket.authenticate(ada.account.access)
+        await socket.send_raw(json.dumps("🚀" * (LARGEST_FRAME // 4), ensure_ascii=False))
+        assert (await socket.ending()).code == 4413
+
+
+async def test_a_stranger_may_say_less(ada: Person) -> None:
+    hello = json.dumps({**AGAIN, "token": ada.account.access})
+    async with raw(ada.account.base) as socket:
+        await socket.send_raw(hello + " " * (LARGEST_FIRST_FRAME - len(hello)))
+        assert (await socket.next())["type"] == "ready"
+    async with raw(ada.account.base) as socket:
+        await socket.send_raw(hello + " " * (LARGEST_FIRST_FRAME - len(hello) + 1))
+        ending = await socket.ending()
+    assert (ending.code, ending.reason) == (4413, "too_large")
+
+
+# -- coming in -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("message", [COMMAND, PING, SYNC, TICKS], ids=lambda m: str(m["type"]))
+async def test_the_first_frame_must_be_authenticate(base: str, message: dict[str, Any]) -> None:
+    async with raw(base) as socket:
+        await socket.send(**message)
+        ending = await socket.ending()
+    assert (ending.code, ending.reason, ending.frames) == (4401, "not_authenticated", [])
+
+
+async def test_another_user_s_token_ends_the_socket_and_does_nothing_else(
+    ada: Person, eve: Person
+) -> None:
+    async with raw(ada.account.base) as socket, raw(ada.account.base) as other:
+        await other.authenticate(ada.account.access)
+        await socket.authenticate(eve.account.access)
+        await socket.send(type="authenticate", token=ada.account.access)
+        ending = await socket.ending()
+        assert len(room_of(ada).sockets) == 1
+        await still_answers(other)
+    assert (ending.code, ending.reason, ending.frames) == (4403, "another_user", [])
+
+
+async def test_who_comes_again_and_again_is_told_to_wait_and_others_are_not(
+    ada: Person, eve: Person, settings: Any
+) -> None:
+    ready = 0
+    while True:
+        async with raw(ada.account.base) as socket:
+            if (await socket.authenticate(ada.account.access))["type"] == "ready":
+                ready += 1
+                assert ready < 100
+                continue
+        break
+    assert 60 <= ready < 75
+    async with raw(ada.account.base) as socket:
+        await socket.send(type="authenticate", token=ada.account.access)
+        ending = await socket.ending()
+    assert (ending.code, ending.reason) == (4429, "rate_limited")
+    assert (ending.closing["reconnect"], ending.closing["after_ms"]) == (True, 10_000)
+    async with raw(ada.account.base) as socket:
+        assert (await socket.authenticate(eve.account.access))["type"] == "ready"
+
+
+async def test_authenticating_again_on_the_same_socket_is_no_coming_in(ada: Person) -> None:
+    async with raw(ada.account.base) as socket:
+        for _ in range(30):
+            assert (await socket.authenticate(ada.account.access))["type"] == "ready"
+
+
+async def test_ten_devices_that_lose_their_network_together_come_in_together(ada: Person) -> None:
+    for _ in range(5):
+        sockets = [raw(ada.account.base) for _ in range(10)]
+        opened = await asyncio.gather(*(socket.__aenter__() for socket in sockets))
+        first = await asyncio.gather(*(s.authenticate(ada.account.access) for s in opened))
+        assert {frame["type"] for frame in first} == {"ready"}
+        await asyncio.gather(*(socket.__aexit__(None, None, None) for socket in sockets))
+
+
+async def test_silent_strangers_make_room_and_who_speaks_stays(
+    ada: Person, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.SOCKETS_UNAUTHENTICATED = 3
+    monkeypatch.setattr("realtime.strangers.SILENT_S", 0.05)
+    monkeypatch.setattr("realtime.strangers.LOOK_EVERY_S", 0.05)
+    async with raw(ada.account.base) as speaker:
+        await speaker.authenticate(ada.account.access)
+        strangers = [raw(ada.account.base) for _ in range(5)]
+        opened = [await stranger.__aenter__() for stranger in strangers]
+        endings = [await stranger.ending() for stranger in opened[:2]]
+        for stranger in opened[2:]:
+            assert (await stranger.authenticate(ada.account.access))["type"] == "ready"
+        await still_answers(speaker)
+        for stranger in strangers:
+            await stranger.__aexit__(None, None, None)
+    assert {(ending.code, ending.reason) for ending in endings} == {(4408, "not_authenticated")}
+    assert {ending.closing["reconnect"] for ending in endings} == {True}

@@ -1,0 +1,177 @@
+"""Ten thousand frames that nobody thought of: each has a documented answer, and nothing stays."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+import random
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, seed, settings
+from hypothesis import strategies as st
+
+from realtime.examples import example_of
+from realtime.hub import Hub
+from realtime.limits import BadFrames, Budget
+from realtime.messages import Authenticate, Command, Ping, Sync, Ticks
+from tests.hostile.sockets import is_documented
+from tests.realtime.served import served
+from tests.realtime.test_messages import anything, names, values
+from tests.realtime.world import Person, RawSocket, person, raw, until
+
+FRAMES, AT_ONCE = 10_000, 100
+MARK = '{"type": "ping", "id": "mark %d", "client_time": 1}'
+
+
+@pytest.fixture
+def patient() -> None:
+    """Nothing is done in the test's own transaction."""
+
+
+@pytest.fixture
+async def base(transactional_db: None) -> AsyncIterator[str]:
+    async with served() as base:
+        yield base
+
+
+@pytest.fixture
+async def ada(base: str) -> Person:
+    return await person(base, "ada")
+
+
+@pytest.fixture
+def _unlimited(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As much as there is, and as bad as it is."""
+    monkeypatch.setattr(Budget, "spend", lambda _self, _count=1: True)
+    monkeypatch.setattr(BadFrames, "one_more", lambda _self: False)
+
+
+# -- what is generated ---------------------------------------------------------------------------
+
+# Without `authenticate`: whatever its token was, a wrong one would end the socket.
+GOOD = [example_of(kind) for kind in (Command, Ping, Ticks, Sync)]
+texts = st.text(st.characters(codec="utf-8"), max_size=100)
+
+
+def changed(message: dict[str, Any], fields: dict[str, Any]) -> dict[str, Any]:
+    """With other values, under names that it may have; "" takes one away."""
+    merged = message | fields
+    return {name: value for name, value in merged.items() if value != ""}
+
+
+@st.composite
+def cut(draw: st.DrawFn) -> str:
+    """A good message, somewhere of which something stands that does not belong there."""
+    text = json.dumps(draw(st.sampled_from(GOOD)))
+    start = draw(st.integers(0, len(text)))
+    end = draw(st.integers(start, len(text)))
+    return text[:start] + draw(texts) + text[end:]
+
+
+mutated = st.builds(changed, st.sampled_from(GOOD), st.dictionaries(names, values, max_size=3))
+as_json = st.builds(
+    lambda value, ascii_only: json.dumps(value, ensure_ascii=ascii_only),
+    mutated | anything,
+    st.just(True),
+)
+frames = as_json | cut() | texts | st.binary(max_size=100)
+
+
+def is_let_be(frame: str | bytes) -> bool:
+    """No token is presented: that may end the socket, and is tried elsewhere."""
+    return isinstance(frame, bytes) or '"authenticate"' not in frame
+
+
+batches = st.lists(frames.filter(is_let_be), min_size=AT_ONCE, max_size=AT_ONCE)
+
+
+def generated(count: int) -> list[list[str | bytes]]:
+    """So many batches. Made before they are sent: hypothesis and the event loop do not mix."""
+    found: list[list[str | bytes]] = []
+
+    @seed(random.randrange(2**32))
+    @settings(
+        max_examples=count,
+        deadline=None,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(batches)
+    def make(batch: list[str | bytes]) -> None:
+        found.append(batch)
+
+    make()
+    return list(itertools.islice(itertools.cycle(found), count))
+
+
+# -- what is sent --------------------------------------------------------------------------------
+
+marks = itertools.count()
+
+
+async def answers(socket: RawSocket, batch: list[str | bytes]) -> list[dict[str, Any]]:
+    """All that comes back until the answer to a good frame that is sent last."""
+    mark = MARK % next(marks)
+    for frame in (*batch, mark):
+        await socket.send_raw(frame)
+    heard = []
+    async with asyncio.timeout(60):
+        while True:
+            frame = await socket.next()
+            if frame["type"] == "pong" and frame["id"] == json.loads(mark)["id"]:
+                return heard
+            heard.append(frame)
+
+
+@pytest.mark.usefixtures("_unlimited")
+async def test_ten_thousand_frames_have_documented_answers_and_leave_nothing(
+    ada: Person, caplog: pytest.LogCaptureFixture
+) -> None:
+    session = await ada.has_session()
+    made = await asyncio.to_thread(generated, FRAMES // AT_ONCE)
+    hub = Hub.here()
+    sent = 0
+    async with raw(ada.account.base) as socket:
+        await socket.authenticate(ada.account.access)
+        for number, batch in enumerate(made):
+            if number % 2:  # half of the commands are about a session that is there
+                own = f'"session": {session.id},'
+                batch = [
+                    f.replace('"session": 2,', own) if isinstance(f, str) else f for f in batch
+                ]
+            heard = await answers(socket, batch)
+            assert [frame for frame in heard if not is_documented(frame)] == [], batch
+            sent += len(batch)
+            assert list(hub.rooms) == [ada.id]
+            assert len(hub.rooms[ada.id].sockets) == 1
+    assert sent == FRAMES
+    assert [record for record in caplog.records if record.levelname in {"ERROR", "CRITICAL"}] == []
+    await until(lambda: hub.rooms == {} and len(hub.strangers) == 0)
+
+
+STRANGERS = 500
+
+
+@pytest.mark.usefixtures("_unlimited")
+async def test_whatever_a_stranger_says_first_it_is_no_one_and_leaves_nothing(ada: Person) -> None:
+    made = await asyncio.to_thread(generated, 1 + STRANGERS // AT_ONCE)
+    hub = Hub.here()
+    token = example_of(Authenticate)
+    said = [
+        *(frame for batch in made for frame in batch),
+        *(json.dumps(token | {"token": value}) for value in ("", "a.b.c", "é", "x" * 4096)),
+    ][-STRANGERS:]
+
+    async def says(frame: str | bytes) -> None:
+        async with raw(ada.account.base) as socket:
+            await socket.send_raw(frame)
+            answer = await socket.next()
+            assert answer["type"] in {"error", "closing"}
+            assert answer["code"] in {"bad_message", 4401}, (frame, answer)
+
+    for start in range(0, len(said), 50):
+        await asyncio.gather(*(says(frame) for frame in said[start : start + 50]))
+    await until(lambda: hub.rooms == {} and len(hub.strangers) == 0)
