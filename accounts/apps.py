@@ -9,11 +9,15 @@ class AccountsConfig(AppConfig):
     name = "accounts"
 
     def ready(self) -> None:
+        from django.contrib.auth.signals import user_logged_in
+
         from accounts import notices, traces
         from accounts.checks import mails_can_be_sent
         from accounts.events import account_changed, login_revoked
+        from accounts.support import came_in
 
         pre_delete.connect(traces.forget, sender="accounts.User", dispatch_uid="traces")
+        user_logged_in.connect(came_in, dispatch_uid="support")
         post_delete.connect(_user_deleted, sender="accounts.User", dispatch_uid="accounts")
         account_changed.connect(notices.tell_of_change, dispatch_uid="notices")
         login_revoked.connect(notices.tell_of_revocation, dispatch_uid="notices")

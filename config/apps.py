@@ -1,4 +1,5 @@
 from django.apps import AppConfig
+from django.contrib.admin import apps as admin
 
 
 class ConfigConfig(AppConfig):
@@ -6,3 +7,10 @@ class ConfigConfig(AppConfig):
 
     name = "config"
     label = "wiring"
+
+
+class SupportConfig(admin.AdminConfig):
+    """Django's admin, with our site."""
+
+    default = False
+    default_site = "accounts.support.Site"

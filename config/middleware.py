@@ -62,7 +62,8 @@ def _log(request: HttpRequest, response: HttpResponse, took_s: float) -> None:
 
 def _path(request: HttpRequest) -> str:
     """The pattern of the path, as in `/sessions/<id:session_id>/`: the same for all sessions."""
-    if (found := request.resolver_match) is not None:
+    found = request.resolver_match
+    if found is not None and found.app_name != "admin":  # there it matters what staff looked at
         return f"/{found.route}"
     return request.path[:LONGEST_PATH]
 

@@ -116,7 +116,7 @@ class OneThread(ASGIHandler):
 
 def _may_wait(scope: Any) -> bool:
     """Whether the request may be one that hashes a password or decodes a picture."""
-    if scope["path"].startswith("/users/"):
+    if scope["path"].startswith(("/users/", "/admin/")):
         return bool(scope["method"] != "GET")
     length: bytes = dict(scope["headers"]).get(b"content-length", b"")
     return length.isdigit() and int(length) > LARGE

@@ -6,8 +6,10 @@ production, where a secret has no default and a missing one stops the start.
 
 import sys
 from datetime import timedelta
+from importlib.metadata import version
 from pathlib import Path
 
+import django
 from django.core.exceptions import ImproperlyConfigured
 
 from config.static_hash import content_hash
@@ -39,8 +41,11 @@ FORWARDED_ALLOW_IPS = given.FORWARDED_ALLOW_IPS
 INSTALLED_APPS = [
     # First: its `runserver` replaces Django's. Twisted takes 0.3 s to import, so only for that.
     *(["daphne"] if "runserver" in sys.argv else []),
+    "config.apps.SupportConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
+    "django.contrib.messages",
+    "django.contrib.sessions",
     "django.contrib.staticfiles",
     "channels",
     "corsheaders",
@@ -63,11 +68,28 @@ MIDDLEWARE = [
     "config.middleware.BodyLimit",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    # These do nothing outside of /admin/.
+    "config.staff.Sessions",
+    "config.staff.Csrf",
+    "config.staff.Authentication",
+    "config.staff.Messages",
 ]
 ROOT_URLCONF = "config.urls"
 ASGI_APPLICATION = "config.asgi.application"
 APPEND_SLASH = False  # a redirect would lose the body of a POST; both forms are routed or 404
-TEMPLATES = [{"BACKEND": "django.template.backends.django.DjangoTemplates", "APP_DIRS": True}]
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [  # which the admin needs; both read nothing until it does
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # -- PostgreSQL holds the truth ------------------------------------------------------------------
@@ -126,6 +148,7 @@ CACHES = {
 
 # -- accounts ------------------------------------------------------------------------------------
 AUTH_USER_MODEL = "accounts.User"
+AUTHENTICATION_BACKENDS = ["accounts.support.StaffBackend"]  # of the admin; the API has tokens
 PASSWORD_HASHERS = ["accounts.hashing.Argon2"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
@@ -218,10 +241,12 @@ FILE_UPLOAD_MAX_MEMORY_SIZE = BODY_LIMIT  # what is larger is written to disk wh
 DATA_UPLOAD_MAX_MEMORY_SIZE = BODY_LIMIT_WITH_IMAGE  # `config/bodies.py` is the stricter one
 
 # -- files ---------------------------------------------------------------------------------------
+_SWAGGER = version("drf-spectacular-sidecar")
 # One hash over the client in the URL: modules import each other by relative paths, and every file
 # can be cached for ever.
 STATICFILES_DIRS = [BASE_DIR / "client"]
-STATIC_URL = f"/static/{content_hash(BASE_DIR / 'client')}/"
+# The admin's and Swagger's files come with their packages: their versions count as content.
+STATIC_URL = f"/static/{content_hash(BASE_DIR / 'client', django.__version__, _SWAGGER)}/"
 STATIC_ROOT = given.STATIC_ROOT or None  # for collectstatic; without it, straight from client/
 WHITENOISE_USE_FINDERS = STATIC_ROOT is None
 WHITENOISE_AUTOREFRESH = False
@@ -235,6 +260,17 @@ TIME_ZONE = "UTC"
 LANGUAGE_CODE = "en"
 USE_I18N = False
 
+# Cookies are the admin's alone.
+ADMIN = given.ADMIN
+SESSION_COOKIE_NAME = "space_staff"
+SESSION_COOKIE_AGE = 8 * 60 * 60  # seconds from the log-in: a day's work
+SESSION_COOKIE_PATH = CSRF_COOKIE_PATH = "/admin/"
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Strict"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = given.HTTPS
+SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
+CSRF_FAILURE_VIEW = "config.staff.csrf_failed"
+MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
+
 _HTTPS = given.HTTPS
 if _HTTPS:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES else None
@@ -243,7 +279,8 @@ if _HTTPS:
     SECURE_HSTS_INCLUDE_SUBDOMAINS = True
     SECURE_HSTS_PRELOAD = True
 SILENCED_SYSTEM_CHECKS = [
-    "security.W003",  # no CSRF middleware: nothing is authenticated by a cookie
+    # "No CsrfViewMiddleware": ours is a kind of it, for /admin/. Elsewhere cookies count nothing.
+    "security.W003",
 ]
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"

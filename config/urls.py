@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+from django.conf import settings
+from django.contrib import admin
 from django.http.response import HttpResponseBase
 from django.urls import include, path, register_converter
 from django.urls.converters import IntConverter
@@ -42,6 +44,12 @@ urlpatterns = [
     path("schema", to("/schema/")),
     path("media/<path:name>", page.media),
 ]
+
+if settings.ADMIN:
+    urlpatterns += [
+        path("admin/", admin.site.urls),
+        path("admin", RedirectView.as_view(url="/admin/")),
+    ]
 
 handler400 = errors.bad_request
 handler403 = errors.forbidden

@@ -274,6 +274,14 @@ class Environment:
         example="Space <space@space.example>",
     )
 
+    ADMIN = Variable(
+        env.bool,
+        False,
+        "Serve the pages for support at `/admin/`, to staff. Best only where just they come to: a"
+        " server of its own, behind a VPN or the proxy's own log-in.",
+        development=True,
+    )
+
     product = Section("The product")
     STAR_UP_TO_MINUTES = Variable(
         env.int, 30, "Focused minutes up to which a session becomes a star; above, a planet."

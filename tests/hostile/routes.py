@@ -66,7 +66,7 @@ NAMES = {"name": "nothing"}  # in place of what is no id
 def routes() -> set[str]:
     """What Django's resolver knows, as in `sessions/<session_id>/`. Not the admin site's."""
     found = set(_below(get_resolver().url_patterns, ""))
-    return {route for route in found if not route.startswith("admin/")}
+    return {route for route in found if not route.startswith("admin")}
 
 
 def path_of(route: str, **ids: int) -> str:

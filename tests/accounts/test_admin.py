@@ -1,0 +1,461 @@
+"""The pages for support: who comes in, what can be seen there, and what can be done."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.conf import settings as django_settings
+from django.contrib.admin.models import LogEntry
+from django.contrib.sessions.models import Session as StaffSession
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from accounts import logins
+from accounts.events import LoginRevoked
+from accounts.models import Login, User
+
+pytestmark = pytest.mark.django_db
+
+PASSWORD = "correct horse battery"
+INLINE = re.compile(r"<script(?![^>]*\bsrc=)(?![^>]*json)|<style| style=| on\w+=")
+
+
+def staff(name: str, **more: Any) -> User:
+    user = logins.sign_up(name, f"{name}@example.com", PASSWORD).user
+    for field, value in {"is_staff": True, **more}.items():
+        setattr(user, field, value)
+    user.save()
+    Login.objects.filter(user=user).delete()
+    return user
+
+
+@pytest.fixture
+def sam() -> User:
+    return staff("sam")
+
+
+@pytest.fixture
+def root() -> User:
+    return staff("root", is_superuser=True)
+
+
+def browser() -> Client:
+    return Client(enforce_csrf_checks=True, headers={"Accept": "text/html"})
+
+
+def post(web: Client, path: str, body: dict[str, Any], form_at: str = "") -> Any:
+    """As a browser does it: with the token that the form has."""
+    page = web.get(form_at or path).content.decode()
+    token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', page)
+    assert token is not None
+    return web.post(path, {"csrfmiddlewaretoken": token[1], **body})
+
+
+def come_in(name: str, password: str = PASSWORD, web: Client | None = None) -> Any:
+    web = web or browser()
+    answer = post(web, "/admin/login/", {"username": name, "password": password})
+    return web if answer.status_code == 302 else answer
+
+
+def acted(web: Client, table: str, action: str, *rows: Any) -> str:
+    """What the page says after an action on rows of a table."""
+    body = {"action": action, "_selected_action": [row.pk for row in rows], "select_across": "0"}
+    answer = post(web, f"/admin/{table}/", body)
+    assert answer.status_code == 302, answer.content
+    return str(web.get(answer["Location"]).content.decode())
+
+
+# -- who comes in --------------------------------------------------------------------------------
+
+
+def test_staff_come_in_by_name_or_address_in_any_case(sam: User) -> None:
+    for name in ("sam", "SAM", "Sam@Example.com"):
+        assert come_in(name).get("/admin/").status_code == 200
+
+
+@pytest.mark.parametrize("name", ["ada", "nobody", "sam"])
+def test_nobody_else_does_and_all_are_told_the_same(ada: Any, sam: User, name: str) -> None:
+    answer = come_in(name, "wrong" if name == "sam" else PASSWORD)
+    assert answer.status_code == 200
+    assert "Please enter the correct username and password for a staff account" in str(
+        answer.content
+    )
+    assert django_settings.SESSION_COOKIE_NAME not in answer.cookies
+
+
+def test_who_is_not_logged_in_is_sent_to_the_form(ada: Any) -> None:
+    web = browser()
+    for path in ("/admin/", "/admin/accounts/user/", "/admin/nowhere/"):
+        answer = web.get(path)
+        assert answer.status_code == 302
+        assert answer["Location"].startswith("/admin/login/")
+    assert web.get("/admin/", headers={"Authorization": f"Bearer {ada.access}"}).status_code == 302
+
+
+def test_guesses_are_limited_as_everywhere_and_a_page_says_so(sam: User, settings: Any) -> None:
+    settings.LIMIT_FAILED_LOGINS_PER_MINUTE = 3
+    for _ in range(3):
+        assert come_in("sam", "wrong").status_code == 200
+    answer = come_in("sam")
+    assert answer.status_code == 429
+    assert answer["Content-Type"].startswith("text/html")
+    assert int(answer["Retry-After"]) >= 1
+    assert "Too many attempts" in answer.content.decode()
+    # It is one count with the API's.
+    body = {"username": "sam", "password": PASSWORD}
+    assert Client().post("/users/login/", body, "application/json").status_code == 429
+
+
+def test_a_right_password_of_somebody_who_is_no_staff_is_counted(ada: Any, settings: Any) -> None:
+    settings.LIMIT_FAILED_LOGINS_PER_ADDRESS = 2
+    Login.objects.all().delete()  # Ada is at home nowhere
+    for _ in range(2):
+        assert come_in("ada").status_code == 200
+    assert come_in("ada").status_code == 429
+
+
+def test_a_form_of_another_page_is_refused(sam: User) -> None:
+    web = browser()
+    body = {"username": "sam", "password": PASSWORD}
+    answer = web.post("/admin/login/", body)
+    assert (answer.status_code, answer["Content-Type"]) == (403, "text/html; charset=utf-8")
+    foreign = web.post("/admin/login/", body, headers={"Origin": "http://evil.example"})
+    assert foreign.status_code == 403
+    bare = Client(enforce_csrf_checks=True).post("/admin/login/", body)
+    assert (bare.status_code, bare.json()["code"]) == (403, "csrf_failed")
+
+
+def test_the_cookie_is_the_admin_s_alone(sam: User, settings: Any) -> None:
+    web = browser()
+    web.get("/admin/login/")
+    before = web.cookies["csrftoken"].value
+    come_in("sam", web=web)
+    cookie = web.cookies[settings.SESSION_COOKIE_NAME]
+    assert (cookie["httponly"], cookie["samesite"], cookie["path"]) == (True, "Strict", "/admin/")
+    assert cookie["max-age"] == 8 * 60 * 60
+    assert web.cookies["csrftoken"].value != before, "the token is another one after log-in"
+    assert web.cookies["csrftoken"]["path"] == "/admin/"
+
+
+def test_who_comes_in_after_somebody_else_gets_a_session_of_their_own(
+    sam: User, root: User, settings: Any
+) -> None:
+    web = come_in("sam")
+    first = web.cookies[settings.SESSION_COOKIE_NAME].value
+    post(web, "/admin/login/", {"username": "root", "password": PASSWORD}, form_at="/admin/")
+    second = web.cookies[settings.SESSION_COOKIE_NAME].value
+    assert first != second
+    assert not StaffSession.objects.filter(pk=first).exists()
+
+
+def test_old_sessions_are_deleted_by_who_comes_in(sam: User) -> None:
+    come_in("sam")
+    StaffSession.objects.update(expire_date=timezone.now() - timedelta(seconds=1))
+    come_in("sam")
+    assert StaffSession.objects.count() == 1
+
+
+def deactivated(user: User) -> None:
+    logins.deactivate(user)
+
+
+def with_a_new_password(user: User) -> None:
+    user.set_password("another horse battery")
+    user.save()
+
+
+def no_longer_staff(user: User) -> None:
+    User.objects.filter(pk=user.pk).update(is_staff=False)
+
+
+@pytest.mark.parametrize("change", [deactivated, with_a_new_password, no_longer_staff, User.delete])
+def test_who_may_no_longer_come_in_is_out_at_once(sam: User, change: Any) -> None:
+    web = come_in("sam")
+    assert web.get("/admin/").status_code == 200
+    change(sam)
+    assert web.get("/admin/").status_code == 302
+
+
+def test_logging_out_ends_the_session(sam: User) -> None:
+    web = come_in("sam")
+    assert post(web, "/admin/logout/", {}, form_at="/admin/").status_code == 200
+    assert web.get("/admin/").status_code == 302
+    assert StaffSession.objects.count() == 0
+
+
+def test_coming_in_is_noted(sam: User, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, "space.security"):
+        come_in("sam", "wrong")
+        come_in("sam")
+    events = [getattr(record, "event", "") for record in caplog.records]
+    assert {"log_in_failed", "admin_logged_in"} <= set(events)
+    assert PASSWORD not in caplog.text
+
+
+# -- the API knows nothing of it -----------------------------------------------------------------
+
+
+def test_a_cookie_opens_nothing_of_the_api(sam: User, settings: Any) -> None:
+    web = come_in("sam")
+    cookie = f"{settings.SESSION_COOKIE_NAME}={web.cookies[settings.SESSION_COOKIE_NAME].value}"
+    with CaptureQueriesContext(connection) as queries:
+        for path in ("/users/me/", "/sessions/"):
+            answer = Client().get(path, headers={"Cookie": cookie})
+            assert answer.status_code == 401
+            assert not answer.cookies
+            assert "cookie" not in answer.get("Vary", "").lower()
+    assert len(queries) == 0
+
+
+def test_a_request_of_the_api_gets_no_cookie(ada: Any) -> None:
+    for answer in (ada.api.get("/users/me/"), Client().get("/"), Client().get("/docs/")):
+        assert answer.status_code == 200
+        assert not answer.cookies
+
+
+# -- what is seen --------------------------------------------------------------------------------
+
+
+def every_page(web: Client, ada: Any) -> dict[str, str]:
+    user, login = ada.user, ada.login
+    paths = [
+        *("/admin/", "/admin/accounts/", "/admin/sessions_app/"),
+        *("/admin/accounts/user/", f"/admin/accounts/user/{user.pk}/change/"),
+        f"/admin/accounts/user/{user.pk}/history/",
+        *("/admin/accounts/login/", f"/admin/accounts/login/{login.pk}/change/"),
+        *(
+            f"/admin/accounts/login/?user__id__exact={user.pk}",
+            "/admin/accounts/login/?state=ended",
+        ),
+        *("/admin/accounts/login/?state=standing", "/admin/accounts/user/?is_active__exact=1"),
+        *("/admin/sessions_app/session/", "/admin/sessions_app/space/"),
+        f"/admin/sessions_app/session/?user__id__exact={user.pk}",
+        "/admin/sessions_app/session/?q=ada",
+    ]
+    found = {}
+    for path in paths:
+        answer = web.get(path)
+        assert answer.status_code == 200, path
+        found[path] = answer.content.decode()
+    return found
+
+
+def test_staff_see_everything_but_secrets(ada: Any, sam: User) -> None:
+    pages = every_page(come_in("sam"), ada)
+    everything = "".join(pages.values())
+    assert "ada@example.com" in pages["/admin/accounts/user/"]
+    login, user = ada.login, ada.user
+    for secret in (login.refresh_jti, user.password, ada.access, ada.refresh):
+        assert secret not in everything
+    assert "jti" not in everything
+    assert "password_change" in everything  # a link; nothing else about passwords
+    assert "argon2" not in everything
+
+
+def test_pages_need_no_inline_script_or_style(ada: Any, root: User) -> None:
+    web = come_in("root")
+    pages = every_page(web, ada)
+    pages["delete"] = web.get(f"/admin/accounts/user/{ada.user.pk}/delete/").content.decode()
+    pages["login"] = browser().get("/admin/login/").content.decode()
+    for path, page in pages.items():
+        assert not re.search(r"<script(?![^>]*\bsrc=)(?![^>]*json)|<style| style=| on\w+=", page), (
+            path
+        )
+    policy = web.get("/admin/")["Content-Security-Policy"]
+    assert "unsafe" not in policy
+    assert "frame-ancestors 'none'" in policy
+
+
+def test_its_files_are_at_an_address_that_changes_with_django(sam: User, settings: Any) -> None:
+    page = come_in("sam").get("/admin/").content.decode()
+    (sheet,) = re.findall(r'href="([^"]+admin/css/base.css)"', page)
+    assert sheet.startswith(settings.STATIC_URL)
+    answer = Client().get(sheet)
+    assert answer.status_code == 200
+    assert "immutable" in answer["Cache-Control"]
+
+
+@pytest.mark.parametrize(
+    "table", ["accounts/user", "accounts/login", "sessions_app/session", "sessions_app/space"]
+)
+def test_nothing_can_be_added_changed_or_deleted(ada: Any, sam: User, table: str) -> None:
+    web = come_in("sam")
+    pk = {"accounts/user": ada.user.pk, "accounts/login": ada.login.pk}.get(table, 1)
+    assert web.get(f"/admin/{table}/add/").status_code == 403
+    token = {"csrfmiddlewaretoken": web.cookies["csrftoken"].value}
+    changed = web.post(f"/admin/{table}/{pk}/change/", {"username": "eve", **token})
+    assert changed.status_code in {302, 403}  # there is none, or it may not be
+    deleted = web.post(f"/admin/{table}/{pk}/delete/", {"post": "yes", **token})
+    assert deleted.status_code in {302, 403}
+    assert ada.user.username == "ada"
+    assert ada.is_let_in()
+
+
+def test_passwords_cannot_be_set(ada: Any, root: User) -> None:
+    web = come_in("root")
+    assert web.get(f"/admin/accounts/user/{ada.user.pk}/password/").status_code in {302, 404}
+    assert web.get("/admin/password_change/")["Location"] == "/"
+    assert ada.user.check_password(PASSWORD)
+
+
+def test_a_list_asks_the_same_few_questions_however_long_it_is(sam: User) -> None:
+    web = come_in("sam")
+
+    def asked(path: str) -> int:
+        with CaptureQueriesContext(connection) as queries:
+            assert web.get(path).status_code == 200
+        for query in queries:
+            assert "refresh_jti" not in query["sql"]
+            counts = re.search(r"SELECT COUNT", query["sql"])
+            assert counts is None or "LIMIT 10000" in query["sql"], "it counts a whole table"
+        return len(queries)
+
+    paths = ["/admin/accounts/user/", "/admin/accounts/login/", "/admin/sessions_app/session/"]
+    logins.sign_up("one", "one@example.com", PASSWORD)
+    few = [asked(path) for path in paths]
+    for number in range(5):
+        logins.sign_up(f"more{number}", f"more{number}@example.com", PASSWORD)
+    assert [asked(path) for path in paths] == few
+    assert max(few) <= 6
+
+
+def test_searching_uses_an_index(sam: User) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+    web = come_in("sam")
+    with CaptureQueriesContext(connection) as queries:
+        web.get("/admin/accounts/user/?q=SAM@example.com")
+    (search,) = [
+        q["sql"] for q in queries if "username_key\" = 'sam" in q["sql"] and "COUNT" not in q["sql"]
+    ]
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN {search}")
+        plan = "\n".join(line for (line,) in cursor.fetchall())
+    assert "username_key" in plan
+    assert "Seq Scan" not in plan
+
+
+def test_people_are_found_by_their_whole_name_address_or_id(ada: Any, eve: Any, sam: User) -> None:
+    web = come_in("sam")
+    for term in ("ada", "ADA", "ada@example.com", str(ada.user.pk)):
+        page = web.get("/admin/accounts/user/", {"q": term}).content.decode()
+        assert "ada@example.com" in page, term
+        assert "eve@example.com" not in page
+    for term in ("ad", "9" * 30, "%", "\\", "'", "\u0663"):
+        assert web.get("/admin/accounts/user/", {"q": term}).status_code == 200
+        assert "ada@" not in web.get("/admin/accounts/user/", {"q": term}).content.decode()
+
+
+def test_what_is_asked_wrongly_is_no_fault_of_ours(ada: Any, sam: User) -> None:
+    web = come_in("sam")
+    for path in (
+        *("accounts/user/?password__startswith=a", "accounts/login/?user__password__startswith=a"),
+        *("accounts/user/?is_active__exact=maybe", "accounts/login/?user__id__exact=x"),
+        *("accounts/user/?p=x", "accounts/user/?o=99", "accounts/user/?p=999999999999"),
+        *("accounts/user/x/change/", "accounts/user/99999999999999999999/change/", "nowhere/"),
+        *("accounts/user/%00/change/", "accounts/user/?q=%00", "accounts/login/?state=%00"),
+    ):
+        answer = web.get(f"/admin/{path}")
+        assert answer.status_code in {200, 302, 400, 404}, path
+
+
+# -- what is done --------------------------------------------------------------------------------
+
+
+def test_support_deactivates_and_reactivates(
+    ada: Any, eve: Any, sam: User, revocations: Callable[..., Any], caplog: Any
+) -> None:
+    web = come_in("sam")
+    with caplog.at_level(logging.INFO, "space.security"), revocations() as heard:
+        page = acted(web, "accounts/user", "deactivate", ada.user)
+    assert heard == [LoginRevoked(ada.user.pk, None, "deactivated")]
+    assert f"User {ada.user.pk}: deactivated." in page
+    assert not ada.is_let_in()
+    assert eve.is_let_in()
+    (entry,) = LogEntry.objects.all()
+    assert (entry.user, entry.object_id) == (sam, str(ada.user.pk))
+    assert (entry.object_repr, entry.change_message) == (f"user {ada.user.pk}", "Deactivated.")
+    (noted,) = [r for r in caplog.records if getattr(r, "event", "") == "admin_acted"]
+    assert (noted.by, noted.user, noted.action) == (sam.pk, ada.user.pk, "deactivated")
+    acted(web, "accounts/user", "reactivate", ada.user)
+    assert ada.user.is_active
+
+
+def test_support_ends_all_logins_of_somebody(ada: Any, phone: Any, eve: Any, sam: User) -> None:
+    acted(come_in("sam"), "accounts/user", "end_logins", ada.user)
+    assert not ada.is_let_in()
+    assert not phone.is_let_in()
+    assert eve.is_let_in()
+
+
+def test_support_revokes_one_login(
+    ada: Any, phone: Any, sam: User, revocations: Callable[..., Any]
+) -> None:
+    web = come_in("sam")
+    login = phone.login
+    with revocations() as heard:
+        page = acted(web, "accounts/login", "revoke", login)
+    assert heard == [LoginRevoked(login.user_id, login.pk, "ended_by_support")]
+    assert f"Login {login.pk}: revoked." in page
+    assert not phone.is_let_in()
+    assert ada.is_let_in()
+    assert LogEntry.objects.get().object_repr == f"login {login.pk}"
+
+
+@pytest.mark.parametrize("action", ["deactivate", "end_logins"])
+def test_support_does_nothing_to_staff_or_to_itself(
+    sam: User, root: User, log_in: Callable[..., Any], action: str
+) -> None:
+    of_root = log_in("root")
+    web = come_in("sam")
+    acted(web, "accounts/user", action, root, sam)
+    acted(web, "accounts/login", "revoke", of_root.login)
+    assert of_root.is_let_in()
+    assert User.objects.filter(is_active=True).count() == 2
+    assert LogEntry.objects.count() == 0
+
+
+def test_a_superuser_deactivates_staff(sam: User, root: User) -> None:
+    web = come_in("root")
+    acted(web, "accounts/user", "deactivate", sam, root)
+    assert not User.objects.get(pk=sam.pk).is_active
+    assert User.objects.get(pk=root.pk).is_active
+
+
+def test_what_nobody_has_looked_at_is_not_acted_on(
+    ada: Any, sam: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("accounts.admin.MOST_AT_ONCE", 0)
+    page = acted(come_in("sam"), "accounts/user", "deactivate", ada.user)
+    assert "nothing was done" in page
+    assert ada.is_let_in()
+
+
+def test_only_a_superuser_deletes_and_then_everything(
+    ada: Any, sam: User, root: User, revocations: Callable[..., Any]
+) -> None:
+    user, access = ada.user, ada.access
+    path = f"/admin/accounts/user/{user.pk}/delete/"
+    assert come_in("sam").get(path).status_code == 403
+    web = come_in("root")
+    assert "1 logins" in web.get(path).content.decode()
+    with revocations() as heard:
+        assert post(web, path, {"post": "yes"}).status_code == 302
+    assert heard == [LoginRevoked(user.pk, None, "account_deleted")]
+    assert not User.objects.filter(pk=user.pk).exists()
+    answer = Client().get("/users/me/", headers={"Authorization": f"Bearer {access}"})
+    assert answer.status_code == 401
+    assert LogEntry.objects.get().object_repr == f"user {user.pk}"
+    assert not LogEntry.objects.filter(object_repr__contains="ada").exists()
+
+
+def test_nobody_deletes_themselves_here(root: User) -> None:
+    web = come_in("root")
+    assert web.get(f"/admin/accounts/user/{root.pk}/delete/").status_code == 403
