@@ -6,6 +6,7 @@ The errors of a form also stand under the names of their fields, as lists of sen
 """
 
 import logging
+import secrets
 from collections.abc import Mapping
 from typing import Any
 
@@ -118,6 +119,15 @@ _OTHERS = {
     500: ("internal", "Something went wrong here."),
     503: ("unavailable", "The service is not available for a moment."),
 }
+
+
+def unreadable(status_code: int) -> HttpResponse:
+    """For what Django cannot make a request of, such as a query that is no text."""
+    request = HttpRequest()
+    request.id = secrets.token_hex(8)  # type: ignore[attr-defined]
+    code, sentence = _OTHERS.get(status_code, ("invalid", "The request is malformed."))
+    headers = {"X-Request-Id": request.id}  # type: ignore[attr-defined]
+    return error_response(request, status_code, code, sentence, headers)
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponseBase:

@@ -29,6 +29,7 @@ from django.urls import set_script_prefix
 
 from config.bodies import KEPT, Receive, Send, is_large
 from config.clients import client_of
+from config.errors import unreadable
 from config.lines import Full, Line
 from config.refusals import refuse_for_now
 
@@ -105,8 +106,10 @@ class OneThread(ASGIHandler):
         set_script_prefix(get_script_prefix(scope))
         signals.request_started.send(sender=self.__class__, scope=scope)
         request, error = self.create_request(scope, body)
-        response = error if request is None else self.get_response(request)
-        assert response is not None
+        if request is None:
+            response: HttpResponseBase = unreadable(error.status_code if error else 400)
+        else:
+            response = self.get_response(request)
         response._handler_class = self.__class__  # type: ignore[attr-defined]
         if not response.streaming:
             response.close()  # what it says is kept; what it held goes back
