@@ -6,6 +6,7 @@ table in docs/operations.md are made from here: `./space manage export_settings`
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Generic, TypeVar, overload
@@ -80,9 +81,31 @@ def secrets(name: str) -> list[str]:
     return values
 
 
+def hosts(name: str, default: list[str]) -> list[str]:
+    """Names of hosts, each exactly. A pattern would let anybody's name of ours in."""
+    names: list[str] = env.list(name, default=default)
+    if env.str("SPACE_ENV", "") != "development" and any(n == "*" or n[:1] == "." for n in names):
+        raise ImproperlyConfigured(f"{name} names each host: no * and no name that begins with .")
+    return names
+
+
+def origins(name: str, default: list[str]) -> list[str]:
+    """Origins, each exactly as browsers send it."""
+    found: list[str] = env.list(name, default=default)
+    for origin in found:
+        if not _ORIGIN.fullmatch(origin):
+            raise ImproperlyConfigured(
+                f"{name}: {origin!r} is no origin, as https://app.example is"
+            )
+    return found
+
+
+# What browsers send: no path, no upper case, no port that goes without saying.
+_ORIGIN = re.compile(r"(http(?!.*:80$)|https(?!.*:443$))://([a-z0-9.-]+|\[[0-9a-f:]+\])(:\d+)?")
+
+
 def _as_the_api(name: str) -> list[str]:
-    origins: list[str] = env.list(name, default=given.CORS_ALLOWED_ORIGINS)
-    return origins
+    return origins(name, given.CORS_ALLOWED_ORIGINS)
 
 
 class Environment:
@@ -136,14 +159,14 @@ class Environment:
         example="https://space.example",
     )
     ALLOWED_HOSTS: Variable[list[str]] = Variable(
-        env.list,
+        hosts,
         [],
-        "Host names that are served, with commas. Needed in production.",
+        "Host names that are served, each exactly, with commas. Needed in production.",
         development=["*"],
         example="space.example",
     )
     CORS_ALLOWED_ORIGINS: Variable[list[str]] = Variable(
-        env.list,
+        origins,
         [],
         "Pages of other origins that may use the API, with commas, scheme and port included.",
         development=["http://localhost:5173", "http://127.0.0.1:5173"],
