@@ -1,0 +1,69 @@
+"""Under their policies the docs and the admin still work: the browser complains of nothing."""
+
+from __future__ import annotations
+
+from playwright.async_api import Browser, ConsoleMessage, Page, expect
+
+from accounts.hashing import Argon2
+from accounts.models import User
+from realtime.database import in_database
+from tests.journeys.world import Server
+from tests.realtime.world import PASSWORD, Person
+
+
+async def watched(browser: Browser) -> tuple[Page, list[str]]:
+    page = await browser.new_page()
+    complaints: list[str] = []
+
+    def hear(message: ConsoleMessage) -> None:
+        if message.type in {"error", "warning"}:
+            complaints.append(message.text)
+
+    page.on("console", hear)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    return page, complaints
+
+
+async def test_the_documents_work(browser: Browser, one: Server) -> None:
+    page, complaints = await watched(browser)
+    try:
+        await page.goto(f"{one.base}/docs/rest/")
+        await expect(page.get_by_text("Log in", exact=True).first).to_be_visible()
+        await page.goto(f"{one.base}/docs/socket/")
+        await expect(page.get_by_text("authenticate").first).to_be_visible()
+        await page.goto(f"{one.base}/docs/")
+    finally:
+        await page.close()
+    assert complaints == []
+
+
+async def test_the_admin_works(browser: Browser, one: Server, ada: Person) -> None:
+    await in_database(_make_staff)
+    session = await ada.has_running("Outline")
+    page, complaints = await watched(browser)
+    try:
+        await page.goto(f"{one.base}/admin/")
+        await page.get_by_label("Username").fill("sam")
+        await page.get_by_label("Password").fill(PASSWORD)
+        await page.get_by_role("button", name="Log in").click()
+        await expect(page.get_by_text("Look up")).to_be_visible()
+        await page.goto(f"{one.base}/admin/sessions_app/session/{session.id}/change/")
+        await expect(page.get_by_text("started", exact=True)).to_be_visible()
+        await page.goto(f"{one.base}/admin/accounts/user/?q=ada")
+        await page.locator("input.action-select").check()
+        await page.get_by_label("Action:").select_option("deactivate")
+        await page.get_by_role("button", name="Go").click()
+        await expect(page.get_by_text(f"User {ada.id}: deactivated.")).to_be_visible()
+        sheet = await page.locator("#header").evaluate("e => getComputedStyle(e).display")
+    finally:
+        await page.close()
+    assert sheet == "flex", "its style sheet was not taken"
+    assert complaints == []
+    user = await in_database(User.objects.get, pk=ada.id)
+    assert not user.is_active
+
+
+def _make_staff() -> None:
+    user = User(username="sam", email="sam@example.com", is_staff=True)
+    user.password = Argon2().encode(PASSWORD, "sixteen letters.")  # tests hash in another way
+    user.save()
