@@ -53,6 +53,7 @@ LEFT_OUT = {
     "sessions_app.Space.look": "the number in the name of `image`",
     "sessions_app.SessionEvent.id": "`revision` numbers them",
     "sessions_app.SessionEvent.user": "it is the user's bundle",
+    "admin.LogEntry": "what somebody of the staff did in the admin: the operator's record",
     "sessions_app.IdempotencyKey": "answers that were given, of what is here; kept for a day",
 }
 _EVENT = ("revision", "session_id", "version", "kind", "at", "device", "data")

@@ -113,6 +113,8 @@ def _is_a_table_between(model: type[models.Model]) -> bool:
 def test_what_is_left_out_is_there_to_be_left_out() -> None:
     for path in LEFT_OUT:
         app, model, *field = path.split(".")
+        if app == "admin" and not apps.is_installed("django.contrib.admin"):
+            continue
         found = apps.get_model(app, model)
         assert not field or found._meta.get_field(field[0])
 
