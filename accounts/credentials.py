@@ -3,7 +3,7 @@
 from django.contrib.auth.hashers import make_password
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
-from django.db.models import Q
+from django.db.models import Case, Q, QuerySet, When
 
 from accounts.exceptions import InvalidCredentials, InvalidInput
 from accounts.models import User
@@ -15,8 +15,7 @@ def check_credentials(name: str, password: str) -> User:
 
     Raises InvalidCredentials.
     """
-    key = fold(name)
-    user = User.objects.filter(Q(username_key=key) | Q(email_key=key)).first()
+    user = called(fold(name)).first()
     if user is None:
         make_password(password)  # takes as long as a comparison, so the clock gives nothing away
         raise InvalidCredentials
@@ -25,19 +24,30 @@ def check_credentials(name: str, password: str) -> User:
     return user
 
 
+def called(key: str) -> QuerySet[User]:
+    """Whose name or address has this key; first of all whose address it is, should there be two."""
+    found = User.objects.filter(Q(username_key=key) | Q(email_key=key))
+    return found.order_by(Case(When(email_key=key, then=0), default=1), "pk")
+
+
 def refuse_taken(user: User) -> None:
     """Raises InvalidInput where the name or the address of `user` is another user's."""
     others = User.objects.exclude(pk=user.pk)
     errors = {}
     if others.filter(username_key=fold(user.username)).exists():
         errors["username"] = ["A user with that username already exists."]
-    elif is_email(user.username) and fold(user.username) != fold(user.email):
+    elif _looks_like_email(user.username) and fold(user.username) != fold(user.email):
         # Or a log-in by e-mail could find two people.
         errors["username"] = ["A user name that is an e-mail address must be your own."]
     if others.filter(email_key=fold(user.email)).exists():
         errors["email"] = ["A user with that email address already exists."]
     if errors:
         raise InvalidInput(errors)
+
+
+def _looks_like_email(name: str) -> bool:
+    """Also "jeßica@example.com", which is none but has the key of one."""
+    return is_email(name) or is_email(fold(name))
 
 
 def refuse_weak(password: str, user: User, *, field: str) -> None:

@@ -20,13 +20,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from django.conf import settings
-from django.db.models import Q
+from django.db.models import Exists, OuterRef
 from rest_framework.exceptions import Throttled
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
 from accounts.address import NOWHERE, client_address, current_network, ends_of, network_of
 from accounts.counters import MINUTE_S, Count, raise_count, read_count, seconds_left
+from accounts.credentials import called
 from accounts.exceptions import InvalidCredentials, WrongPassword
 from accounts.models import Login
 from accounts.names import fold
@@ -164,7 +165,7 @@ def failures_counted(name: str) -> Iterator[None]:
     It looks before and after, so that of many guesses at once no more than the limit get a
     yes or a no, while any number of right ones may come in together.
     """
-    buckets = _buckets(name, current_network() or NOWHERE)
+    buckets = _buckets(fold(name), current_network() or NOWHERE)
     _refuse_if_reached(buckets)
     try:
         yield
@@ -182,20 +183,25 @@ def _refuse_if_reached(buckets: list[tuple[Limit, str]]) -> None:
         limit.refuse_if_reached(whose)
 
 
-def _buckets(name: str, network: str) -> list[tuple[Limit, str]]:
+def _buckets(key: str, network: str) -> list[tuple[Limit, str]]:
     """Where a failure counts: for the name and for the network, both over everybody.
 
     But where the user of that name is logged in from this network already, in a bucket of its
     own: who guesses from elsewhere must not be able to keep the owner out.
+
+    All names of a user are one, and so are those of before: whoever has a token could change the
+    name after each few guesses at the password.
     """
-    key = fold(name)
-    if _is_at_home(key, network):
-        return [(FAILURES_OF_NAME_HERE, f"{network} {key}")]
-    return [(FAILURES_OF_NAME, key), (FAILURES_OF_ADDRESS, network)]
+    user_id, is_at_home = _user_of(key, network)
+    who = key if user_id is None else f"\0{user_id}"  # which nobody can have typed
+    if is_at_home:
+        return [(FAILURES_OF_NAME_HERE, f"{network} {who}")]
+    return [(FAILURES_OF_NAME, who), (FAILURES_OF_ADDRESS, network)]
 
 
-def _is_at_home(key: str, network: str) -> bool:
-    if network == NOWHERE:
-        return False
-    named = Q(user__username_key=key) | Q(user__email_key=key)
-    return Login.objects.standing().filter(named, address__range=ends_of(network)).exists()
+def _user_of(key: str, network: str) -> tuple[int | None, bool]:
+    """Who is called so, and whether a device of theirs is logged in from this network."""
+    theirs = Login.objects.standing().filter(user=OuterRef("pk"))
+    there = theirs.none() if network == NOWHERE else theirs.filter(address__range=ends_of(network))
+    found = called(key).annotate(is_at_home=Exists(there)).values_list("pk", "is_at_home")
+    return found.first() or (None, False)

@@ -44,6 +44,7 @@ def _send_changed(user_id: int) -> None:
 
 
 def _send(letter: letters.Letter, to: str, user_id: int) -> None:
-    # An address is whatever its user says: nobody may have us write to a stranger all day.
-    if NOTICES.takes(user_id):
+    # An address is whatever its user says: nobody may have us write to a stranger all day. Each
+    # kind has its own count, or a thief would use it up with new names and then take the address.
+    if NOTICES.takes(f"{user_id} {letter.subject}"):
         mail.send(letter, to)

@@ -39,39 +39,57 @@ def change_profile(user: User, changes: Changes, *, password: str | None = None)
     Another e-mail address needs the password: whoever reads the mails there can set a new one.
     Only what is named is written: `revision` moves on meanwhile, under somebody else's lock.
     """
-    values = dict(changes)
-    before = AccountChanged(user.pk, "email_changed", user.username, user.email)
-    current = User.objects.filter(pk=user.pk)
     if moves(user, changes):
-        _refuse_wrong(password, user)
-        current = current.filter(password=user.password)
-    if "username" in changes:
-        user.username = tidy_username(changes["username"])
-        values |= {"username": user.username, "username_key": fold(user.username)}
-    if "email" in changes:
-        user.email = tidy_email(changes["email"])
-        values |= {"email": user.email, "email_key": fold(user.email)}
-    if "username" in changes or "email" in changes:
-        refuse_taken(user)
+        _refuse_wrong(password, user)  # slow, so before the transaction
     try:
         with transaction.atomic():
-            written = current.update(**values) if values else current.count()
-            if written and user.email != before.email:
-                announce_change(before)
-            if written and user.username != before.username:
-                announce_change(replace(before, what="username_changed"))
-            if written and "reminders" in changes:
-                reminders_changed.send(sender=User, user_id=user.pk)
+            moved = _change(user, changes, password)
     except IntegrityError:
-        refuse_taken(user)  # somebody was faster
+        refuse_taken(_renamed(user, changes))  # somebody was faster
         raise
     if (changed := User.objects.filter(pk=user.pk).first()) is None:
         raise Revoked  # deleted meanwhile
-    if not written:
-        raise WrongPassword("password")  # another device changed it while we looked
-    if user.email != before.email:
+    if moved:
         note("email_changed", user=user.pk)
     return changed
+
+
+def _change(user: User, changes: Changes, password: str | None) -> bool:
+    """Whether their mails go elsewhere now. `user` is as when their password was asked for."""
+    names = changes.keys() & {"username", "email"}
+    # What may be a name depends on the address, and the other way round: another request must not
+    # change the one while we look at the other. (The lock that changing a key needs, from the
+    # beginning: taking more of it later could wait for somebody who waits for us.)
+    row = User.objects.select_for_update(no_key=not names).filter(pk=user.pk)
+    if (stored := row.first()) is None:
+        raise Revoked
+    if moves(stored, changes) and (password is None or stored.password != user.password):
+        raise WrongPassword("password")  # another device changed something while we looked
+    before = AccountChanged(stored.pk, "email_changed", stored.username, stored.email)
+    values = dict(changes)
+    if names:
+        new = _renamed(stored, changes)
+        refuse_taken(new)
+        values |= {"username": new.username, "username_key": fold(new.username)}
+        values |= {"email": new.email, "email_key": fold(new.email)}
+        if new.email != before.email:
+            announce_change(before)
+        if new.username != before.username:
+            announce_change(replace(before, what="username_changed"))
+    if values:
+        User.objects.filter(pk=user.pk).update(**values)
+    if "reminders" in changes:
+        reminders_changed.send(sender=User, user_id=user.pk)
+    return moves(stored, changes)
+
+
+def _renamed(user: User, changes: Changes) -> User:
+    """What `refuse_taken` looks at. Not to be saved."""
+    return User(
+        pk=user.pk,
+        username=tidy_username(changes.get("username", user.username)),
+        email=tidy_email(changes.get("email", user.email)),
+    )
 
 
 def moves(user: User, changes: Changes) -> bool:

@@ -274,7 +274,7 @@ class Environment:
         development=30,
     )
     LIMIT_NOTICES_PER_HOUR = Variable(
-        env.int, 10, "Mails to one user about changes of the account.", development=100
+        env.int, 10, "Mails of one kind to one user, about changes.", development=100
     )
     LIMIT_EXPORTS_PER_MINUTE = Variable(
         env.int, 3, "Exports of one user; one at a time in a process.", development=10

@@ -179,6 +179,33 @@ def test_guesses_of_the_old_password_count_too(ada: Any) -> None:
     assert too_often(guess())
 
 
+def test_another_name_gives_no_more_guesses_at_the_password(ada: Any, settings: Any) -> None:
+    """Whoever has a token can change the name without the password."""
+    settings.LIMIT_PASSWORD_CHANGES_PER_MINUTE = 100
+
+    def guess() -> int:
+        body = {"old_password": "guess", "new_password": "a battery of horses"}
+        status: int = ada.api.post("/users/password/", body, format="json").status_code
+        return status
+
+    assert [guess() for _ in range(10)] == [400] * 10
+    assert ada.api.patch("/users/me/", {"username": "b"}, format="json").status_code == 200
+    assert guess() == 429
+
+
+def test_a_name_and_an_address_are_one_user(ada: Any) -> None:
+    names = ["ada", "ada@example.com"] * 6
+    statuses = [log_in(name, "guess").status_code for name in names]
+    assert statuses == [401] * 10 + [429] * 2
+
+
+def test_nobody_is_kept_out_under_a_number(ada: Any) -> None:
+    for name in (str(ada.user.pk), f"\\0{ada.user.pk}", f"user {ada.user.pk}"):
+        assert log_in(name, "guess").status_code == 401
+    assert log_in(f"\0{ada.user.pk}", "guess").status_code == 400
+    assert counters.read_count(f"failed log-ins \0{ada.user.pk}").number == 0
+
+
 def test_requests_are_limited_by_user(ada: Any, phone: Any, eve: Any, settings: Any) -> None:
     settings.LIMIT_REQUESTS_PER_MINUTE = 4
     assert all(device.is_let_in() for device in (ada, phone, ada, phone))

@@ -125,3 +125,18 @@ def test_nobody_can_have_a_stranger_written_to_all_day(
         for name in ("a", "b", "c", "d"):
             assert ada.api.patch("/users/me/", {"username": name}, format="json").status_code == 200
     assert len(mails) == 2
+
+
+def test_what_matters_is_told_however_much_was_told_of_other_things(
+    ada: Any, mails: list[EmailMessage], committed: Callable[..., Any], settings: Any
+) -> None:
+    """Or a thief would change the name until no more mails are sent, and then take the address."""
+    settings.LIMIT_NOTICES_PER_HOUR = 2
+    with committed():
+        for name in ("a", "b", "c", "ada"):
+            assert ada.api.patch("/users/me/", {"username": name}, format="json").status_code == 200
+    mails.clear()
+    with committed():
+        change_email(ada)
+    (letter,) = mails
+    assert letter.to == ["ada@example.com"]

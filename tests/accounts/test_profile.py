@@ -8,7 +8,7 @@ from django.contrib.auth.hashers import make_password
 from django.db.models import F
 
 from accounts.events import LoginRevoked
-from accounts.exceptions import WrongPassword
+from accounts.exceptions import InvalidInput, WrongPassword
 from accounts.models import Login, User
 from accounts.profiles import change_profile, time_zones
 
@@ -117,6 +117,37 @@ def test_a_password_that_was_changed_meanwhile_moves_no_mails(ada: Any) -> None:
     with pytest.raises(WrongPassword):
         change_profile(seen, {"email": "b@example.com"}, password=PASSWORD)
     assert ada.user.email == "ada@example.com"
+
+
+def test_an_address_that_was_changed_meanwhile_is_not_put_back_without_the_password(
+    ada: Any,
+) -> None:
+    """A thief who has a token and the old mailbox would only have to be fast enough."""
+    seen = ada.user
+    assert patch(ada, email="safe@example.com", password=PASSWORD).status_code == 200
+    with pytest.raises(WrongPassword):
+        change_profile(seen, {"email": "ada@example.com"})
+    assert ada.user.email == "safe@example.com"
+
+
+def test_an_address_that_was_given_up_meanwhile_becomes_nobodys_name(
+    ada: Any, eve: Any, log_in: Callable[..., Any]
+) -> None:
+    """Or its next owner could not log in by it."""
+    seen = eve.user
+    assert patch(eve, email="mallory@example.com", password=PASSWORD).status_code == 200
+    with pytest.raises(InvalidInput):
+        change_profile(seen, {"username": "eve@example.com"})
+    assert patch(ada, email="eve@example.com", password=PASSWORD).status_code == 200
+    assert log_in("eve@example.com").user == ada.user
+
+
+def test_an_address_leads_to_who_has_it_and_not_to_who_is_called_so(
+    eve: Any, ada: Any, log_in: Callable[..., Any]
+) -> None:
+    """Of a version before, somebody may be."""
+    User.objects.filter(pk=eve.user.pk).update(username_key="ada@example.com")
+    assert log_in("ada@example.com").user == ada.user
 
 
 def test_what_is_not_the_users_to_write_stays(ada: Any) -> None:

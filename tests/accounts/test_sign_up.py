@@ -234,3 +234,15 @@ def test_a_device_without_a_name_is_called_after_its_browser(agent: str, name: s
 
 def test_device_names_fit_the_column(rf: Any) -> None:
     assert len(device_name(rf.get("/", HTTP_USER_AGENT="Firefox/" + "x" * 9_999))) <= 64
+
+
+@pytest.mark.parametrize("name", ["jeßica@example.com", "JEẞICA@example.com"])
+def test_nobody_takes_the_key_of_an_address_by_a_letter_that_unfolds_into_it(
+    name: str, sign_up: Callable[..., Any], log_in: Callable[..., Any]
+) -> None:
+    """ "ß" makes it no e-mail address, and its key that of one."""
+    refused = post(GOOD | {"username": name})
+    assert refused.status_code == 400
+    assert refused.json()["username"]
+    jessica = sign_up("jess", email="jessica@example.com")
+    assert log_in("jessica@example.com").user == jessica.user
