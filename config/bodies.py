@@ -49,7 +49,7 @@ class DiscardTooLarge:
 
     def __init__(self, app: App) -> None:
         self.app = app
-        self._arriving = Line(LARGE_AT_A_TIME, waiting=LARGE_IN_LINE, share=LARGE_OF_A_USER)
+        self._arriving = Line(LARGE_AT_A_TIME, waiting=LARGE_IN_LINE, share=_of_a_user)
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         length = _length(scope)
@@ -100,6 +100,10 @@ class DiscardTooLarge:
             elif in_time.too_late:
                 sentence = "The body took too long to arrive."
                 await refuse(scope, send, 408, "too_slow", sentence, close=True)
+
+
+def _of_a_user(_user: object) -> int:
+    return LARGE_OF_A_USER
 
 
 class _InTime:

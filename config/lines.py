@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import AsyncIterator, Hashable
+from collections.abc import AsyncIterator, Callable, Hashable
 from contextlib import asynccontextmanager
 
 LONGEST_WAIT_S = 20.0
@@ -24,13 +24,16 @@ class Full(Exception):
 
 
 class Line:
-    """`threads` at work, at most `share` of them for one client, and at most `waiting` in line.
+    """`threads` at work, at most `share(client)` of them for one, and at most `waiting` in line.
 
     Of the places in line one client gets half. Used on one event loop.
     """
 
-    def __init__(self, threads: int, *, waiting: int, share: int | None = None) -> None:
-        self.threads, self.waiting, self.share = threads, waiting, share or threads
+    def __init__(
+        self, threads: int, *, waiting: int, share: Callable[[Hashable], int] | None = None
+    ) -> None:
+        self.threads, self.waiting = threads, waiting
+        self.share = share or (lambda _: threads)
         self._working: Counter[Hashable] = Counter()
         self._line: dict[Hashable, deque[asyncio.Future[None]]] = {}  # in the order of turns
 
@@ -55,7 +58,7 @@ class Line:
             self._leave(client)
 
     def _may_work(self, client: Hashable) -> bool:
-        return self.at_work < self.threads and self._working[client] < self.share
+        return self.at_work < self.threads and self._working[client] < self.share(client)
 
     async def _wait(self, client: Hashable) -> None:
         if len(self._line.get(client, ())) >= max(1, self.waiting // 2):
@@ -71,7 +74,7 @@ class Line:
         except BaseException as error:
             self._give_up(client, place)
             if isinstance(error, TimeoutError):
-                raise Full(own=self._working[client] >= self.share) from None
+                raise Full(own=self._working[client] >= self.share(client)) from None
             raise
 
     def _give_up(self, client: Hashable, place: asyncio.Future[None]) -> None:

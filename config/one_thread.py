@@ -35,6 +35,7 @@ from config.refusals import refuse_for_now
 
 PATIENT_THREADS = 64
 PATIENT_SHARE = 16  # of them for one client: who guesses passwords has no more
+USER_SHARE = 5  # of the others for one user; an address may be a whole school
 LARGE_THREADS = 3
 IN_LINE = 500  # requests; at the usual pace they are answered within five seconds
 PATIENT_IN_LINE = 200
@@ -51,7 +52,9 @@ log = logging.getLogger(__name__)
 class Group:
     """Threads, and the line before them."""
 
-    def __init__(self, name: str, threads: int, waiting: int, share: int | None = None) -> None:
+    def __init__(
+        self, name: str, threads: int, waiting: int, share: Callable[[Hashable], int]
+    ) -> None:
         self.line = Line(threads, waiting=waiting, share=share)
         self.threads = ThreadPoolExecutor(threads, thread_name_prefix=name)
 
@@ -62,9 +65,11 @@ class OneThread(ASGIHandler):
     def __init__(self) -> None:
         BaseHandler.__init__(self)
         self.load_middleware(is_async=False)
-        self._quick = Group("rest", settings.REST_THREADS, IN_LINE)
-        self._patient = Group("rest-patient", PATIENT_THREADS, PATIENT_IN_LINE, PATIENT_SHARE)
-        self._large = Group("rest-large", LARGE_THREADS, LARGE_IN_LINE, share=1)
+        self._quick = Group("rest", settings.REST_THREADS, IN_LINE, _share_of_a_user)
+        self._patient = Group(
+            "rest-patient", PATIENT_THREADS, PATIENT_IN_LINE, lambda _: PATIENT_SHARE
+        )
+        self._large = Group("rest-large", LARGE_THREADS, LARGE_IN_LINE, lambda _: 1)
         self._unread: Counter[Hashable] = Counter()  # answers that are being sent
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
@@ -115,6 +120,11 @@ class OneThread(ASGIHandler):
             response.close()  # what it says is kept; what it held goes back
             body.close()
         return response
+
+
+def _share_of_a_user(client: Hashable) -> int:
+    """Fewer threads than there are: who asks for all they have again and again holds no more."""
+    return USER_SHARE if isinstance(client, int) else settings.REST_THREADS
 
 
 def _may_wait(scope: Any) -> bool:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, TypeVar
 
+import msgspec
 from django.conf import settings
 from django.db.models import Model, QuerySet
+from django.http import HttpResponse
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 
@@ -30,6 +33,33 @@ def page(
         return found, {}
     found = found[:limit]
     return found, {"Link": f'<{_next(request, limit, found[-1].pk)}>; rel="next"'}
+
+
+def listed(
+    request: Request, rows: QuerySet[M], show: Callable[[M], Any], *, newest_first: bool = False
+) -> HttpResponse:
+    """The same as an answer: an array with `show` of each row.
+
+    Read and encoded slice by slice: ten thousand sessions at once would take 110 MiB.
+    """
+    rows = rows.order_by("-pk" if newest_first else "pk")
+    behind = "pk__lt" if newest_first else "pk__gt"
+    limit = _number(request, "limit", LARGEST_PAGE)
+    cursor = _number(request, "cursor", 2**63 - 1)
+    size = limit or LARGEST_PAGE
+    encoded: list[bytes] = []
+    headers: dict[str, str] = {}
+    while True:
+        found = list((rows if cursor is None else rows.filter(**{behind: cursor}))[: size + 1])
+        encoded += [msgspec.json.encode(show(row)) for row in found[:size]]
+        if len(found) <= size:
+            break
+        cursor = found[size - 1].pk
+        if limit is not None:
+            headers["Link"] = f'<{_next(request, limit, cursor)}>; rel="next"'
+            break
+    body = b"[" + b",".join(encoded) + b"]"
+    return HttpResponse(body, content_type="application/json", headers=headers)
 
 
 def _next(request: Request, limit: int, cursor: Any) -> str:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from rest_framework.request import Request
 
-from accounts.api.paging import page
+from accounts.api.paging import listed
 from sessions_app.countdown import Status
 from sessions_app.exceptions import InvalidInput
 
-__all__ = ["page", "statuses"]
+__all__ = ["listed", "statuses"]
 
 
 def statuses(request: Request) -> list[str] | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.http import HttpResponse
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -20,10 +21,10 @@ from sessions_app.api.answers import (
     validated,
 )
 from sessions_app.api.conditions import actor, version_seen
-from sessions_app.api.paging import page, statuses
+from sessions_app.api.paging import listed, statuses
 from sessions_app.api.schema import CONDITIONS, KEY, PAGE, REFUSED, STATUS, Error, LoggedEvent, ref
 from sessions_app.api.serializers import ChangesQuery, SessionInput, VersionSeen
-from sessions_app.api.shown import shown, shown_changes
+from sessions_app.api.shown import absolute, shown_changes
 from sessions_app.changes import Missed
 from sessions_app.events import SessionState
 from sessions_app.exceptions import NotFound
@@ -40,10 +41,14 @@ class SessionsView(APIView):
         responses={200: ref(SessionState, many=True)},
         tags=["Sessions"],
     )
-    def get(self, request: Request) -> Response:
+    def get(self, request: Request) -> HttpResponse:
         sessions = own_sessions(request).in_status(statuses(request)).for_show()
-        rows, headers = page(request, sessions, newest_first=True)
-        return Response([shown(request, s.state(s.read_at)) for s in rows], headers=headers)
+
+        def show(session: Any) -> SessionState:
+            state: SessionState = session.state(session.read_at)
+            return absolute(request, state)
+
+        return listed(request, sessions, show, newest_first=True)
 
     @extend_schema(
         summary="A new session, ready to start",
@@ -135,11 +140,11 @@ class EventsView(APIView):
         responses={200: ref(LoggedEvent, many=True), 404: ref(Error)},
         tags=["Sessions"],
     )
-    def get(self, request: Request, session_id: int) -> Response:
+    def get(self, request: Request, session_id: int) -> HttpResponse:
         must_exist(request, session_id)
-        rows, headers = page(request, SessionEvent.objects.filter(session_id=session_id))
         names = ("version", "revision", "kind", "at", "device", "data")
-        return Response([{n: getattr(row, n) for n in names} for row in rows], headers=headers)
+        events = SessionEvent.objects.filter(session_id=session_id)
+        return listed(request, events, lambda row: {n: getattr(row, n) for n in names})
 
 
 class ChangesView(APIView):

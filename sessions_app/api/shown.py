@@ -15,7 +15,7 @@ S = TypeVar("S", bound=SessionState | SpaceState)
 
 def shown(request: Request, state: SessionState | SpaceState) -> Any:
     """As JSON, its picture with an absolute URL (of the request's host without a PUBLIC_URL)."""
-    return _absolute(request, state).as_json()
+    return absolute(request, state).as_json()
 
 
 def shown_changes(request: Request, missed: Missed) -> Any:
@@ -27,12 +27,13 @@ def shown_changes(request: Request, missed: Missed) -> Any:
 def _change(request: Request, change: Change) -> Change:
     return msgspec.structs.replace(
         change,
-        state=change.state and _absolute(request, change.state),
-        space=change.space and _absolute(request, change.space),
+        state=change.state and absolute(request, change.state),
+        space=change.space and absolute(request, change.space),
     )
 
 
-def _absolute(request: Request, state: S) -> S:
+def absolute(request: Request, state: S) -> S:
+    """With the absolute URL of its picture."""
     if state.image is None or not state.image.startswith("/"):
         return state
     return msgspec.structs.replace(state, image=request.build_absolute_uri(state.image))

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from django.db.models import QuerySet
+from django.http import HttpResponse
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
-from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.api.base import admitted
 from sessions_app.api.answers import must_exist
-from sessions_app.api.paging import page
+from sessions_app.api.paging import listed
 from sessions_app.api.schema import PAGE, Error, ref
-from sessions_app.api.shown import shown
+from sessions_app.api.shown import absolute
 from sessions_app.events import SpaceState
 from sessions_app.models import Space
 
@@ -27,7 +27,7 @@ class SpacesView(APIView):
         responses={200: ref(SpaceState, many=True), 401: ref(Error)},
         tags=["Sky"],
     )
-    def get(self, request: Request) -> Response:
+    def get(self, request: Request) -> HttpResponse:
         return _bodies(request, Space.objects.filter(user_id=admitted(request).user.pk))
 
 
@@ -41,11 +41,12 @@ class SessionSpacesView(APIView):
         responses={200: ref(SpaceState, many=True), 404: ref(Error)},
         tags=["Sky"],
     )
-    def get(self, request: Request, session_id: int) -> Response:
+    def get(self, request: Request, session_id: int) -> HttpResponse:
         must_exist(request, session_id)
         return _bodies(request, Space.objects.filter(session_id=session_id))
 
 
-def _bodies(request: Request, bodies: QuerySet[Space]) -> Response:
-    rows, headers = page(request, bodies.select_related("session"))
-    return Response([shown(request, body.state()) for body in rows], headers=headers)
+def _bodies(request: Request, bodies: QuerySet[Space]) -> HttpResponse:
+    return listed(
+        request, bodies.select_related("session"), lambda body: absolute(request, body.state())
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.http import HttpResponse
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -12,7 +13,7 @@ from rest_framework.views import APIView
 from sessions_app import services
 from sessions_app.api.answers import must_exist, once_for, validated
 from sessions_app.api.conditions import actor
-from sessions_app.api.paging import page
+from sessions_app.api.paging import listed
 from sessions_app.api.schema import KEY, PAGE, REFUSED, Error, ref
 from sessions_app.api.serializers import TaskInput
 from sessions_app.events import TaskState
@@ -30,10 +31,9 @@ class TasksView(APIView):
         responses={200: ref(TaskState, many=True), 404: ref(Error)},
         tags=["Tasks"],
     )
-    def get(self, request: Request, session_id: int) -> Response:
+    def get(self, request: Request, session_id: int) -> HttpResponse:
         must_exist(request, session_id)
-        rows, headers = page(request, Task.objects.filter(session_id=session_id))
-        return Response([task.state().as_json() for task in rows], headers=headers)
+        return listed(request, Task.objects.filter(session_id=session_id), Task.state)
 
     @extend_schema(
         summary="A new task, where its minutes fit",

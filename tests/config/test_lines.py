@@ -69,7 +69,7 @@ async def test_the_line_goes_round_those_who_stand_in_it() -> None:
 
 
 async def test_one_client_works_no_more_than_its_share() -> None:
-    work = Work(Line(4, waiting=100, share=2))
+    work = Work(Line(4, waiting=100, share=lambda _: 2))
     asked = [work.begin("ada") for _ in range(4)]
     await settle()
     assert work.order == ["ada", "ada"]
@@ -133,7 +133,7 @@ async def test_who_is_called_and_gone_at_once_passes_the_turn_on() -> None:
 async def test_nobody_is_lost_and_nothing_is_left(
     clients: list[int], gone: set[int], threads: int, share: int
 ) -> None:
-    work = Work(Line(threads, waiting=12, share=share))
+    work = Work(Line(threads, waiting=12, share=lambda _: share))
     asked = [work.begin(client) for client in clients]
     await settle()
     for number in gone & set(range(len(asked))):

@@ -245,6 +245,11 @@ async def test_a_user_who_reads_no_answer_gets_no_more_of_them(app: OneThread) -
     assert app._unread == {}
 
 
+async def test_one_user_gets_only_some_of_the_threads(app: OneThread, settings: Any) -> None:
+    assert one_thread._share_of_a_user(7) == one_thread.USER_SHARE
+    assert one_thread._share_of_a_user("10.0.0.1") == settings.REST_THREADS, "it may be a school"
+
+
 async def test_large_bodies_are_worked_on_few_at_a_time_and_one_of_a_user(app: OneThread) -> None:
     body = b" " * (settings.BODY_LIMIT + 1)
     sent = [asyncio.create_task(ask(app, "POST", "/sessions/", body)) for _ in range(5)]
