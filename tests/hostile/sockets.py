@@ -127,9 +127,9 @@ class Wire:
                 if opcode == CLOSE:
                     raise EOFError(f"closed with {self.heard.close}")
 
-    async def end(self) -> Heard:
+    async def end(self, patience_s: float = PATIENCE_S) -> Heard:
         """Reads until the connection ends; answers a close, as a client does."""
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(patience_s):
             with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
                 while True:
                     opcode, payload = await self._frame()
