@@ -276,6 +276,7 @@ class Row:
     grew_mb: float  # at most, meanwhile
     stayed_mb: float  # some seconds later
     cpu_s: float  # of the server, meanwhile
+    waited_s: float  # by server and listener for a core that others had: makes ticks late
     frames: int
     connections: int
     codes: dict[int, int]
@@ -295,6 +296,11 @@ class Row:
         return [goal for goal, is_reached in reached.items() if not is_reached]
 
 
+def waited_s(*pids: int) -> float:
+    """How long their main threads were ready to run, and did not."""
+    return sum(int(Path(f"/proc/{pid}/schedstat").read_text().split()[1]) for pid in pids) / 1e9
+
+
 def rss_mb(pid: int) -> float:
     """Of the process and all below it."""
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
@@ -312,6 +318,10 @@ class Honest:
         self._process.stdin.write(" ".join(tokens).encode() + b"\n")
         self._process.stdin.flush()
         self._read()
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
 
     def figures(self) -> dict[str, Any]:
         """Since they were asked for last."""
@@ -342,7 +352,7 @@ def measure(
 
     size, before, cpu = log.stat().st_size, rss_mb(pid), cpu_s(pid)
     honest.figures()
-    began = time.monotonic()
+    began, waited = time.monotonic(), waited_s(pid, honest.pid)
     hostile = []
     for kind in kinds:
         process = _start(kind, port, LASTS_S, stdin=subprocess.PIPE)
@@ -355,7 +365,7 @@ def measure(
         most = max(most, rss_mb(pid))
         time.sleep(0.1)
     figures, lasted = honest.figures(), time.monotonic() - began
-    spent = cpu_s(pid) - cpu
+    spent, waited = cpu_s(pid) - cpu, waited_s(pid, honest.pid) - waited
     total = Done()
     for process in hostile:
         assert process.stdout is not None
@@ -385,6 +395,7 @@ def measure(
         grew_mb=round(most - before, 1),
         stayed_mb=round(rss_mb(pid) - before, 1),
         cpu_s=round(spent, 2),
+        waited_s=round(waited, 2),
         frames=total.frames,
         connections=total.connections,
         codes=dict(total.codes),
@@ -437,25 +448,28 @@ def _calm(kind: str, honest: Honest, port: int, pid: int, log: Path) -> Row:
 
     before, cpu = rss_mb(pid), cpu_s(pid)
     honest.figures()
+    waited = waited_s(pid, honest.pid)
     time.sleep(LASTS_S)
     found = honest.figures()
+    waited = waited_s(pid, honest.pid) - waited
     return Row(
         kind, "nobody hostile", found["ticks"], 0, found["p99_ms"], found["max_ms"], found["lost"],
-        round(before, 1), round(rss_mb(pid) - before, 1), 0.0, round(cpu_s(pid) - cpu, 2), 0, 0, {},
+        round(before, 1), round(rss_mb(pid) - before, 1), 0.0, round(cpu_s(pid) - cpu, 2),
+        round(waited, 2), 0, 0, {},
         0,
     )  # fmt: skip
 
 
 HEADINGS = (
     "| server | what | ticks | missed | p99 ms | latest ms | closed | MB before | grew | stayed "
-    "| CPU s | frames | connections | closes | errors | goals |\n|" + "---|" * 16
+    "| CPU s | waited s | frames | connections | closes | errors | goals |\n|" + "---|" * 17
 )
 
 
 def _line(row: Row) -> str:
     closes = ", ".join(f"{code}: {count}" for code, count in sorted(row.codes.items()))
     cells = [*asdict(row).values()]
-    cells[13] = closes or "-"
+    cells[14] = closes or "-"
     return "| " + " | ".join(map(str, cells)) + f" | {', '.join(row.misses()) or 'all met'} |"
 
 

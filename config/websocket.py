@@ -128,6 +128,7 @@ class WebSocket(WebSocketsSansIOProtocol):
             Keepalive.of(self.loop, self.ping_interval).add(self)
 
     def _read_on_after_handshake(self) -> None:
+        del self.request, self.response  # some KB that nobody needs any more
         self._read_on()
         if not self.read_paused and not self._flooded:
             self.transport.resume_reading()

@@ -128,6 +128,7 @@ class DeviceConsumer(AsyncConsumer):
 
     async def _gone(self) -> None:
         self.hub.strangers.discard(self)
+        self.hub.gone += 1
         if self._transport is not None and self._transport.get_write_buffer_size():
             # It, or the server's library, has closed while it did not read: that would take for
             # ever, and it is nobody's socket any more.

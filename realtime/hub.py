@@ -112,6 +112,7 @@ class Hub:
         now = asyncio.get_running_loop().time
         self.strangers = Strangers(now)
         self.comings = Comings(now, settings.SOCKETS_PER_USER)
+        self.gone = 0  # sockets, since the start
         self._channel: str | None = None
         self._listening = asyncio.Event()  # the channel is there
         self.messages_lost = asyncio.Event()  # set by who knows: then reconciling does not wait
@@ -143,6 +144,7 @@ class Hub:
     def _start(self) -> None:
         from realtime.heartbeats import keep_beating
         from realtime.reconcile import keep_joined, keep_reconciled
+        from realtime.tidy import keep_tidy
 
         self._tasks = [
             asyncio.create_task(self._listen(), name="hub: listen"),
@@ -150,6 +152,7 @@ class Hub:
             asyncio.create_task(keep_joined(self), name="hub: join"),
             asyncio.create_task(keep_reconciled(self), name="hub: reconcile"),
             asyncio.create_task(keep_beating(self), name="hub: heartbeats"),
+            asyncio.create_task(keep_tidy(self), name="hub: tidy"),
         ]
 
     async def stop(self) -> None:
