@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -109,9 +110,8 @@ class Hub:
         self.rooms: dict[int, Room] = {}
         self.ticker = Ticker(clock.now_ms)
         self.entrance = Entrance()
-        now = asyncio.get_running_loop().time
-        self.strangers = Strangers(now)
-        self.comings = Comings(now, settings.SOCKETS_PER_USER)
+        self.strangers = Strangers(time.monotonic)
+        self.comings = Comings(time.monotonic, settings.SOCKETS_PER_USER)
         self.gone = 0  # sockets, since the start
         self._channel: str | None = None
         self._listening = asyncio.Event()  # the channel is there

@@ -1,0 +1,35 @@
+"""Memory that a crowd leaves behind is given back, and not for a few."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from realtime import tidy
+from realtime.tidy import WORTH_IT, keep_tidy
+
+
+class Crowd:
+    """As much of a hub as is asked."""
+
+    gone = 0
+
+
+async def test_memory_is_given_back_once_for_each_crowd_that_has_gone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    given_back = []
+    monkeypatch.setattr(tidy, "EVERY_S", 0)
+    monkeypatch.setattr(tidy, "_trim", lambda: lambda: given_back.append(hub.gone))
+    hub = Crowd()
+    keeping = asyncio.create_task(keep_tidy(hub))  # type: ignore[arg-type]
+    for hub.gone in (0, 1, WORTH_IT - 1, WORTH_IT, WORTH_IT + 1, 3 * WORTH_IT):
+        for _ in range(5):
+            await asyncio.sleep(0)
+    keeping.cancel()
+    assert given_back == [WORTH_IT, 3 * WORTH_IT]
+
+
+def test_here_it_can_be_done_or_is_left_out() -> None:
+    tidy._trim()()
