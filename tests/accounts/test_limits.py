@@ -132,6 +132,29 @@ def test_each_attempt_asks_the_database_alike(
                 assert log_in(name, "guess", address).status_code == 401
 
 
+def test_each_attempt_is_counted_alike(
+    ada: Any, sign_up: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Redis is asked as often for a name that exists as for one that does not."""
+    sign_up("idle")
+    User.objects.filter(username="idle").update(is_active=False)
+    asked: list[str] = []
+    for name in ("add", "incr", "get"):
+        real = getattr(counters.cache, name)
+
+        def asking(*args: Any, of: str = name, real: Any = real) -> Any:
+            asked.append(of)
+            return real(*args)
+
+        monkeypatch.setattr(counters.cache, name, asking, raising=False)
+    seen = []
+    for number, name in enumerate(("ada", "nobody", "idle")):
+        log_in(name, "guess", f"192.0.2.{number}")
+        seen.append(asked[:])
+        asked.clear()
+    assert seen[0] == seen[1] == seen[2] == ["get", "get", "add", "add"]
+
+
 def test_refreshes_are_limited_by_address(settings: Any, ada: Any) -> None:
     settings.LIMIT_REFRESHES_PER_MINUTE = 3
 
