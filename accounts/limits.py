@@ -169,8 +169,9 @@ def failures_counted(name: str) -> Iterator[None]:
     _refuse_if_reached(buckets)
     try:
         yield
-    except (InvalidCredentials, WrongPassword):
-        note("log_in_failed", who=pseudonym(name))
+    except (InvalidCredentials, WrongPassword) as failure:
+        asked_again = isinstance(failure, WrongPassword)
+        note("password_wrong" if asked_again else "log_in_failed", who=pseudonym(name))
         counts = [(limit, limit.count_failure(whose)) for limit, whose in buckets]
         for limit, count in counts:
             limit.refuse(Count(count.number - 1, count.alone))

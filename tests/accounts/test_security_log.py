@@ -60,6 +60,12 @@ def test_failed_log_ins_of_one_name_can_be_found_together(
     assert lines[2] != first
 
 
+def test_a_wrong_old_password_is_told_as_such(ada: Any, said: Callable[..., Any]) -> None:
+    change = {"old_password": "guess", "new_password": "another battery"}
+    assert ada.api.post("/users/password/", change, format="json").status_code == 400
+    assert said()[-1][0] == "password_wrong"
+
+
 def test_a_limit_is_told_once_in_its_minute(
     ada: Any, said: Callable[..., Any], settings: Any
 ) -> None:
