@@ -150,7 +150,8 @@ class Http(HttpToolsProtocol):
                 self._too_slow("The request took too long to arrive.")
 
     def _look_at_body(self, came: bool) -> None:
-        if self.flow.read_paused:  # it is we who wait
+        asked = not (self._answers() and self.cycle.waiting_for_100_continue)
+        if self.flow.read_paused or not asked:  # it is we who are slow
             return
         self._looks += 1
         self._silent = 0 if came else self._silent + 1

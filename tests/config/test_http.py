@@ -242,6 +242,24 @@ async def test_a_body_that_we_do_not_read_is_not_the_clients_fault() -> None:
             assert (await client.reader.readuntil(b"1000000")).startswith(b"HTTP/1.1 200")
 
 
+async def test_who_waits_to_be_asked_for_the_body_is_left_alone() -> None:
+    go = asyncio.Event()
+
+    async def busy(scope: Any, receive: Any, send: Any) -> None:
+        await go.wait()
+        await echo(scope, receive, send)
+
+    async with served(busy) as (connect, _):
+        client = await connect()
+        client.sends((POST % 4).replace(b"host: a", b"host: a\r\nexpect: 100-continue"))
+        await asyncio.sleep(0.6)
+        go.set()
+        async with asyncio.timeout(PATIENCE_S):
+            assert (await client.reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 100")
+            client.sends(b"body")
+            assert (await client.reader.readuntil(b"\r\n\r\n4")).startswith(b"HTTP/1.1 200")
+
+
 # -- not read ------------------------------------------------------------------------------------
 
 
