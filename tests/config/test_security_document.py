@@ -1,0 +1,64 @@
+"""docs/security.md claims nothing that no test shows, and no limit that is not the code's."""
+
+from __future__ import annotations
+
+import ast
+import re
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from config.variables import NONE, Environment, sections
+
+ROOT = Path(__file__).resolve().parents[2]
+TEXT = (ROOT / "docs" / "security.md").read_text()
+TESTS = sorted(set(re.findall(r"`((?:tests|benchmarks)/[\w/]+\.\w+)(?:::(\w+))?`", TEXT)))
+# Requirements of the standard are the rows whose first cell is a number of one.
+ROWS = re.findall(r"^\| (\d+\.\d+\.\d+)[^|]*\|(.*)\|$", TEXT, re.MULTILINE)
+
+
+@cache
+def functions_of(path: str) -> frozenset[str]:
+    tree = ast.parse((ROOT / path).read_text())
+    functions = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+    return frozenset(node.name for node in ast.walk(tree) if isinstance(node, functions))
+
+
+@pytest.mark.parametrize(("path", "name"), TESTS, ids=lambda value: value or "whole")
+def test_a_test_that_is_named_is_there(path: str, name: str) -> None:
+    assert (ROOT / path).is_file()
+    if name:
+        assert name in functions_of(path)
+
+
+def test_many_tests_are_named() -> None:
+    assert len(TESTS) >= 50
+
+
+@pytest.mark.parametrize(("number", "cells"), ROWS, ids=[number for number, _ in ROWS])
+def test_what_is_claimed_of_the_standard_is_shown_by_a_test_or_a_document(
+    number: str, cells: str
+) -> None:
+    assert re.search(r"`tests/|\]\(", cells), f"{number} has nothing that shows it"
+
+
+def test_no_requirement_stands_twice() -> None:
+    numbers = [number for number, _ in ROWS]
+    assert len(set(numbers)) == len(numbers)
+    assert len(numbers) >= 40
+
+
+def test_every_limit_that_can_be_set_is_in_the_table() -> None:
+    variables = [v.name for found in sections().values() for v in found]
+    limits = [
+        name
+        for name in variables
+        if name.startswith(("LIMIT_", "QUOTA_", "SOCKETS_")) or name.endswith("_PER_USER")
+    ]
+    assert limits
+    for name in limits:
+        variable = vars(Environment)[name]
+        relaxed = variable.default if variable.development is NONE else variable.development
+        row = f"| `{name}` | {variable.default:,} | {relaxed:,} |"
+        assert row in TEXT, f"the table has not: {row}"
