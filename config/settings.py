@@ -233,6 +233,7 @@ SPECTACULAR_SETTINGS = {
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "sessions_app.api.schema.add_components",
+        "sessions_app.api.schema.add_refusals",
     ],
 }
 BODY_LIMIT = 256 * 1024  # bytes

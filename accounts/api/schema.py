@@ -7,6 +7,8 @@ from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
 from rest_framework import serializers
 
+from accounts.api.paging import LARGEST_PAGE
+
 TAGS = ["Accounts"]
 
 
@@ -20,8 +22,16 @@ class ErrorSerializer(serializers.Serializer[Any]):
 
 
 PAGE = [
-    OpenApiParameter("limit", int, description="At most so many; the rest follows `Link`."),
-    OpenApiParameter("cursor", int, description="From the `Link` header of the page before."),
+    OpenApiParameter(
+        "limit",
+        {"type": "integer", "minimum": 1, "maximum": LARGEST_PAGE},
+        description="At most so many; the rest follows `Link`.",
+    ),
+    OpenApiParameter(
+        "cursor",
+        {"type": "integer", "format": "int64", "minimum": 1, "maximum": 2**63 - 1},
+        description="From the `Link` header of the page before.",
+    ),
 ]
 MALFORMED = OpenApiResponse(ErrorSerializer, description="A field is missing or refused.")
 NOT_LOGGED_IN = OpenApiResponse(ErrorSerializer, description="No token, or one that is not good.")

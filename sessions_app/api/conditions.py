@@ -22,12 +22,17 @@ def actor(request: Request) -> Actor:
 
 def version_seen(request: Request) -> int | None:
     """The version in `If-Match: "7"`, or `"version": 7` in the body. None: do not check."""
+    in_body = _version_in_body(request)  # must be one even where the header says it
     header = request.headers.get("If-Match")
     if header is not None and header.strip() != "*":
         match = _ETAG.fullmatch(header.strip())
         if match is None:
             raise InvalidInput({"If-Match": ['One version in quotes is required, such as "7".']})
         return int(match[1])
+    return in_body
+
+
+def _version_in_body(request: Request) -> int | None:
     version = request.data.get("version") if isinstance(request.data, dict) else None
     if version is None:
         return None

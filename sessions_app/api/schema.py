@@ -9,6 +9,7 @@ from drf_spectacular.utils import OpenApiParameter
 
 from accounts.api import schema as accounts_schema
 from sessions_app.changes import Missed
+from sessions_app.countdown import Status
 from sessions_app.events import SessionState, SpaceState, TaskState, Value
 
 REFS = "#/components/schemas/{name}"
@@ -67,18 +68,55 @@ def add_components(result: dict[str, Any], **_: Any) -> dict[str, Any]:
     return result
 
 
+def add_refusals(result: dict[str, Any], **_: Any) -> dict[str, Any]:
+    """Another hook: what every operation of a kind may answer, so that no view can forget it."""
+    for path, operations in result["paths"].items():
+        for operation in operations.values():
+            for status in _refusals(path, operation):
+                operation["responses"].setdefault(str(status), _ERROR)
+            operation["responses"] = dict(sorted(operation["responses"].items()))
+    return result
+
+
+_ERROR = {"content": {"application/json": {"schema": ref(Error)}}, "description": ""}
+
+
+def _refusals(path: str, operation: dict[str, Any]) -> set[int]:
+    refused = {503}  # a part is down
+    if operation.get("security", [{}]) != [{}]:
+        refused |= {401, 429}
+    if "{" in path:
+        refused.add(404)
+    if any(one["in"] != "path" for one in operation.get("parameters", ())):
+        refused.add(400)
+    if "requestBody" in operation:
+        refused |= {400, 413, 415}
+    return refused
+
+
 # What many endpoints say of themselves.
 REFUSED = {code: ref(Error) for code in (400, 401, 404, 409, 412, 422, 429)}
 PAGE = accounts_schema.PAGE
+_ANY = "|".join(Status)
 STATUS = OpenApiParameter(
-    "status", str, description="Only sessions in one of these, with commas: `ready,paused`."
+    "status",
+    {"type": "string", "pattern": f"^({_ANY})(,({_ANY}))*$"},
+    description="Only sessions in one of these, with commas: `ready,paused`.",
 )
 CONDITIONS = [
-    OpenApiParameter("If-Match", str, "header", description='The version seen, such as "7".'),
+    OpenApiParameter(
+        "If-Match",
+        {"type": "string", "pattern": r'^((W/)?"[0-9]{1,18}"|\*)$'},
+        "header",
+        description='The version seen, such as "7".',
+    ),
 ]
 KEY = [
     OpenApiParameter(
-        "Idempotency-Key", str, "header", description="The same key happens once, for 24 hours."
+        "Idempotency-Key",
+        {"type": "string", "minLength": 1, "maxLength": 255},
+        "header",
+        description="The same key happens once, for 24 hours.",
     ),
 ]
 BUNDLE: dict[str, Any] = {

@@ -335,6 +335,12 @@ def test_a_version_that_is_none_is_refused(api: Wire, ada: Person, value: Any) -
     assert Session.objects.get().version == 1
 
 
+def test_a_version_that_is_none_is_refused_beside_a_good_condition(api: Wire, ada: Person) -> None:
+    path = f"/sessions/{ada.has_session().id}/start/"
+    answer = api.ask("POST", path, '{"version": "x"}', {"If-Match": '"1"'}, by=ada)
+    assert (answer.status, answer.code) == (400, "invalid")
+
+
 # -- idempotency keys ----------------------------------------------------------------------------
 
 NO_KEY: list[tuple[str, Text]] = [
