@@ -9,6 +9,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from accounts.api.base import admitted
+from accounts.api.fields import Text
 from sessions_app.images import from_data_url
 
 
@@ -30,6 +31,24 @@ class NumberInQuery(serializers.IntegerField):
         if not re.fullmatch(r"-?[0-9]{1,19}", str(data)):
             self.fail("invalid")
         return super().to_internal_value(data)
+
+
+_SOUNDS = ("rain", "waves", "bell")
+# By name, or as the published client names their files.
+SOUNDS = [form.format(name) for form in ("{}", "{}.mp3", "/sounds/{}.mp3") for name in _SOUNDS]
+
+
+@extend_schema_field({"type": "string", "enum": ["", *SOUNDS]})
+class Sound(Text):
+    """What is played meanwhile: one of ours, or "". Nothing that a client would fetch elsewhere."""
+
+    default_error_messages: ClassVar = {"unknown": "There is no such sound."}
+
+    def to_internal_value(self, data: Any) -> str:
+        name = super().to_internal_value(data)
+        if name not in SOUNDS:
+            self.fail("unknown")
+        return name
 
 
 @extend_schema_field({"type": ["string", "null"], "description": "A data: URL, or null for none."})

@@ -7,7 +7,7 @@ from typing import Any
 from rest_framework import serializers
 
 from accounts.api.fields import Reminders, Text, WholeNumber
-from sessions_app.api.fields import NumberInQuery, Picture, TrueOrFalse
+from sessions_app.api.fields import NumberInQuery, Picture, Sound, TrueOrFalse
 
 DAY_MINUTES = 1_440
 DAY_S = 86_400
@@ -17,7 +17,7 @@ class SessionInput(serializers.Serializer[Any]):
     title = Text(max_length=100)
     duration = WholeNumber(min_value=1, max_value=DAY_MINUTES, help_text="Whole minutes.")
     image = Picture(required=False, allow_null=True)
-    sound = Text(max_length=100, required=False, allow_blank=True)
+    sound = Sound(required=False, allow_blank=True)
     reminders = Reminders(required=False, allow_null=True)
 
 
