@@ -151,6 +151,7 @@ class _Silent(asyncio.Protocol):
 
     def connection_made(self, transport: Any) -> None:
         self._transport = transport
+        _open.add(transport)
         self._done.connections += 1
         transport.write(handshake(self._port))
 
@@ -160,6 +161,7 @@ class _Silent(asyncio.Protocol):
             self._transport.close()
 
     def connection_lost(self, error: Exception | None) -> None:
+        _open.discard(self._transport)
         if time.monotonic() >= self._until:
             return
         self._done.ended(self._heard)
@@ -176,6 +178,7 @@ class _Silent(asyncio.Protocol):
 
 
 _coming: set[asyncio.Task[Any]] = set()
+_open: set[asyncio.Transport] = set()
 
 
 async def silent(port: int, seconds: float, count: int = SILENT) -> Done:
@@ -184,6 +187,11 @@ async def silent(port: int, seconds: float, count: int = SILENT) -> Done:
     for _ in range(count):
         _Silent.come(port, done, until)
     await asyncio.sleep(seconds)
+    await asyncio.gather(*_coming, return_exceptions=True)
+    while _open:
+        for transport in tuple(_open):
+            transport.abort()
+        await asyncio.sleep(0)
     return done
 
 
