@@ -5,7 +5,7 @@ All of it is counted in each process for itself (ADR 19).
 
 from __future__ import annotations
 
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Callable
 
 FRAMES_PER_S = 2.0  # 20 in 10 s
@@ -71,11 +71,11 @@ class BadFrames:
 
     def __init__(self, now: Callable[[], float]) -> None:
         self._now = now
-        self._times: deque[float] = deque(maxlen=BAD_FRAMES)
+        self._times: list[float] = []  # the last few; most sockets never have one
 
     def one_more(self) -> bool:
         """True if that was one too many."""
-        self._times.append(self._now())
+        self._times = [*self._times[1 - BAD_FRAMES :], self._now()]
         full = len(self._times) == BAD_FRAMES
         return full and self._times[-1] - self._times[0] < BAD_FRAMES_WINDOW_S
 
