@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from math import ceil
 from time import monotonic, time
 
@@ -39,9 +40,10 @@ class Count:
         return ceil(limit / ALONE) if self.alone else limit
 
 
-def raise_count(name: str, window_s: int = MINUTE_S) -> Count:
-    """One more of `name` in this window. How many there are now: no two are told the same."""
-    return _shared.ask(_raise_in_redis, _own.raise_count, name, window_s)
+def raise_count(name: str, window_s: int = MINUTE_S, by: int = 1) -> Count:
+    """So many more of `name` in this window. How many there are now: no two are told the same."""
+    there, here = partial(_raise_in_redis, by=by), partial(_own.raise_count, by=by)
+    return _shared.ask(there, here, name, window_s)
 
 
 def read_count(name: str, window_s: int = MINUTE_S) -> Count:
@@ -60,12 +62,12 @@ def _key(name: str, window_s: int) -> str:
     return f"limit.{digest}.{window_s}.{int(time() // window_s)}"
 
 
-def _raise_in_redis(key: str, window_s: int) -> int:
+def _raise_in_redis(key: str, window_s: int, by: int = 1) -> int:
     # Kept for longer than a window, so that no count expires while it is raised.
-    while not cache.add(key, 1, 2 * window_s):
+    while not cache.add(key, by, 2 * window_s):
         with suppress(ValueError):  # evicted, or flushed, between the two
-            return cache.incr(key)
-    return 1
+            return cache.incr(key, by)
+    return by
 
 
 def _read_in_redis(key: str, window_s: int) -> int:
@@ -81,12 +83,12 @@ class _OwnCounts:
         self._counts: dict[int, Counter[str]] = {}  # by the length of their window
         self._windows: dict[int, float] = {}
 
-    def raise_count(self, key: str, window_s: int) -> int:
+    def raise_count(self, key: str, window_s: int, by: int = 1) -> int:
         with self._lock:
             if (window := time() // window_s) != self._windows.get(window_s):
                 self._windows[window_s] = window
                 self._counts[window_s] = Counter()
-            self._counts[window_s][key] += 1
+            self._counts[window_s][key] += by
             return self._counts[window_s][key]
 
     def read_count(self, key: str, window_s: int) -> int:

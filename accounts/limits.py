@@ -63,6 +63,11 @@ class Limit:
         """Raises Throttled where there is no room for one more. Counts nothing."""
         self.refuse(read_count(f"{self.what} {whose}", self.window_s))
 
+    def charge(self, whose: object, count: int) -> None:
+        """So many more, for what has been done already."""
+        if count:
+            raise_count(f"{self.what} {whose}", self.window_s, count)
+
     def count_failure(self, whose: object) -> Count:
         """One more, of what is counted only when it failed."""
         count = raise_count(f"{self.what} {whose}", self.window_s)

@@ -311,6 +311,12 @@ class Environment:
     )
     QUOTA_SESSIONS = Variable(env.int, 10_000, "Sessions that one user may keep.")
     QUOTA_TASKS = Variable(env.int, 200, "Tasks of one session.")
+    QUOTA_TASKS_OF_USER = Variable(env.int, 20_000, "Tasks that one user may keep.")
+    QUOTA_ANSWERS_MIB = Variable(
+        env.int,
+        32,
+        "MiB that the answers to requests with an `Idempotency-Key` may take, of one user.",
+    )
     QUOTA_PICTURES_MIB = Variable(env.int, 200, "MiB that the pictures of one user may take.")
     SOCKETS_PER_USER = Variable(env.int, 10, "Open sockets of one user in one process.")
     SOCKETS_UNAUTHENTICATED = Variable(

@@ -26,7 +26,7 @@ from realtime.close_codes import Close
 from realtime.commands import perform
 from realtime.drain import is_draining
 from realtime.hub import Hub, Room
-from realtime.limits import BadFrames, FrameBudget
+from realtime.limits import CHANGES_PER_FRAME, BadFrames, FrameBudget
 from realtime.messages import BadFrame, Message
 from realtime.outbox import Outbox
 from realtime.tally import tally
@@ -299,6 +299,7 @@ class DeviceConsumer(AsyncConsumer):
             self._waiting = []  # what is newer must not come before what is older
         seen = Seen(self.arrival.user_id, since, epoch)
         missed, active = await self.hub.entrance.where_things_stand(seen)
+        self._budget.charge(len(missed.changes) // CHANGES_PER_FRAME)
         self.hub.read(self.room, missed.revision, active)
         self.say(
             messages.Ready(

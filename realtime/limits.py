@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 FRAMES_PER_S = 2.0  # 20 in 10 s
 BURST = 40
+CHANGES_PER_FRAME = 20  # to be told what one missed costs as much as so many frames
 
 # Of any kind, as the server library reads them: also pings, pongs, and the pieces of a message,
 # which never become one for us to count. Far more than a client has reason to send.
@@ -46,6 +47,10 @@ class Budget:
             return False
         self._left -= count
         return True
+
+    def charge(self, count: int) -> None:
+        """Takes so many, or all that are left: for what has been done already."""
+        self._left = max(0.0, self._left - count)
 
 
 class FrameBudget(Budget):

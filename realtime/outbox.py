@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 LONGEST_QUEUE = 256  # frames; a client that is this far behind syncs when it comes back
+LARGEST_QUEUE = 4 * 1024 * 1024  # characters; a session with all its tasks has a hundred thousand
 MOST_DROPPED = 15  # ticks, one after the other: the client does not read at all
 
 
@@ -44,8 +45,8 @@ class Outbox:
     """
 
     __slots__ = (
-        *("_closed", "_draining", "_dropped", "_on_stuck", "_queue", "_send", "_transport"),
-        *("last_put", "tick_every_ms"),
+        *("_closed", "_draining", "_dropped", "_on_stuck", "_queue", "_queued", "_send"),
+        *("_transport", "last_put", "tick_every_ms"),
     )
 
     def __init__(
@@ -56,6 +57,7 @@ class Outbox:
         self._transport = transport
         self._on_stuck: Callable[[], None] | None = on_stuck
         self._queue: deque[dict[str, Any]] | None = None  # most sockets never need one
+        self._queued = 0  # characters
         self._draining: asyncio.Task[None] | None = None
         self._dropped = 0  # ticks, since one got through
         self._closed = False
@@ -101,9 +103,10 @@ class Outbox:
         self.last_put = asyncio.get_running_loop().time()
         if self._draining is not None:
             if self._queue is None:
-                self._queue = deque()
+                self._queue, self._queued = deque(), 0
             self._queue.append(message)
-            if len(self._queue) == LONGEST_QUEUE:
+            self._queued += len(message.get("text", ""))
+            if len(self._queue) >= LONGEST_QUEUE or self._queued > LARGEST_QUEUE:
                 self._stuck()
             return
         rest = _step(self._send(message))
@@ -114,7 +117,9 @@ class Outbox:
         try:
             await rest
             while self._queue:
-                await self._send(self._queue.popleft())
+                message = self._queue.popleft()
+                self._queued -= len(message.get("text", ""))
+                await self._send(message)
         except OSError:
             self._closed = True  # the peer is gone
         except Exception:

@@ -14,6 +14,7 @@ from sessions_app.exceptions import NotFound
 from sessions_app.models import Epoch, Session, SessionEvent, Space, Task
 
 MOST = 200  # changes; beyond that a device loads its lists afresh
+MOST_TASKS = 500  # of the sessions that changed; the same
 
 
 class Change(Value, frozen=True, kw_only=True):
@@ -91,10 +92,13 @@ def _missed_by(seen: Seen, here: str, revision: int | None) -> Missed | NotFound
     if since is None or seen.epoch not in {None, here} or not 0 <= revision - since <= MOST:
         return Missed(epoch=here, revision=revision, reset=True, changes=[])
     changes = _changes(seen.user_id, since, revision) if since < revision else []
+    if changes is None:
+        return Missed(epoch=here, revision=revision, reset=True, changes=[])
     return Missed(epoch=here, revision=revision, reset=False, changes=changes)
 
 
-def _changes(user_id: int, since: int, until: int) -> list[Change]:
+def _changes(user_id: int, since: int, until: int) -> list[Change] | None:
+    """None: to tell of them would be too much at once."""
     rows = list(
         SessionEvent.objects.filter(
             user_id=user_id, revision__gt=since, revision__lte=until
@@ -103,6 +107,8 @@ def _changes(user_id: int, since: int, until: int) -> list[Change]:
     if not rows:
         return []
     ids = {row.session_id for row in rows}
+    if Task.objects.filter(session_id__in=ids)[: MOST_TASKS + 1].count() > MOST_TASKS:
+        return None
     now = database_now()
     sessions = Session.objects.owned_by(user_id).filter(pk__in=ids).prefetch_related("tasks")
     states = {s.pk: s.state(now) for s in sessions}

@@ -9,6 +9,7 @@
     |-- IdempotencyMismatch         the key was used for another request
     |-- Busy                        too many want the same at once
     |   |-- TooManyChanges          of one user in a day
+    |   |-- TooManyKeys             the same of answers that are kept
     |-- Conflict                    the rules do not allow it now
         |-- IllegalTransition       not in this status
         |-- AlreadyDue              the deadline has come; the end wins
@@ -97,6 +98,13 @@ class TooManyChanges(Busy):
     def __init__(self, retry_after_s: int) -> None:
         super().__init__()
         self.retry_after_s = retry_after_s
+
+
+class TooManyKeys(Busy):
+    """The answers that are kept for a day by their keys take as much as anybody's may."""
+
+    sentence = "You have sent too many requests with a key within a day. Please try again later."
+    retry_after_s = 3600
 
 
 class Conflict(SessionError):

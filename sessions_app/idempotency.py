@@ -13,6 +13,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
+from django.conf import settings
 from django.db import connection, transaction
 
 from sessions_app import exceptions
@@ -25,6 +26,7 @@ from sessions_app.exceptions import (
     NotFound,
     SessionError,
     StaleVersion,
+    TooManyKeys,
 )
 from sessions_app.models import IdempotencyKey
 
@@ -45,8 +47,8 @@ def once(
     """Does `act` once for this key and gives its answer (plain JSON); a repeat gets the same one.
 
     `request` is what was asked, as plain JSON. A refusal by the rules is an answer too, and raised
-    again; `on_repeat` is called before an old answer is given. Raises `IdempotencyMismatch` and
-    `IdempotencyInProgress`, and `NotFound` for a user who is gone.
+    again; `on_repeat` is called before an old answer is given. Raises `IdempotencyMismatch`,
+    `IdempotencyInProgress` and `TooManyKeys`, and `NotFound` for a user who is gone.
     """
     if key is None:
         return act()
@@ -56,6 +58,7 @@ def once(
         if outcome is not None:
             on_repeat()
         else:
+            _refuse_without_room(user_id)
             outcome = _outcome(act)
             IdempotencyKey.objects.create(
                 user_id=user_id,
@@ -86,6 +89,18 @@ def _keep_user(user_id: int) -> None:
         cursor.execute("SELECT 1 FROM accounts_user WHERE id = %s FOR KEY SHARE", [user_id])
         if cursor.fetchone() is None:
             raise NotFound
+
+
+def _refuse_without_room(user_id: int) -> None:
+    """An answer may have a hundred kilobytes, and a refusal is one too. Raises `TooManyKeys`."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT coalesce(sum(pg_column_size(outcome)), 0)"
+            " FROM sessions_app_idempotencykey WHERE user_id = %s",
+            [user_id],
+        )
+        if cursor.fetchone()[0] >= settings.QUOTA_ANSWERS_MIB * 1024 * 1024:
+            raise TooManyKeys
 
 
 def _known(user_id: int, key: str, request: Any) -> dict[str, Any] | None:

@@ -12,7 +12,10 @@ from django.http import HttpResponse
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 
+from accounts.limits import REQUESTS
+
 LARGEST_PAGE = 1_000
+OF_A_REQUEST = 64 * 1024  # bytes: whoever asks for more has asked for as much as several do
 
 M = TypeVar("M", bound=Model)
 
@@ -40,7 +43,8 @@ def listed(
 ) -> HttpResponse:
     """The same as an answer: an array with `show` of each row.
 
-    Read and encoded slice by slice: ten thousand sessions at once would take 110 MiB.
+    Read and encoded slice by slice: ten thousand sessions at once would take 110 MiB. A long one
+    counts as several requests of its user, or the limit on those would bound no work.
     """
     rows = rows.order_by("-pk" if newest_first else "pk")
     behind = "pk__lt" if newest_first else "pk__gt"
@@ -59,6 +63,7 @@ def listed(
             headers["Link"] = f'<{_next(request, limit, cursor)}>; rel="next"'
             break
     body = b"[" + b",".join(encoded) + b"]"
+    REQUESTS.charge(request.user.pk, len(body) // OF_A_REQUEST)
     return HttpResponse(body, content_type="application/json", headers=headers)
 
 

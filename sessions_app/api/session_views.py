@@ -11,6 +11,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.api.base import admitted
+from accounts.limits import REQUESTS
 from sessions_app import changes, services
 from sessions_app.api.answers import (
     answer,
@@ -29,6 +30,8 @@ from sessions_app.changes import Missed
 from sessions_app.events import SessionState
 from sessions_app.exceptions import NotFound
 from sessions_app.models import SessionEvent
+
+CHANGES_OF_A_REQUEST = 50  # whoever missed more has asked for as much as several do
 
 
 class SessionsView(APIView):
@@ -161,7 +164,7 @@ class ChangesView(APIView):
         query = ChangesQuery(data=request.query_params)
         query.is_valid(raise_exception=True)
         asked = query.validated_data
-        missed = changes.missed(
-            admitted(request).user.pk, since=asked["since"], epoch=asked.get("epoch")
-        )
+        user_id = admitted(request).user.pk
+        missed = changes.missed(user_id, since=asked["since"], epoch=asked.get("epoch"))
+        REQUESTS.charge(user_id, len(missed.changes) // CHANGES_OF_A_REQUEST)
         return Response(shown_changes(request, missed))

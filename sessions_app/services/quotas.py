@@ -10,7 +10,7 @@ from django.conf import settings
 from django.db.models import BigIntegerField, Case, F, Sum, When
 
 from sessions_app.exceptions import QuotaExceeded
-from sessions_app.models import Session
+from sessions_app.models import Session, Task
 
 MIB = 1024 * 1024
 NOT_MEASURED = 256 * 1024  # bytes that a picture counts whose size nobody wrote down
@@ -36,6 +36,9 @@ def room_for_tasks(session: Session, count: int = 1) -> None:
     most: int = settings.QUOTA_TASKS
     if session.tasks.count() + count > most:
         raise QuotaExceeded(f"A session may have at most {most} tasks.")
+    most = settings.QUOTA_TASKS_OF_USER
+    if Task.objects.filter(session__user_id=session.user_id).count() + count > most:
+        raise QuotaExceeded(f"You have {most} tasks, and no more are kept. Delete some first.")
 
 
 def _size(session: Session) -> int:

@@ -51,6 +51,15 @@ def test_a_long_silence_saves_up_no_more_than_one_burst(clock: Clock) -> None:
     assert sum(budget.spend() for _ in range(1_000)) == BURST
 
 
+def test_what_cost_more_leaves_less(clock: Clock) -> None:
+    budget = FrameBudget(clock)
+    budget.charge(BURST - 1)
+    assert [budget.spend() for _ in range(2)] == [True, False]
+    budget.charge(BURST)  # never more than there was
+    clock.now += 1 / FRAMES_PER_S
+    assert [budget.spend() for _ in range(2)] == [True, False]
+
+
 @given(st.lists(st.floats(0, 30), max_size=200))
 def test_never_more_than_a_burst_and_the_rate(pauses: list[float]) -> None:
     clock = Clock()

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from realtime.outbox import LONGEST_QUEUE, MOST_DROPPED, Outbox, put_tick
+from realtime.outbox import LARGEST_QUEUE, LONGEST_QUEUE, MOST_DROPPED, Outbox, put_tick
 from realtime.tally import tally
 from realtime.tick import Ticks
 
@@ -107,6 +107,35 @@ async def test_a_client_that_is_too_far_behind_is_reported_once(
     for number in range(LONGEST_QUEUE):
         outbox.put(str(number))
     assert complaints == ["stuck"]
+    outbox.abandon()
+
+
+async def test_a_client_that_has_too_much_to_read_is_reported_once(
+    outbox: Outbox, client: Client, complaints: list[str]
+) -> None:
+    large = "x" * (LARGEST_QUEUE // 4)
+    for _ in range(1 + 4):
+        outbox.put(large)
+        assert complaints == []
+    outbox.put("x")
+    outbox.put(large)
+    assert complaints == ["stuck"]
+    outbox.abandon()
+
+
+async def test_what_was_read_does_not_count(
+    outbox: Outbox, client: Client, complaints: list[str]
+) -> None:
+    large = "x" * (LARGEST_QUEUE // 4)
+    outbox.put(large)
+    for _ in range(4):
+        outbox.put(large)
+    client.reads.set()
+    await client.has(5)
+    client.reads.clear()
+    for _ in range(1 + 4):
+        outbox.put(large)
+    assert complaints == []
     outbox.abandon()
 
 

@@ -89,6 +89,20 @@ def test_a_gap_up_to_a_limit_is_told_and_a_larger_one_resets(
     assert (reset["reset"], reset["changes"], reset["revision"]) == (True, [], 21)
 
 
+def test_changes_of_sessions_with_too_many_tasks_reset(
+    ada: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two hundred sessions of two hundred tasks would be twenty megabytes in one frame."""
+    monkeypatch.setattr(changes, "MOST_TASKS", 3)
+    session = ada.has_session()
+    for _ in range(3):
+        services.add_task(session.id, by=ada.actor, title="Draft", duration=1)
+    assert (missed(ada, 0)["reset"], len(missed(ada, 0)["changes"])) == (False, 4)
+    services.add_task(session.id, by=ada.actor, title="Draft", duration=1)
+    reset = missed(ada, 4)
+    assert (reset["reset"], reset["changes"], reset["revision"]) == (True, [], 5)
+
+
 def test_a_revision_from_the_future_resets(ada: Person) -> None:
     """The database was set back, and the device has seen what is no more."""
     ada.has_session()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -16,6 +17,7 @@ from sessions_app.exceptions import (
     InvalidInput,
     NotFound,
     StaleVersion,
+    TooManyKeys,
 )
 from sessions_app.idempotency import forget_old_keys, once
 from sessions_app.models import IdempotencyKey, Session
@@ -218,3 +220,24 @@ def test_whatever_else_stands_in_the_body_a_key_works(ada: Person, junk: str) ->
 def test_nothing_is_done_for_somebody_who_has_gone(db: None) -> None:
     with pytest.raises(NotFound):
         once(2**31, "key", "a request", lambda: pytest.fail("it was done"))
+
+
+def test_answers_that_are_kept_have_a_bound(ada: Person, eve: Person, settings: Any) -> None:
+    """Refusals are answers too: a hundred kilobytes each, and as many as there are keys."""
+    session = ada.has_running()
+    settings.QUOTA_ANSWERS_MIB = 1 / 1024
+
+    def pause(key: str) -> None:
+        command("pause", session.id, {}, by=ada.actor, seen=1, key=key)
+
+    for key in ("a", "b", "c"):
+        with suppress(StaleVersion, TooManyKeys):
+            pause(key)
+    with pytest.raises(TooManyKeys):
+        pause("d")
+    with pytest.raises(StaleVersion):
+        pause("a")  # what is known is answered
+    assert IdempotencyKey.objects.filter(user_id=ada.user_id).count() < 4
+    command("extend", session.id, {"seconds": 1}, by=ada.actor)
+    hers = eve.has_running()
+    command("extend", hers.id, {"seconds": 1}, by=eve.actor, key="d")

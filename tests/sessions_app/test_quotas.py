@@ -12,10 +12,13 @@ from django.core.files.base import ContentFile
 from django.db import connections
 from django.db.models import F
 
+from accounts.api import paging
+from accounts.limits import REQUESTS, Limit
 from realtime.commands import perform
 from realtime.database import in_database
 from realtime.messages import Command, Error
 from sessions_app import services
+from sessions_app.api import session_views
 from sessions_app.events import SessionState, TaskState
 from sessions_app.exceptions import QuotaExceeded
 from sessions_app.models import Session, SessionEvent, Task
@@ -88,6 +91,52 @@ def test_no_more_tasks_than_the_quota(ada: Person, settings: Any) -> None:
     assert ada.post(f"/sessions/{session}/repeat/").status_code == 201
     ada.delete(f"{url}{first}/")
     assert ada.post(url, task).status_code == 201
+
+
+def test_no_more_tasks_of_a_user_than_the_quota(
+    ada: Person, settings: Any, announced: Listen
+) -> None:
+    """A session of 200 tasks can be repeated: a list of two million is more than a server has."""
+    settings.QUOTA_TASKS_OF_USER = 3
+    first, second = (new_session(ada).json()["id"] for _ in range(2))
+    task = {"title": "Draft", "duration": 1}
+    for session in (first, first, second):
+        assert ada.post(f"/sessions/{session}/tasks/", task).status_code == 201
+    assert is_refused(ada.post(f"/sessions/{second}/tasks/", task))
+    assert is_refused(ada.post(f"/sessions/{first}/repeat/"))
+    assert Session.objects.count() == 2
+    with announced():
+        ada.delete(f"/sessions/{second}/")
+    assert ada.post(f"/sessions/{first}/tasks/", task).status_code == 201
+
+
+# -- large answers -------------------------------------------------------------------------------
+
+
+def test_a_large_answer_counts_as_several_requests(
+    ada: Person, eve: Person, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = new_session(ada, title="x" * 100).json()["id"]
+    for title in ("a", "b", "c"):
+        ada.patch(f"/sessions/{session}/", {"title": title * 100})
+    monkeypatch.setattr(paging, "OF_A_REQUEST", 100)
+    monkeypatch.setattr(session_views, "CHANGES_OF_A_REQUEST", 2)
+    charged: list[tuple[int, int]] = []
+    monkeypatch.setattr(Limit, "charge", lambda _, user, count: charged.append((user, count)))
+    for path in ("/sessions/", f"/sessions/{session}/events/", "/changes/?since=0"):
+        answer = ada.get(path)
+        expected = 2 if "changes" in path else len(answer.content) // 100
+        assert charged.pop() == (ada.user_id, expected)
+    assert charged == []
+
+
+def test_what_is_charged_is_missing_in_the_minute(ada: Person, eve: Person, settings: Any) -> None:
+    settings.LIMIT_REQUESTS_PER_MINUTE = 100
+    for _ in range(2):  # or a minute ends between the two
+        REQUESTS.charge(ada.user_id, 100)
+    statuses = {ada.get("/sessions/").status_code for _ in range(2)}
+    assert 429 in statuses
+    assert eve.get("/sessions/").status_code == 200
 
 
 # -- pictures ------------------------------------------------------------------------------------
