@@ -50,7 +50,6 @@ def exported(person: Person) -> Any:
     """The answer to that, read to its end as by a client."""
     answer = person.get("/users/me/export/")
     assert answer.getvalue()
-    answer.close()
     return answer
 
 

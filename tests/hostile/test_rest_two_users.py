@@ -83,10 +83,7 @@ def all_of(person: Person) -> Any:
         list(SessionEvent.objects.filter(user_id=pk).order_by("revision").values()),
         list(IdempotencyKey.objects.filter(user_id=pk).order_by("pk").values()),
     ]
-    export = person.get("/users/me/export/")
-    bundle = json.loads(export.getvalue())
-    export.close()
-    return without([*rows, bundle])
+    return without([*rows, json.loads(person.get("/users/me/export/").getvalue())])
 
 
 OF_TIME = {"exported_at", "last_seen", "server_time", "remaining_ms", "focused_ms", "request_id"}
