@@ -19,6 +19,7 @@ from config.errors import as_json, error_response
 requests = logging.getLogger("space.requests")
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
+LONGEST_METHOD = 20  # Daphne takes any
 LONGEST_PATH = 200  # characters of a path that is none of ours
 _CALLERS_OWN_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
@@ -44,9 +45,9 @@ class RequestId:
 
 def _log(request: HttpRequest, response: HttpResponse, took_s: float) -> None:
     """A line for a request: never its query, its body, or a header."""
-    path = _path(request)
+    path, method = _path(request), str(request.method)[:LONGEST_METHOD]
     said: dict[str, object] = {
-        "method": request.method,
+        "method": method,
         "path": path,
         "status": response.status_code,
     }
@@ -56,7 +57,7 @@ def _log(request: HttpRequest, response: HttpResponse, took_s: float) -> None:
     # Of the admin's session; who comes with a token is known to the log already.
     if (user := getattr(request, "_cached_user", None)) is not None and user.pk is not None:
         said["user"] = user.pk
-    words = (request.method, path, response.status_code, said["ms"])
+    words = (method, path, response.status_code, said["ms"])
     requests.info("%s %s %s in %s ms", *words, extra=said)
 
 

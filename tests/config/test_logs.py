@@ -230,6 +230,15 @@ def test_a_path_is_named_by_its_pattern(client: Client) -> None:
     assert len(unknown["path"]) == 200
 
 
+@pytest.mark.django_db
+def test_a_method_of_any_length_makes_no_long_line(client: Client) -> None:
+    """uvicorn knows its methods; Daphne takes what comes."""
+    with listening(Json()) as read:
+        client.generic("A" * 5_000, "/")
+    (line,) = lines_of(read, "space.requests")
+    assert (line["method"], len(line["message"]) < 100) == ("A" * 20, True)
+
+
 def test_the_line_can_be_switched_off(client: Client, settings: Any) -> None:
     settings.LOG_REQUESTS = False
     with listening(Json()) as read:
