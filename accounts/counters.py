@@ -63,11 +63,13 @@ def _key(name: str, window_s: int) -> str:
 
 
 def _raise_in_redis(key: str, window_s: int, by: int = 1) -> int:
-    # Kept for longer than a window, so that no count expires while it is raised.
-    while not cache.add(key, by, 2 * window_s):
-        with suppress(ValueError):  # evicted, or flushed, between the two
+    # First what is needed nearly always: each command is a round trip in every request.
+    while True:
+        with suppress(ValueError):  # the first in this window
             return cache.incr(key, by)
-    return by
+        # Kept for longer than a window, so that no count expires while it is raised.
+        if cache.add(key, by, 2 * window_s):
+            return by
 
 
 def _read_in_redis(key: str, window_s: int) -> int:

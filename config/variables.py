@@ -232,7 +232,7 @@ class Environment:
         "Devices of one user that are logged in. One more ends the login seen longest ago.",
     )
     LIMIT_SIGNUPS_PER_MINUTE = Variable(
-        env.int, 30, "Sign-ups from one address, refused ones too.", development=120
+        env.int, 60, "Sign-ups from one address, refused ones too.", development=120
     )
     LIMIT_FAILED_LOGINS_PER_MINUTE = Variable(
         env.int, 5, "Failed log-ins under one name.", development=10
@@ -248,7 +248,7 @@ class Environment:
     )
     LIMIT_WAITING_PER_ADDRESS = Variable(
         env.int,
-        8,
+        16,  # as many as `one_thread.PATIENT_SHARE`: who logs in as one of a class is not refused
         "Log-ins, sign-ups and the like from one address that wait for a hash of a password, in one"
         " process (two are hashed at a time).",
         development=40,

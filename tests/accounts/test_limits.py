@@ -152,7 +152,7 @@ def test_each_attempt_is_counted_alike(
         log_in(name, "guess", f"192.0.2.{number}")
         seen.append(asked[:])
         asked.clear()
-    assert seen[0] == seen[1] == seen[2] == ["get", "get", "add", "add"]
+    assert seen[0] == seen[1] == seen[2] == ["get", "get", "incr", "add", "incr", "add"]
 
 
 def test_refreshes_are_limited_by_address(settings: Any, ada: Any) -> None:

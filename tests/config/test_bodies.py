@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from accounts.tokens import AccessToken
+from accounts.exceptions import TokenExpired
+from accounts.tokens import AccessToken, Claims
 from config import bodies, clients
 from config.bodies import KEPT, LARGE_AT_A_TIME, LARGE_OF_A_USER, DiscardTooLarge
 
@@ -224,6 +225,19 @@ async def test_a_token_is_checked_once_and_forgotten_when_it_expires(
 
     monkeypatch.setattr(clients, "datetime", Later)
     assert clients.user_of(scope) is None
+
+
+@pytest.mark.parametrize(("ago", "is_good"), [(20, True), (40, False)])
+def test_a_token_is_good_for_a_picture_as_long_as_for_the_view(ago: int, is_good: bool) -> None:
+    """Or the view would let the request in, and find it without its body."""
+    expired = token(7, timedelta(seconds=-ago))
+    scope = {"headers": [(b"authorization", b"Bearer " + expired)]}
+    assert (clients.user_of(scope) == 7) is is_good
+    if is_good:
+        assert Claims.of(AccessToken, expired.decode()).user_id == 7
+    else:
+        with pytest.raises(TokenExpired):
+            Claims.of(AccessToken, expired.decode())
 
 
 # -- in time -------------------------------------------------------------------------------------

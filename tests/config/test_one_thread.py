@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -13,9 +14,11 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.urls import path
 
+from accounts import hashing
 from accounts.tokens import AccessToken
 from config import one_thread
 from config.one_thread import LARGE, MOST_UNREAD, OneThread
+from config.variables import Environment
 
 PATIENCE_S = 10.0
 seen: list[str] = []
@@ -42,6 +45,12 @@ def slow(request: HttpRequest) -> HttpResponse:
     return HttpResponse(b"slow")
 
 
+def hashing_takes_turns(request: HttpRequest) -> HttpResponse:
+    with hashing._turn():
+        time.sleep(0)  # lets another thread in
+    return HttpResponse(b"hashed")
+
+
 def stream(request: HttpRequest) -> StreamingHttpResponse:
     closed.clear()
     return StreamingHttpResponse(Parts())
@@ -50,6 +59,7 @@ def stream(request: HttpRequest) -> StreamingHttpResponse:
 urlpatterns = [
     path("quick/", quick),
     path("users/login/", slow),
+    path("users/signup/", hashing_takes_turns),
     path("sessions/", slow),
     path("stream/", stream),
 ]
@@ -224,6 +234,17 @@ async def test_one_address_cannot_fill_the_line(short_line: None, app: OneThread
     go_on.set()
     assert (await other)[0]["status"] == 200
     await asyncio.gather(*flood)
+
+
+async def test_a_class_behind_one_address_is_hashed_to_the_last(
+    app: OneThread, settings: Any
+) -> None:
+    """With the limit of production: who may have a thread may also wait for a hash."""
+    most = Environment.LIMIT_WAITING_PER_ADDRESS.default
+    settings.LIMIT_WAITING_PER_ADDRESS = most
+    assert most >= one_thread.PATIENT_SHARE - hashing.AT_A_TIME
+    answers = await asyncio.gather(*(ask(app, "POST", "/users/signup/") for _ in range(60)))
+    assert answers == [(200, b"hashed")] * 60
 
 
 async def test_a_user_who_reads_no_answer_gets_no_more_of_them(app: OneThread) -> None:
