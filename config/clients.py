@@ -16,7 +16,6 @@ from accounts.address import client_address, network_of
 from accounts.exceptions import TokenNotValid
 from accounts.tokens import AccessToken, Claims
 
-
 # As the view has it, or a picture would be thrown away, and its request let in without it.
 LEEWAY: timedelta = api_settings.LEEWAY
 
