@@ -16,7 +16,7 @@ from accounts.models import SEEN_EVERY, Login, User
 from accounts.tokens import AccessToken, Claims
 
 _STANDING = f"""
-    SELECT login.id, login.user_id, login.device, login.last_seen
+    SELECT login.id, login.user_id, login.device, login.last_seen, login.first_seen
     FROM {Login._meta.db_table} login JOIN {User._meta.db_table} u ON u.id = login.user_id
     WHERE login.id = ANY(%s) AND login.ended_at IS NULL AND u.is_active
 """  # noqa: S608 -- the names of our own tables
@@ -38,14 +38,14 @@ def admit_all(tokens: Sequence[str]) -> list[Arrival | TokenNotValid]:
     One query; now and then a write of `last_seen`. Errors of the database come through.
     """
     claims = [_claims_or_refusal(token) for token in tokens]
-    standing: dict[int, tuple[int, str]] = {}
+    standing: dict[int, tuple[int, str, datetime]] = {}
     if asked := {c.login_id for c in claims if isinstance(c, Claims)}:
         with connection.cursor() as cursor:
             cursor.execute(_STANDING, [list(asked)])
             rows = cursor.fetchall()
-        standing = {login: (user, device) for login, user, device, _ in rows}
+        standing = {login: (user, device, begun) for login, user, device, _, begun in rows}
         seen_long_ago = datetime.now(UTC) - SEEN_EVERY
-        if unseen := [login for login, _, _, last_seen in rows if last_seen < seen_long_ago]:
+        if unseen := [row[0] for row in rows if row[3] < seen_long_ago]:
             Login.objects.touch(unseen)
     return [c if isinstance(c, TokenNotValid) else _arrival(c, standing) for c in claims]
 
@@ -57,8 +57,10 @@ def _claims_or_refusal(token: str) -> Claims | TokenNotValid:
         return refusal
 
 
-def _arrival(claims: Claims, standing: dict[int, tuple[int, str]]) -> Arrival | TokenNotValid:
-    user, device = standing.get(claims.login_id, (None, ""))
-    if user != claims.user_id:
+def _arrival(
+    claims: Claims, standing: dict[int, tuple[int, str, datetime]]
+) -> Arrival | TokenNotValid:
+    user, device, begun = standing.get(claims.login_id, (None, "", claims.issued_at))
+    if user != claims.user_id or claims.is_older_than(begun):
         return Revoked()
     return Arrival(user, claims.login_id, device, claims.expires_at)

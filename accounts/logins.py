@@ -71,7 +71,7 @@ def refresh(token: str) -> Login:
     claims = Claims.of(RefreshToken, token)
     if (login := _successor(claims)) is not None:
         return login
-    superseded = Login.objects.standing().filter(pk=claims.login_id, user=claims.user_id)
+    superseded = claims.login().standing()
     if _end(superseded.exclude(refresh_jti=claims.jti), "refresh_reused"):
         note("refresh_reused", user=claims.user_id, login=claims.login_id)
     raise Revoked
@@ -84,7 +84,7 @@ def log_out(login_id: int) -> None:
 
 def log_out_by_token(token: str) -> None:
     """The same for whoever holds the refresh token. Raises TokenNotValid."""
-    log_out(Claims.of(RefreshToken, token).login_id)
+    _end(Claims.of(RefreshToken, token).login(), "logged_out")
 
 
 def log_out_everywhere(login: Login) -> int:

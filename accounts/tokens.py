@@ -6,7 +6,7 @@ successor of one token get the same pair, letter for letter, and nothing has to 
 
 import hashlib
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Self, TypeVar
 from uuid import uuid4
 
@@ -16,9 +16,10 @@ from rest_framework_simplejwt.tokens import Token
 
 from accounts.exceptions import Revoked, TokenExpired, TokenNotValid
 from accounts.keys import KeyRing, backend
-from accounts.models import SEEN_EVERY, Login, User
+from accounts.models import SEEN_EVERY, Login, LoginQuerySet, User
 
 LARGEST_ID = 2**63 - 1
+A_SECOND = timedelta(seconds=1)
 
 
 class _LoginToken(Token):
@@ -58,6 +59,7 @@ class Claims:
     user_id: int
     login_id: int
     jti: str
+    issued_at: datetime  # a whole second
     expires_at: datetime
 
     @classmethod
@@ -68,6 +70,7 @@ class Claims:
                 user_id=_id(int(_exactly(str, payload["user_id"]))),
                 login_id=_id(_exactly(int, payload["login"])),
                 jti=_exactly(str, payload["jti"]),
+                issued_at=datetime.fromtimestamp(_exactly(int, payload["iat"]), tz=UTC),
                 expires_at=datetime.fromtimestamp(_exactly(int, payload["exp"]), tz=UTC),
             )
         except ExpiredTokenError as error:
@@ -78,6 +81,19 @@ class Claims:
             *(ArithmeticError, OSError, RecursionError),  # times that no calendar has; deep nests
         ) as error:
             raise TokenNotValid from error
+
+    def login(self) -> LoginQuerySet:
+        """The login that it is of, standing or not. It is not older than that.
+
+        A database that was restored gives the ids that it has forgotten to others: without this,
+        a token of somebody who signed up since the backup would be the next one's.
+        """
+        theirs = Login.objects.filter(pk=self.login_id, user=self.user_id)
+        return theirs.filter(first_seen__lt=self.issued_at + A_SECOND)
+
+    def is_older_than(self, begun: datetime) -> bool:
+        """The same, where the beginning of the login is known."""
+        return begun >= self.issued_at + A_SECOND
 
 
 T = TypeVar("T", str, int)
@@ -123,8 +139,7 @@ def admit(token: str) -> Admission:
     Raises TokenNotValid, TokenExpired or Revoked. Errors of the database come through as they are.
     """
     claims = Claims.of(AccessToken, token)
-    standing = Login.objects.standing().select_related("user")
-    login = standing.filter(pk=claims.login_id, user=claims.user_id).first()
+    login = claims.login().standing().select_related("user").first()
     if login is None:
         raise Revoked
     if datetime.now(UTC) - login.last_seen > SEEN_EVERY:

@@ -10,7 +10,9 @@ import pytest
 from django.conf import settings
 from django.db import OperationalError
 from django.db.models import F
+from django.db.models.functions import Now
 
+from accounts.arrivals import admit_all
 from accounts.exceptions import Revoked, TokenExpired, TokenNotValid
 from accounts.models import Login, LoginQuerySet, User
 from accounts.tokens import admit
@@ -152,3 +154,21 @@ def test_who_has_no_good_token_is_told_so(api: Any, header: str | None, code: st
     assert response.status_code == 401
     assert response.json()["code"] == code
     assert response["WWW-Authenticate"].startswith("Bearer")
+
+
+def test_a_token_is_not_of_a_login_that_is_younger(ada: Any, api: Any) -> None:
+    """A restored database gives the ids of after the backup once more, to somebody else."""
+    pk, login = ada.user.pk, ada.answer_login
+    User.objects.filter(pk=pk).delete()
+    User.objects.create(pk=pk, username="bob")
+    bobs = Login.objects.create(
+        pk=login, user_id=pk, refresh_jti="x", first_seen=Now() + timedelta(seconds=3)
+    )
+    with pytest.raises(Revoked):
+        admit(ada.access)
+    assert isinstance(admit_all([ada.access])[0], Revoked)
+    assert not ada.is_let_in()
+    assert ada.refreshed().status_code == 401
+    api.post("/users/logout/", {"refresh": ada.refresh}, format="json")
+    bobs.refresh_from_db()
+    assert bobs.ended_at is None, "nor can it be ended by such a token"
