@@ -7,6 +7,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from django.conf import settings
+
 from accounts.models import User
 from sessions_app.clock import ClockTimestamp, database_now
 from sessions_app.events import Cause, Instant, SessionState, SpaceState, TaskState, Value
@@ -97,6 +99,13 @@ def _missed_by(seen: Seen, here: str, revision: int | None) -> Missed | NotFound
     return Missed(epoch=here, revision=revision, reset=False, changes=changes)
 
 
+def _have_too_many_tasks(ids: set[int]) -> bool:
+    """Asked only of more sessions than could not have too many, that is, seldom."""
+    if len(ids) * settings.QUOTA_TASKS <= MOST_TASKS:
+        return False
+    return Task.objects.filter(session_id__in=ids)[: MOST_TASKS + 1].count() > MOST_TASKS
+
+
 def _changes(user_id: int, since: int, until: int) -> list[Change] | None:
     """None: to tell of them would be too much at once."""
     rows = list(
@@ -107,7 +116,7 @@ def _changes(user_id: int, since: int, until: int) -> list[Change] | None:
     if not rows:
         return []
     ids = {row.session_id for row in rows}
-    if Task.objects.filter(session_id__in=ids)[: MOST_TASKS + 1].count() > MOST_TASKS:
+    if _have_too_many_tasks(ids):
         return None
     now = database_now()
     sessions = Session.objects.owned_by(user_id).filter(pk__in=ids).prefetch_related("tasks")

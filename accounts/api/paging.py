@@ -15,7 +15,9 @@ from rest_framework.request import Request
 from accounts.limits import REQUESTS
 
 LARGEST_PAGE = 1_000
-OF_A_REQUEST = 64 * 1024  # bytes: whoever asks for more has asked for as much as several do
+# Bytes: whoever asks for more has asked for as much as several do. The longest list of sessions is
+# some 50 requests then, and ten tabs may load it at once.
+OF_A_REQUEST = 128 * 1024
 
 M = TypeVar("M", bound=Model)
 

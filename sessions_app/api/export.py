@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import contextmanager
 from threading import Lock
@@ -10,7 +11,7 @@ from typing import cast
 
 from django.http import StreamingHttpResponse
 from drf_spectacular.utils import extend_schema
-from rest_framework.exceptions import Throttled
+from rest_framework.exceptions import APIException, Throttled
 from rest_framework.request import Request
 
 from accounts.api.base import AccountView, admitted
@@ -19,7 +20,18 @@ from accounts.security_log import note
 from sessions_app.api.bundle import Bundle
 from sessions_app.api.schema import BUNDLE, Error, ref
 
+log = logging.getLogger(__name__)
+
 TRY_AGAIN_S = 5
+
+
+class NoRoom(APIException):
+    """On the disk, for what is sent."""
+
+    status_code = 503
+    default_code = "unavailable"
+    default_detail = "The service is not available for a moment."
+    wait = TRY_AGAIN_S
 
 
 class Download(StreamingHttpResponse):
@@ -56,7 +68,11 @@ class ExportView(AccountView):
     def get(self, request: Request) -> Download:
         user_id = admitted(request).user.pk
         with _alone(user_id):
-            download = Download(Bundle(request), "space.json")
+            try:
+                download = Download(Bundle(request), "space.json")
+            except OSError as error:
+                log.error("an export cannot be kept: %s", error)
+                raise NoRoom from None
         note("account_exported", user=user_id)
         return download
 

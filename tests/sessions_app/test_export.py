@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import errno
 import json
 import threading
 from io import BytesIO
@@ -224,3 +225,17 @@ async def test_its_parts_are_made_one_at_a_time_when_asked_for() -> None:
 def test_every_idempotency_key_is_a_users() -> None:
     """Or it could not be left out as one's own."""
     assert not IdempotencyKey._meta.get_field("user").null
+
+
+def test_where_the_disk_is_full_it_may_be_asked_for_again(
+    ada: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(bundle, "_write", full)
+        refused = ada.get("/users/me/export/")
+    assert (refused.status_code, refused.json()["code"]) == (503, "unavailable")
+    assert refused["Retry-After"] == str(export.TRY_AGAIN_S)
+    assert exported(ada)["sessions"] == []
