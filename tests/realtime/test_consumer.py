@@ -529,6 +529,22 @@ async def test_too_many_frames_end_the_socket_and_the_client_takes_its_time(
     assert ending.closing["after_ms"] >= 5_000
 
 
+async def test_who_asks_again_and_again_for_what_they_missed_says_too_much(
+    ada: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To tell of two hundred changes is work for more than a frame."""
+    monkeypatch.setattr(consumers, "CHANGES_PER_FRAME", 1)
+    await ada.has_running()  # two changes
+    async with raw(ada.account.base) as socket:
+        await socket.authenticate(ada.account.access, since=0)
+        for _ in range(BURST - 1):  # without the changes that would not be too many
+            await socket.send(type="sync", since=0)
+        ending = await socket.ending()
+    assert ending.code == Close.TOO_MANY_FRAMES
+    answered = [frame for frame in ending.frames if frame["type"] == "ready"]
+    assert BURST // 3 - 1 <= len(answered) < BURST // 2
+
+
 async def test_after_the_close_nothing_that_is_said_counts(ada: Person) -> None:
     session = await ada.has_session()
     async with raw(ada.account.base) as socket:
