@@ -1,5 +1,6 @@
 """What is written to people, as plain text. No secret but the link that was asked for."""
 
+import re
 from dataclasses import dataclass
 
 _FOOT = """
@@ -73,12 +74,17 @@ def username_changed(username: str) -> Letter:
     )
 
 
+def _plain(name: str) -> str:
+    """Without what makes a link: whoever names a device does not choose who gets the mail."""
+    return " ".join(re.sub(r"[^\w ()'-]", " ", name).split())
+
+
 def refresh_reused(username: str, device: str) -> Letter:
     return Letter(
         "A device was signed out of Space",
         f"""Hello {username},
 
-this device was signed out: {device or "one without a name"}
+this device was signed out: {_plain(device) or "one without a name"}
 
 What keeps it signed in was used a second time, as if somebody had copied it.
 

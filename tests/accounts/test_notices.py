@@ -8,7 +8,7 @@ import pytest
 from django.core.mail import EmailMessage
 from django.test import TestCase
 
-from accounts import reset
+from accounts import letters, reset
 from accounts.models import Login
 
 pytestmark = pytest.mark.django_db
@@ -140,3 +140,19 @@ def test_what_matters_is_told_however_much_was_told_of_other_things(
         change_email(ada)
     (letter,) = mails
     assert letter.to == ["ada@example.com"]
+
+
+@pytest.mark.parametrize(
+    ("device", "shown"),
+    [
+        ("Firefox on Windows", "Firefox on Windows"),
+        ("Ada's phone (2)", "Ada's phone (2)"),
+        ("Süd-Küche 電話", "Süd-Küche 電話"),
+        ("Win! https://evil.example/x?y", "Win https evil example x y"),
+        ("a@evil.example", "a evil example"),
+        ("://", "one without a name"),
+    ],
+)
+def test_the_name_of_a_device_is_no_link_in_a_mail(device: str, shown: str) -> None:
+    """Anybody may sign up with the address of a stranger, and call a device as they like."""
+    assert f"signed out: {shown}\n" in letters.refresh_reused("ada", device).text
