@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, ParamSpec, TypeVar
 from unittest.mock import patch
 
-import psycopg
+from django.db import connection
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
@@ -156,9 +156,10 @@ async def until(true: Callable[[], bool]) -> None:
 @contextmanager
 def database_down() -> Iterator[None]:
     """No connection can be had, as when the server is gone."""
+    driver: Any = connection.Database  # psycopg or psycopg2
     with patch(
         "django.db.backends.postgresql.base.DatabaseWrapper.get_new_connection",
-        side_effect=psycopg.OperationalError("connection refused"),
+        side_effect=driver.OperationalError("connection refused"),
     ):
         yield
 
