@@ -17,7 +17,7 @@ from concurrent.futures import Executor, Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from queue import SimpleQueue
-from runpy import run_module
+from runpy import run_path
 from threading import Thread
 from typing import Any
 from unittest import mock
@@ -26,6 +26,7 @@ from urllib.parse import unquote
 from django.core import signals
 from django.db import close_old_connections
 
+from config.variables import BASE_DIR
 from tests import contract
 from tests.sessions_app.world import Person
 
@@ -110,6 +111,9 @@ class _InTheTestsThread(Executor):
         return future
 
 
+ASGI = BASE_DIR / "config" / "asgi.py"
+
+
 class Wire:
     """The application, and what may be sent to it."""
 
@@ -169,7 +173,8 @@ class Wire:
             mock.patch.object(one_thread, "ThreadPoolExecutor", return_value=threads),
             mock.patch("django.setup"),  # that was
         ):
-            return run_module("config.asgi")["application"]
+            # By its path: whether it was imported before, by another test, does not matter.
+            return run_path(str(ASGI))["application"]
 
 
 @contextmanager
