@@ -43,4 +43,4 @@ class ExtendInput(VersionSeen):
 
 class ChangesQuery(serializers.Serializer[Any]):
     since = NumberInQuery(min_value=0, max_value=2**63 - 1)
-    epoch = serializers.CharField(required=False, max_length=64)
+    epoch = serializers.CharField(required=False, allow_blank=True, max_length=64)

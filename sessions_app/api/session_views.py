@@ -165,6 +165,7 @@ class ChangesView(APIView):
         query.is_valid(raise_exception=True)
         asked = query.validated_data
         user_id = admitted(request).user.pk
-        missed = changes.missed(user_id, since=asked["since"], epoch=asked.get("epoch"))
+        epoch = asked.get("epoch") or None  # "" of who knows none yet
+        missed = changes.missed(user_id, since=asked["since"], epoch=epoch)
         REQUESTS.charge(user_id, len(missed.changes) // CHANGES_OF_A_REQUEST)
         return Response(shown_changes(request, missed))

@@ -126,6 +126,7 @@ async def answers(socket: RawSocket, batch: list[str | bytes]) -> list[dict[str,
             heard.append(frame)
 
 
+@pytest.mark.timeout(240)  # half a minute where nothing else runs
 @pytest.mark.usefixtures("_unlimited")
 async def test_ten_thousand_frames_have_documented_answers_and_leave_nothing(
     ada: Person, caplog: pytest.LogCaptureFixture

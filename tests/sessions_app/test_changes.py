@@ -114,6 +114,7 @@ def test_another_epoch_resets(ada: Person) -> None:
     here = missed(ada, 0)["epoch"]
     assert missed(ada, 0, epoch=here)["reset"] is False
     assert missed(ada, 0, epoch=str(uuid4()))["reset"] is True
+    assert missed(ada, 0, epoch="")["reset"] is False, "as without it"
 
 
 def test_the_epoch_stays_until_somebody_changes_it(ada: Person) -> None:
