@@ -98,6 +98,13 @@ def test_every_variable_that_is_passed_on_is_one_of_the_settings():
     assert set(SERVICES["server-1"]["environment"]) <= declared
 
 
+def test_every_limit_can_be_set():
+    kinds = ("LIMIT_", "LOGINS_", "QUOTA_", "SOCKETS_")
+    declared = {variable.name for group in sections().values() for variable in group}
+    limits = {name for name in declared if name.startswith(kinds)}
+    assert limits <= set(SERVICES["server-1"]["environment"])
+
+
 def test_the_data_of_postgresql_18_is_on_the_volume():
     assert SERVICES["db"]["image"] == "postgres:18"
     assert SERVICES["db"]["volumes"] == ["db:/var/lib/postgresql"]
