@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 
 import pytest
+from django.db import connection
 from hypothesis import settings as hypothesis_settings
 
 from tests import contract
@@ -23,6 +24,24 @@ hypothesis_settings.load_profile("ci" if os.environ.get("CI") else "space")
 def _quick_passwords(settings: object) -> None:
     """Hash passwords quickly: the real hasher is slow on purpose."""
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # type: ignore[attr-defined]
+
+
+@pytest.fixture(autouse=True)
+def _patient(_django_db_marker: None) -> None:
+    """The transaction around a test may idle: the test thinks, and machines are busy."""
+    if connection.in_atomic_block:
+        _may_idle()
+
+
+@pytest.fixture
+def patient(db: None) -> None:
+    """The same, where a fixture needs the database and the test has no mark that says so."""
+    _may_idle()
+
+
+def _may_idle() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT set_config('idle_in_transaction_session_timeout', '0', true)")
 
 
 @pytest.fixture(scope="session")

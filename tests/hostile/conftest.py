@@ -14,7 +14,6 @@ from typing import Any
 
 import pytest
 from django.conf import settings as django_settings
-from django.db import connection
 from django.test.client import ClientHandler
 
 from tests.hostile.wire import Answer, Wire, check, wire
@@ -77,13 +76,6 @@ def _wire() -> Iterator[Wire]:
 def api(_wire: Wire, patient: None) -> Wire:
     """The application, on the test's own connection to the database (see `wire.py`)."""
     return _wire
-
-
-@pytest.fixture
-def patient(db: None) -> None:
-    """The transaction around the test may idle, while the test thinks between two queries."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT set_config('idle_in_transaction_session_timeout', '0', true)")
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.db import connection
 from django.test import TestCase
 
 from sessions_app.events import session_changed, session_reminded
@@ -26,13 +25,6 @@ def _no_limits(settings: Any) -> None:
 @pytest.fixture(autouse=True)
 def _media(settings: Any, tmp_path: Path) -> None:
     settings.MEDIA_ROOT = str(tmp_path / "media")
-
-
-@pytest.fixture
-def patient(db: None) -> None:
-    """The transaction around the test may idle: hypothesis thinks between two queries."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT set_config('idle_in_transaction_session_timeout', '0', true)")
 
 
 @pytest.fixture
