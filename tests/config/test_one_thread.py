@@ -60,6 +60,7 @@ urlpatterns = [
     path("quick/", quick),
     path("users/login/", slow),
     path("users/signup/", hashing_takes_turns),
+    path("users/token/refresh/", quick),
     path("sessions/", slow),
     path("stream/", stream),
 ]
@@ -220,6 +221,16 @@ async def test_where_the_line_is_full_the_answer_comes_at_once_and_without_a_thr
     assert headers[b"access-control-allow-origin"] == b"https://app.example"
     assert quick == (200, b"quick"), "others have threads of their own"
     assert [sent[0]["status"] for sent in await asyncio.gather(*waiting)] == [200] * 6
+
+
+async def test_a_refresh_stands_behind_nobody_who_logs_in(short_line: None, app: OneThread) -> None:
+    class_of_six = [asyncio.create_task(ask(app, "POST", "/users/login/")) for _ in range(6)]
+    await until(lambda: app._patient.line.in_line == 2)
+    try:
+        assert await ask(app, "POST", "/users/token/refresh/", b"{}") == (200, b"{}")
+    finally:
+        go_on.set()
+    await asyncio.gather(*class_of_six)
 
 
 async def test_one_address_cannot_fill_the_line(short_line: None, app: OneThread) -> None:
