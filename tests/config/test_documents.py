@@ -85,6 +85,11 @@ def test_what_people_type_leads_there(client: Client, old: str, new: str) -> Non
     assert client.get(old)["Location"] == new
 
 
+def test_what_keeps_it_safe_can_be_read_there(client: Client) -> None:
+    assert "/docs/security.md" in client.get("/docs/").content.decode()
+    assert client.get("/docs/security.md").status_code == 200
+
+
 def test_the_documents_are_served_as_they_are(client: Client) -> None:
     served = client.get("/docs/asyncapi.yaml").content.decode()
     assert documents()["asyncapi.yaml"].endswith(served)
