@@ -54,7 +54,14 @@ def _fill(count: int, tokens: Path) -> dict[str, Any]:
     people = [_user(n) for n in range(count)]
     User.objects.bulk_create(people, AT_ONCE)
     logins = [
-        Login(user=user, device="bench", refresh_jti=new_jti(), refreshed_at=now, last_seen=now)
+        Login(
+            user=user,
+            device="bench",
+            refresh_jti=new_jti(),
+            refreshed_at=now,
+            first_seen=now,  # no token may be older than its login
+            last_seen=now,
+        )
         for user in people
     ]
     Login.objects.bulk_create(logins, AT_ONCE)
