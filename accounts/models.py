@@ -8,7 +8,7 @@ from django.conf import settings
 from django.contrib.auth.hashers import check_password
 from django.contrib.auth.models import AbstractUser
 from django.db import connection, models, transaction
-from django.db.models.functions import Now
+from django.db.models.functions import Greatest, Now
 
 from accounts.events import LoginRevoked, Reason, announce
 from accounts.names import fold
@@ -121,7 +121,10 @@ class LoginQuerySet(models.QuerySet["Login"]):
         current = self.filter(pk=login_id, refresh_jti=presented, ended_at=None)
         return bool(
             current.update(
-                previous_jti=models.F("refresh_jti"), refresh_jti=successor, refreshed_at=Now()
+                previous_jti=models.F("refresh_jti"),
+                refresh_jti=successor,
+                # Where the database's clock was put back: no token is older than its login.
+                refreshed_at=Greatest(Now(), models.F("first_seen")),
             )
         )
 

@@ -427,6 +427,7 @@ def run(kind: str, lasting: list[Row]) -> None:
     from benchmarks import rest
     from local.network import free_port
 
+    os.environ.setdefault("LOG_LEVEL", "WARNING")  # not a line for each of the honest
     cores = sorted(os.sched_getaffinity(0))
     with rest.database(), tempfile.TemporaryDirectory() as folder:
         os.environ["SOCKETS_PER_USER"] = str(PER_USER)

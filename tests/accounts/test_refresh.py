@@ -15,6 +15,7 @@ from rest_framework.test import APIClient
 
 from accounts.events import LoginRevoked
 from accounts.models import Login, User
+from accounts.tokens import pair_of
 
 pytestmark = pytest.mark.django_db
 
@@ -44,6 +45,16 @@ def test_it_gives_a_pair_that_works(ada: Any) -> None:
 def test_the_access_token_before_stays_good(ada: Any) -> None:
     ada.refreshed()
     assert ada.is_let_in()
+
+
+def test_a_login_outlives_a_clock_of_the_database_that_is_put_back(ada: Any) -> None:
+    login, ahead = ada.login, timedelta(seconds=20)
+    Login.objects.update(first_seen=F("first_seen") + ahead, refreshed_at=F("refreshed_at") + ahead)
+    login.refresh_from_db()
+    pair = refresh(pair_of(login).refresh).json()
+    ada.carry(pair["access"])
+    assert ada.is_let_in()
+    assert refresh(pair["refresh"]).status_code == 200
 
 
 def test_a_repeat_within_ten_seconds_gives_the_same_pair(ada: Any) -> None:
