@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from local.container import pip_config
@@ -18,6 +19,18 @@ from local.container.commands import attempt, must, output_of
 IMAGE = "localhost/space"
 PACKAGES = "python3,python3-venv,ca-certificates"  # of what the official image has
 FROM_DOCKERFILE = re.compile(r"^ARG BASE=\S+/python:(\d+\.\d+)-slim-([a-z]+)$", re.MULTILINE)
+
+
+@contextmanager
+def _without_spaces(folder: Path) -> Iterator[Path]:
+    """A path to the folder that debootstrap, a shell script, can do with."""
+    if " " not in str(folder):
+        yield folder
+        return
+    with TemporaryDirectory() as links:
+        link = Path(links) / "base"
+        link.symlink_to(folder)
+        yield link
 
 
 class Buildah:
@@ -41,7 +54,8 @@ class Buildah:
             return name
         with self._container("scratch") as (container, files):
             variant = ("--variant=minbase", f"--include={PACKAGES}")
-            output_of(["debootstrap", *variant, release, files])
+            with _without_spaces(files) as target:
+                output_of(["debootstrap", *variant, release, target])
             found = output_of(["chroot", files, "python3", "--version"]).split()[-1]
             must(found.startswith(f"{python}."), f"{release} has Python {found}, not {python}.")
             for spare in ("var/cache/apt/archives", "var/lib/apt/lists"):
