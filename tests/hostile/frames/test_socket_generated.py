@@ -6,7 +6,6 @@ import asyncio
 import itertools
 import json
 import random
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -18,28 +17,11 @@ from realtime.hub import Hub
 from realtime.limits import BadFrames, Budget
 from realtime.messages import Authenticate, Command, Ping, Sync, Ticks
 from tests.hostile.sockets import is_documented
-from tests.realtime.served import served
 from tests.realtime.test_messages import anything, names, values
-from tests.realtime.world import Person, RawSocket, person, raw, until
+from tests.realtime.world import Person, RawSocket, raw, until
 
 FRAMES, AT_ONCE = 10_000, 100
 MARK = '{"type": "ping", "id": "mark %d", "client_time": 1}'
-
-
-@pytest.fixture
-def patient() -> None:
-    """Nothing is done in the test's own transaction."""
-
-
-@pytest.fixture
-async def base(transactional_db: None) -> AsyncIterator[str]:
-    async with served() as base:
-        yield base
-
-
-@pytest.fixture
-async def ada(base: str) -> Person:
-    return await person(base, "ada")
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any, Literal, get_args, get_type_hints
 
@@ -17,8 +16,7 @@ from realtime.messages import Command
 from sessions_app import services
 from sessions_app.models import Session, Space, Task
 from sessions_app.timekeeper import finish_due
-from tests.realtime.served import served
-from tests.realtime.world import Person, person, raw
+from tests.realtime.world import Person, raw
 from tests.sessions_app.world import time_passes
 
 ACTIONS = get_args(get_type_hints(Command)["action"])
@@ -32,27 +30,6 @@ ARGUMENTS: list[dict[str, Any]] = [
     {"seconds": 60},
     {"seconds": -86_400, "version": 2, "key": "another key"},
 ]
-
-
-@pytest.fixture
-def patient() -> None:
-    """Nothing is done in the test's own transaction."""
-
-
-@pytest.fixture
-async def base(transactional_db: None) -> AsyncIterator[str]:
-    async with served() as base:
-        yield base
-
-
-@pytest.fixture
-async def ada(base: str) -> Person:
-    return await person(base, "ada")
-
-
-@pytest.fixture
-async def eve(base: str) -> Person:
-    return await person(base, "eve")
 
 
 @pytest.fixture(autouse=True)
