@@ -174,7 +174,10 @@ def _entry(request: HttpRequest, obj: Any, flag: int, message: str) -> LogEntry:
     assert request.user.is_authenticated
     return LogEntry.objects.create(
         user=request.user,
-        content_type=ContentType.objects.get_for_model(obj),
+        # Asked for each time: Django keeps its number in mind, and a restored database has another.
+        content_type=ContentType.objects.get(
+            app_label=obj._meta.app_label, model=obj._meta.model_name
+        ),
         object_id=str(obj.pk),
         object_repr=f"{obj._meta.verbose_name} {obj.pk}",
         action_flag=flag,

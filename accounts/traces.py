@@ -7,7 +7,6 @@ from operator import or_
 from typing import Any
 
 from django.apps import apps
-from django.contrib.contenttypes.models import ContentType
 from django.db.models import Model, Q
 
 from accounts.models import User
@@ -35,7 +34,9 @@ def _forget_log_of_admin(user: User) -> None:
 
 
 def _about(model: type[Model], ids: list[str]) -> Q:
-    return Q(content_type=ContentType.objects.get_for_model(model), object_id__in=ids)
+    label, name = model._meta.app_label, model._meta.model_name
+    # By name: the number that Django keeps in mind may be from before a restore.
+    return Q(content_type__app_label=label, content_type__model=name, object_id__in=ids)
 
 
 def _end_sessions_of_admin(user: User) -> None:

@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 from django.conf import settings as django_settings
 from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import Permission
+from django.contrib.contenttypes.models import ContentType
 from django.contrib.sessions.models import Session as StaffSession
 from django.db import connection
 from django.test import Client
@@ -407,6 +409,22 @@ def test_support_deactivates_and_reactivates(
     assert (noted.by, noted.user, noted.action) == (sam.pk, ada.user.pk, "deactivated")
     acted(web, "accounts/user", "reactivate", ada.user)
     assert ada.user.is_active
+
+
+def test_support_goes_on_after_a_restore_that_renumbered_the_tables(
+    ada: Any, eve: Any, sam: User
+) -> None:
+    web = come_in("sam")
+    of_users = ContentType.objects.get_for_model(User)  # as the server remembers it
+    Permission.objects.filter(content_type=of_users).delete()
+    ContentType.objects.filter(pk=of_users.pk).update(id=of_users.pk + 1_000)
+    assert f"User {ada.user.pk}: deactivated." in acted(
+        web, "accounts/user", "deactivate", ada.user
+    )
+    connection.check_constraints()  # what a commit would do
+    logins.delete_account(ada.user)
+    assert not LogEntry.objects.exists()
+    ContentType.objects.clear_cache()
 
 
 def test_support_ends_all_logins_of_somebody(ada: Any, phone: Any, eve: Any, sam: User) -> None:
