@@ -16,6 +16,7 @@ from django.core.mail import EmailMessage
 from django.db import connection
 
 from accounts.letters import Letter
+from accounts.tally import Counts
 
 log = logging.getLogger(__name__)
 
@@ -23,6 +24,7 @@ Work = Callable[[], None]
 
 LONGEST_QUEUE = 1_000  # a mail server that says nothing takes EMAIL_TIMEOUT for each
 FLUSH_S = 2.0  # how long a process that ends waits for what it has promised
+counts = Counts(("done", "failed", "dropped"))
 
 
 def send(letter: Letter, to: str) -> None:
@@ -44,7 +46,11 @@ class Background:
         try:
             self._queue.put_nowait(work)
         except Full:
+            counts.add("dropped")
             log.error("a mail was dropped: %d wait already", LONGEST_QUEUE)
+
+    def waiting(self) -> int:
+        return self._queue.qsize()
 
     def flush(self, timeout_s: float = FLUSH_S) -> bool:
         """Waits until all that was put has been done. False if that took too long."""
@@ -64,9 +70,12 @@ class Background:
             work = self._queue.get()
             try:
                 work()
+                counts.add("done")
             except SMTPRecipientsRefused:  # it would write the address into the log
+                counts.add("failed")
                 log.error("a mail was not sent: the mail server refuses its address")
             except Exception as error:
+                counts.add("failed")
                 log.error("a mail was not sent: %r", error)
             finally:
                 connection.close()  # back to the pool: who knows when the next mail comes
@@ -76,3 +85,4 @@ class Background:
 _background = Background()
 put = _background.put
 flush = _background.flush
+waiting = _background.waiting

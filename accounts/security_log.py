@@ -12,12 +12,13 @@ from __future__ import annotations
 
 import hmac
 import logging
-from typing import Literal
+from typing import Literal, get_args
 
 from django.conf import settings
 
 from accounts.address import current_network
 from accounts.names import fold
+from accounts.tally import Counts
 
 log = logging.getLogger("space.security")
 
@@ -40,6 +41,7 @@ Event = Literal[
     "admin_logged_in",
     "admin_acted",
 ]
+counts = Counts(get_args(Event))
 WARNINGS: frozenset[Event] = frozenset({"refresh_reused", "limit_reached"})
 
 
@@ -47,6 +49,7 @@ def note(event: Event, **details: str | int | None) -> None:
     """One line. `details` (user, login, who, reason, ...) that are None are left out; the client's
     address is added where a request is being answered.
     """
+    counts.add(event)
     known = {"address": current_network(), **details}
     said = {name: value for name, value in known.items() if value is not None}
     line = " ".join([event, *(f"{name}={value}" for name, value in said.items())])

@@ -15,7 +15,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable
 
-from realtime.tally import tally
+from realtime.tally import canary_round_trip, tally
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ class Canary:
         self._now = now
         self._word_came = asyncio.Event()
         self._lost_in_a_row = 0
-        self._heard_at = now()
+        self._heard_at = self._sang_at = now()
         self._connected_at = now()
         self.is_deaf = False
 
@@ -64,6 +64,7 @@ class Canary:
     async def sing(self) -> None:
         """One word, and the wait for it."""
         self._word_came.clear()
+        self._sang_at = self._now()
         tally.canaries_sent += 1
         why = "it was sent, and did not come back"
         try:
@@ -80,6 +81,8 @@ class Canary:
     def heard(self) -> None:
         """The word came, be it late."""
         tally.canaries_heard += 1
+        if not self._word_came.is_set():
+            canary_round_trip.note(self._now() - self._sang_at)
         self._word_came.set()
         self._lost_in_a_row = 0
         if self.is_deaf:

@@ -67,6 +67,10 @@ class DatabaseClock:
     def now_ms(self) -> float:
         return self._monotonic() * 1000 + self._offset_ms
 
+    @property
+    def is_measured(self) -> bool:
+        return self._bounds is not None
+
     def now(self) -> datetime:
         return at_ms(int(self.now_ms()))
 

@@ -29,7 +29,7 @@ from realtime.hub import Hub, Room
 from realtime.limits import CHANGES_PER_FRAME, BadFrames, FrameBudget
 from realtime.messages import BadFrame, Message
 from realtime.outbox import Outbox
-from realtime.tally import tally
+from realtime.tally import CLIENT_LEFT, closed, commands, tally
 from sessions_app.changes import Seen
 from sessions_app.exceptions import NotFound
 from sessions_app.ledger import Actor
@@ -71,6 +71,7 @@ class DeviceConsumer(AsyncConsumer):
         self._budget = FrameBudget(self.loop.time)
         self._bad_frames = BadFrames(self.loop.time)
         self.scope, self.base_send = scope, send
+        tally.sockets_opened += 1
         try:
             # No channel of its own: the hub listens for all sockets of the process. And no task
             # for each frame, nor Channels' hop through its one database thread.
@@ -113,6 +114,7 @@ class DeviceConsumer(AsyncConsumer):
         if self.closing:
             return
         self.closing = True
+        closed[code] += 1
         self.hub.strangers.discard(self)
         closing = messages.Closing(
             code=code, reason=reason, reconnect=code.come_back, after_ms=after_ms
@@ -129,6 +131,10 @@ class DeviceConsumer(AsyncConsumer):
     async def _gone(self) -> None:
         self.hub.strangers.discard(self)
         self.hub.gone += 1
+        tally.sockets_gone += 1
+        tally.admitted_gone += self.arrival is not None
+        if not self.closing:
+            closed[CLIENT_LEFT] += 1
         if self._transport is not None and self._transport.get_write_buffer_size():
             # It, or the server's library, has closed while it did not read: that would take for
             # ever, and it is nobody's socket any more.
@@ -229,7 +235,10 @@ class DeviceConsumer(AsyncConsumer):
     async def _command(self, frame: messages.Command, by: Actor) -> None:
         assert self.room is not None
         # The ticks follow at once, also while Redis is away.
-        self.say(await perform(frame, by, partial(self.hub.follow_state, self.room)))
+        answer = await perform(frame, by, partial(self.hub.follow_state, self.room))
+        result = answer.code if isinstance(answer, messages.Error) else "ok"
+        commands[frame.action, result] += 1
+        self.say(answer)
 
     async def _authenticate(self, frame: messages.Authenticate) -> None:
         if "authenticate" in self._timers:
@@ -251,6 +260,7 @@ class DeviceConsumer(AsyncConsumer):
             tally.comings_refused += 1
             self.close(Close.TOO_MANY_FRAMES, "rate_limited", COME_BACK_SLOWLY_MS)
             return
+        tally.sockets_admitted += self.arrival is None
         self.arrival, self.login_id = arrival, arrival.login_id
         self._admitted()
         log_context.user(arrival.user_id)

@@ -18,6 +18,7 @@ from typing import Any
 from accounts.events import LoginRevoked
 from realtime import groups, messages
 from realtime.groups import Message
+from realtime.tally import publish_delay, tally
 from sessions_app.events import Reminded, SessionChanged
 
 log = logging.getLogger(__name__)
@@ -83,11 +84,15 @@ class Publisher:
         """Returns at once. Safe from any thread."""
         loop = self._loop or self._start()
         with self._guard:
+            tally.publish_overflowed += len(self._queue) == LONGEST_QUEUE  # the oldest goes
             self._queue.append((time.monotonic(), groups.of_user(user_id), message))
             self._idle.clear()
         if not self._woken:  # waking costs more than the rest: once for a burst
             self._woken = True
             loop.call_soon_threadsafe(self._wake.set)
+
+    def waiting(self) -> int:
+        return len(self._queue)
 
     def flush(self, timeout_s: float = FLUSH_S) -> bool:
         """Waits until all that was put has been sent or dropped. False if that took too long."""
@@ -115,17 +120,29 @@ class Publisher:
             self._woken = False  # before looking: what is put from now on wakes us again
             while self._queue:
                 if together := self._next():
-                    await self._send(together)
+                    await self._send([message for _, message in together])
+                    self._note(together)
             with self._guard:
                 if not self._queue:
                     self._idle.set()
 
-    def _next(self) -> list[Message]:
+    def _note(self, together: list[tuple[float, Message]]) -> None:
+        if self._failing:
+            tally.publish_failed += len(together)
+            return
+        tally.published += len(together)
+        now = time.monotonic()
+        for put_at, _ in together:
+            publish_delay.note(now - put_at)
+
+    def _next(self) -> list[tuple[float, Message]]:
         """Takes what goes together, oldest first, without what has become too old."""
         since = time.monotonic() - TOO_OLD_S
         waiting = min(AT_ONCE, len(self._queue))
         taken = [self._queue.popleft() for _ in range(waiting)]
-        return [(group, message) for put_at, group, message in taken if put_at > since]
+        fresh = [(put_at, (group, message)) for put_at, group, message in taken if put_at > since]
+        tally.publish_too_old += len(taken) - len(fresh)
+        return fresh
 
     async def _send(self, together: list[Message]) -> None:
         try:
@@ -142,3 +159,4 @@ class Publisher:
 
 _publisher = Publisher()
 flush = _publisher.flush
+waiting = _publisher.waiting

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
+import time
 from typing import TYPE_CHECKING
 
 from django.db import Error as DatabaseError
@@ -20,7 +21,7 @@ from accounts.moved import Moved, moved
 from realtime import messages
 from realtime.clock import clock
 from realtime.database import when_reconciling
-from realtime.tally import tally
+from realtime.tally import reconcile_duration, tally
 from sessions_app.changes import Change, Missed, Seen, missed_by_all
 from sessions_app.events import ENDS, SessionChanged
 from sessions_app.exceptions import NotFound
@@ -62,8 +63,10 @@ async def keep_reconciled(hub: Hub) -> None:
     behind: dict[int, int] = {}
     failing = called = False
     for count in itertools.count():
+        began = time.monotonic()
         try:
             behind = await _round(hub, behind, with_logins=called or count % LOGINS_IN_ROUNDS == 0)
+            reconcile_duration.note(time.monotonic() - began)
             failing = False
         except DatabaseError as error:
             tally.rounds_failed += 1

@@ -7,13 +7,21 @@ except for those that say how much was done.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import asdict, dataclass
+
+from accounts.tally import Buckets
 
 
 @dataclass(slots=True)
 class Tally:
     """Counters that only rise."""
 
+    # sockets
+    sockets_opened: int = 0
+    sockets_gone: int = 0
+    sockets_admitted: int = 0
+    admitted_gone: int = 0
     # ticks
     ticks_sent: int = 0
     ticks_skipped: int = 0  # their socket was backed up
@@ -42,5 +50,25 @@ class Tally:
     def as_dict(self) -> dict[str, int]:
         return asdict(self)
 
+    # publishing: written by the publisher's thread
+    published: int = 0
+    publish_failed: int = 0  # messages whose round trip failed; some may have arrived all the same
+    publish_too_old: int = 0
+    publish_overflowed: int = 0  # the queue was full
+
 
 tally = Tally()
+
+# -- how long things took, in seconds; each has one writer -----------------------------------------
+
+# Of a tick, at most: from the first instant of its 10 ms slot to the end of the breath it left in.
+tick_lateness = Buckets(0.01, 0.0125, 0.015, 0.02, 0.03, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
+publish_delay = Buckets(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
+canary_round_trip = Buckets(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2)
+reconcile_duration = Buckets(0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
+
+# -- by a name of a closed set; written by the event loop ------------------------------------------
+
+closed: Counter[int] = Counter()  # by `Close`; `CLIENT_LEFT` where it was not we
+CLIENT_LEFT = 0
+commands: Counter[tuple[str, str]] = Counter()  # by action, and `ok` or the code of the refusal

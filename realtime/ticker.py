@@ -20,7 +20,7 @@ from contextvars import Context
 from dataclasses import dataclass
 
 from realtime.outbox import Outbox, put_tick
-from realtime.tally import tally
+from realtime.tally import tally, tick_lateness
 from realtime.tick import Tick, Ticks
 
 log = logging.getLogger(__name__)
@@ -64,7 +64,8 @@ class Ticker:
         self._timer: asyncio.TimerHandle | None = None
         self._turned_to_ms = 0  # the wheel: all slots that end by then have had their tick
         self._next_ms = 0  # the end of the slot that the timer waits for
-        self._telling: deque[Iterator[None]] = deque()  # slots, the first one half done
+        # Slots, the first one half done, and when each of them began.
+        self._telling: deque[tuple[float, Iterator[None]]] = deque()
         self._loop_time = 0.0  # at the last breath, in seconds
 
     def follow(
@@ -87,6 +88,11 @@ class Ticker:
         watched = self._sessions.pop(session, None)
         if watched is not None:
             del self._wheel[_slot(watched.ends_at_ms)][session]
+
+    @property
+    def following(self) -> int:
+        """How many sessions."""
+        return len(self._sessions)
 
     def _skip_to_now(self) -> None:
         """Turns over the empty slots up to now: a newcomer's second is not one that has passed."""
@@ -128,7 +134,7 @@ class Ticker:
         for watched in sessions:
             if now >= watched.ends_at_ms:
                 self.forget(watched.session)
-        self._telling.append(self._tell(sessions))
+        self._telling.append((self._turned_to_ms - QUANTUM, self._tell(sessions)))
         if len(self._telling) == 1:
             self._breathe()
 
@@ -136,13 +142,17 @@ class Ticker:
         """One breath; the next one comes after whatever else the loop has to do."""
         loop = asyncio.get_running_loop()
         self._loop_time = loop.time()
+        began_ms, telling = self._telling[0]
+        sent_before = tally.ticks_sent
         try:
-            next(self._telling[0])
+            next(telling)
         except StopIteration:
             self._telling.popleft()
         except Exception:
             log.exception("a slot of sessions could not be told its second")
             self._telling.popleft()
+        if sent := tally.ticks_sent - sent_before:  # once for all of a breath
+            tick_lateness.note((self._now_ms() - began_ms) / SECOND, sent)
         if self._telling:
             loop.call_soon(self._breathe)
 

@@ -24,6 +24,7 @@ from django.core.files.base import ContentFile
 from accounts.turns import taken
 from sessions_app import decoder
 from sessions_app.exceptions import Busy, ImageInvalid
+from sessions_app.tally import tally
 
 log = logging.getLogger(__name__)
 
@@ -94,6 +95,7 @@ _turns = Turns(AT_A_TIME)
 @contextmanager
 def _held(slots: BoundedSemaphore) -> Iterator[None]:
     if not taken(slots, within_s=PATIENCE_S):
+        tally.pictures.add("busy")
         raise Busy
     try:
         yield
@@ -108,9 +110,11 @@ def _decoded(raw: bytes, declared: str) -> bytes:
     """What the decoder makes of it. Whatever goes wrong there, the picture is refused."""
     status, out = _run([sys.executable, "-I", "-S", str(DECODER), _packages(), declared], raw)
     if status == 0 and len(out) <= LARGEST_OUT and out[:4] == b"RIFF" and out[8:12] == b"WEBP":
+        tally.pictures.add("decoded")
         return out
     if status != decoder.UNREADABLE and status not in _SENTENCES:
         log.warning("a picture was refused: its decoder ended with %d", status)
+    tally.pictures.add("refused")
     raise _refused(_SENTENCES.get(status, "The picture cannot be read."))
 
 

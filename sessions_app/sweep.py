@@ -31,6 +31,7 @@ from sessions_app.reconnect import is_away
 from sessions_app.reminders import offset_reached
 from sessions_app.services.sky import new_space, sky_of
 from sessions_app.spaces import Place
+from sessions_app.tally import tally
 
 BATCH = 250  # sessions in one transaction, which holds their users' rows: about 0.1 s
 _OF_NO_USE = [
@@ -84,7 +85,10 @@ def finish_due(limit: int = BATCH, *, leaving: Collection[int] = ()) -> int:
             return 0
         now = database_now()
         due = [s for s in sessions if s.countdown.is_due(now)]
-        _complete(due, now)
+        changes = _complete(due, now)
+    for change in changes:  # not before the commit
+        tally.ended += 1
+        tally.end_lateness.note((change.late_ms or 0) / 1000)
     return len(due)
 
 
@@ -94,11 +98,13 @@ def send_reminders(limit: int = BATCH, *, leaving: Collection[int] = ()) -> int:
         if not sessions:
             return 0
         now = database_now()
-        announce_reminders(*filter(None, [_reminder(session, now) for session in sessions]))
+        reminders = [r for session in sessions if (r := _reminder(session, now)) is not None]
+        announce_reminders(*reminders)
         for session in sessions:
             assert session.reminder_at is not None
             session.arm_reminder(max(now, session.reminder_at))
         bulk.update(Session, sessions, ["reminder_at"])
+    tally.reminded += len(reminders)
     return len(sessions)
 
 
@@ -134,7 +140,7 @@ def _locked(query: str, limit: int, leaving: Collection[int]) -> list[Session]:
     return list(held.order_by("ends_at"))
 
 
-def _complete(due: list[Session], now: datetime) -> None:
+def _complete(due: list[Session], now: datetime) -> list[SessionChanged]:
     """The end of each: the same rule as every other change, written in bulk."""
     revisions = _raise_revisions([session.user_id for session in due])
     for session in due:
@@ -152,6 +158,7 @@ def _complete(due: list[Session], now: datetime) -> None:
     ]
     bulk.insert(SessionEvent, [_Logged.of(change) for change in changes])
     announce(*changes)
+    return changes
 
 
 def _change(

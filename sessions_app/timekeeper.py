@@ -18,6 +18,7 @@ from accounts.forgetting import forget_old_logins
 from sessions_app.idempotency import forget_old_keys
 from sessions_app.reconnect import is_away, renew_connections
 from sessions_app.sweep import BATCH, SweepFailed, finish_due, seconds_to_next, send_reminders
+from sessions_app.tally import tally
 
 log = logging.getLogger(__name__)
 
@@ -41,12 +42,15 @@ class Timekeeper:
     def run(self) -> None:
         failing = False
         while not self._stopping.is_set():
+            began = time.monotonic()
             try:
                 nap = self._round()
+                tally.round_done(time.monotonic() - began)
                 if failing:
                     log.info("the database is back")
                 failing = False
             except Exception as error:  # whatever it is, the next deadline must find us here
+                tally.rounds_failed += 1
                 nap = NAP_AFTER_FAILURE
                 if not (isinstance(error, DatabaseError) and is_away(error)):
                     log.exception("a round failed")
@@ -84,6 +88,7 @@ class Timekeeper:
                 if len(failed.ids) == 1:
                     log.exception("session %s cannot be ended", failed.ids[0])
                     self._aside[failed.ids[0]] = time.monotonic()
+                    tally.put_aside += 1
                 limit = max(1, len(failed.ids) // 2)
 
     def _left_alone(self) -> list[int]:
