@@ -15,6 +15,7 @@ from smtplib import SMTPRecipientsRefused
 from django.core.mail import EmailMessage
 from django.db import connection
 
+from accounts.deadline import within
 from accounts.letters import Letter
 from accounts.tally import Counts
 
@@ -23,6 +24,7 @@ log = logging.getLogger(__name__)
 Work = Callable[[], None]
 
 LONGEST_QUEUE = 1_000  # a mail server that says nothing takes EMAIL_TIMEOUT for each
+LONGEST_S = 30.0  # for one mail, the questions to the database that it needs included
 FLUSH_S = 2.0  # how long a process that ends waits for what it has promised
 counts = Counts(("done", "failed", "dropped"))
 
@@ -69,7 +71,8 @@ class Background:
         while True:
             work = self._queue.get()
             try:
-                work()
+                with within(LONGEST_S):
+                    work()
                 counts.add("done")
             except SMTPRecipientsRefused:  # it would write the address into the log
                 counts.add("failed")

@@ -17,6 +17,7 @@ from channels.db import database_sync_to_async
 from django.core.cache import cache
 from django.db import connection
 
+from accounts.deadline import within
 from config.bodies import App, Receive, Send
 from realtime.drain import is_draining
 from realtime.hub import Hub
@@ -72,7 +73,7 @@ async def _answers(question: Awaitable[None]) -> bool:
 
 
 def _ask_database() -> None:
-    with connection.cursor() as cursor:
+    with within(PATIENCE_S), connection.cursor() as cursor:  # or a frozen one keeps the thread
         cursor.execute("SELECT 1")
 
 

@@ -11,7 +11,7 @@ from collections import Counter, deque
 from collections.abc import AsyncIterator, Callable, Hashable
 from contextlib import asynccontextmanager
 
-LONGEST_WAIT_S = 20.0
+LONGEST_WAIT_S = 7.0  # of the 10 s that a request takes at most: the rest is for its work
 
 
 class Full(Exception):
@@ -48,19 +48,23 @@ class Line:
     @asynccontextmanager
     async def turn(self, client: Hashable) -> AsyncIterator[None]:
         """Around the work. Raises `Full`."""
-        if not self._line and self._may_work(client):
-            self._working[client] += 1
-        else:
-            await self._wait(client)
+        await self.enter(client)
         try:
             yield
         finally:
-            self._leave(client)
+            self.leave(client)
+
+    async def enter(self, client: Hashable, *, within_s: float | None = None) -> None:
+        """Waits for a turn, which the caller ends by `leave`. Raises `Full`."""
+        if not self._line and self._may_work(client):
+            self._working[client] += 1
+        else:
+            await self._wait(client, LONGEST_WAIT_S if within_s is None else within_s)
 
     def _may_work(self, client: Hashable) -> bool:
         return self.at_work < self.threads and self._working[client] < self.share(client)
 
-    async def _wait(self, client: Hashable) -> None:
+    async def _wait(self, client: Hashable, within_s: float) -> None:
         if len(self._line.get(client, ())) >= max(1, self.waiting // 2):
             raise Full(own=True)
         if self.in_line >= self.waiting:
@@ -69,7 +73,7 @@ class Line:
         self._line.setdefault(client, deque()).append(place)
         self._call()
         try:
-            async with asyncio.timeout(LONGEST_WAIT_S):
+            async with asyncio.timeout(within_s):
                 await place
         except BaseException as error:
             self._give_up(client, place)
@@ -79,14 +83,14 @@ class Line:
 
     def _give_up(self, client: Hashable, place: asyncio.Future[None]) -> None:
         if place.done() and not place.cancelled():  # it was called at the same moment
-            self._leave(client)
+            self.leave(client)
             return
         if place in (own := self._line.get(client, deque())):
             own.remove(place)
             if not own:
                 del self._line[client]
 
-    def _leave(self, client: Hashable) -> None:
+    def leave(self, client: Hashable) -> None:
         self._working[client] -= 1
         if not self._working[client]:
             del self._working[client]

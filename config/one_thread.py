@@ -8,6 +8,10 @@ request. All of it is synchronous here, so one change is enough: measured as fas
 Three groups of threads, each with a line before it that has an end (`lines.py`): then 503. What
 may have to wait for its turn at a hash or a picture has its own, so that it keeps nobody else from
 being served; so have large bodies, of which each takes much memory.
+
+No request takes over 10 s from the moment that its body is whole until its answer begins. The
+stages share that time (`accounts/deadline.py`): the turn in the line, the work in the thread, which
+the deadline ends wherever it waits. If it does not, the client is told 503 without it (ADR 36).
 """
 
 from __future__ import annotations
@@ -17,6 +21,7 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Hashable
 from concurrent.futures import ThreadPoolExecutor
+from time import monotonic
 from typing import Any, TypeVar
 
 from django.conf import settings
@@ -27,12 +32,15 @@ from django.core.handlers.base import BaseHandler
 from django.http.response import HttpResponseBase
 from django.urls import set_script_prefix
 
+from accounts import deadline
 from config.bodies import KEPT, Receive, Send, is_large
 from config.clients import client_of
 from config.errors import unreadable
-from config.lines import Full, Line
+from config.lines import LONGEST_WAIT_S, Full, Line
 from config.refusals import refuse_for_now
 
+ANSWER_S = 9.5  # when a client is told 503 whatever its thread does; 10 s are promised
+WORK_S = 8.5  # when the thread gives up by itself, and says why
 PATIENT_THREADS = 64
 PATIENT_SHARE = 16  # of them for one client: who guesses passwords has no more
 USER_SHARE = 5  # of the others for one user; an address may be a whole school
@@ -45,6 +53,7 @@ LARGE = 16 * 1024  # bytes: what is smaller holds no picture that takes long
 HASH_NOTHING = {"/users/token/refresh/", "/users/logout/", "/users/logout-all/"}
 MOST_UNREAD = 20  # answers to one user that are not read; each is kept whole
 RETRY_AFTER_S = 5
+LONGEST_PATH = 200  # characters of it in the log
 
 T = TypeVar("T")
 
@@ -83,14 +92,14 @@ class OneThread(ASGIHandler):
             log.error("a body cannot be kept: %s", error)
             await refuse_for_now(scope, send, Full(own=False), retry_after_s=RETRY_AFTER_S)
             return
+        began = monotonic()  # the body is whole
         group, client = self._group(scope), client_of(scope)
         try:
             if isinstance(client, int) and self._unread[client] >= MOST_UNREAD:
+                body.close()
                 raise Full(own=True)
-            async with group.line.turn(client):
-                response = await _in(group.threads, self._answer, scope, body)
+            response = await self._in_time(group, client, scope, body, began)
         except Full as full:
-            body.close()
             await refuse_for_now(scope, send, full, retry_after_s=RETRY_AFTER_S)
             return
         # The thread is free again; what is left to do, the client holds up.
@@ -104,12 +113,42 @@ class OneThread(ASGIHandler):
             if response.streaming:  # what it holds goes back, also where its client has gone
                 await _in(group.threads, response.close)
 
+    async def _in_time(
+        self, group: Group, client: Hashable, scope: Any, body: Any, began: float
+    ) -> HttpResponseBase:
+        """The answer, in turn. Raises `Full` where there is none by then.
+
+        The turn lasts as long as the thread works, also where nobody waits for its answer any more.
+        """
+        try:
+            waiting_s = min(LONGEST_WAIT_S, began + WORK_S - monotonic())
+            await group.line.enter(client, within_s=waiting_s)
+        except BaseException:
+            body.close()
+            raise
+        loop = asyncio.get_running_loop()
+        work = loop.run_in_executor(group.threads, self._answer, scope, body, began + WORK_S)
+        work.add_done_callback(lambda _: group.line.leave(client))
+        try:
+            await asyncio.wait((work,), timeout=began + ANSWER_S - monotonic())
+        finally:
+            if not work.done():  # too late, or the client has gone
+                work.add_done_callback(_forget)
+        if not work.done():
+            log.error("a request took over %s s: %s", ANSWER_S, scope["path"][:LONGEST_PATH])
+            raise Full(own=False)
+        return work.result()
+
     def _group(self, scope: Any) -> Group:
         if is_large(scope):
             return self._large
         return self._patient if _may_wait(scope) else self._quick
 
-    def _answer(self, scope: Any, body: Any) -> HttpResponseBase:
+    def _answer(self, scope: Any, body: Any, until: float) -> HttpResponseBase:
+        with deadline.until(until):
+            return self._response(scope, body)
+
+    def _response(self, scope: Any, body: Any) -> HttpResponseBase:
         set_script_prefix(get_script_prefix(scope))
         signals.request_started.send(sender=self.__class__, scope=scope)
         request, error = self.create_request(scope, body)
@@ -122,6 +161,12 @@ class OneThread(ASGIHandler):
             response.close()  # what it says is kept; what it held goes back
             body.close()
         return response
+
+
+def _forget(work: asyncio.Future[HttpResponseBase]) -> None:
+    """What an answer holds that came too late goes back."""
+    if not work.cancelled() and work.exception() is None and (late := work.result()).streaming:
+        late.close()
 
 
 def _share_of_a_user(client: Hashable) -> int:

@@ -7,11 +7,13 @@ production, where a secret has no default and a missing one stops the start.
 import sys
 from datetime import timedelta
 from importlib.metadata import version
+from math import inf
 from pathlib import Path
 
 import django
 from django.core.exceptions import ImproperlyConfigured
 
+from config.postgres import bound_psycopg2, bounded_connection
 from config.static_hash import content_hash
 from config.variables import BASE_DIR, given
 from realtime.redis_connection import hosts
@@ -94,8 +96,13 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # -- PostgreSQL holds the truth ------------------------------------------------------------------
 DB_DRIVER = given.DB_DRIVER
+# The server gives a statement up before. One that does not is frozen. (0: no time-out of its own.)
+_ANSWERS_WITHIN_S = (
+    given.DB_STATEMENT_TIMEOUT_MS / 1000 + 1 if given.DB_STATEMENT_TIMEOUT_MS else inf
+)
 if DB_DRIVER == "psycopg2":
     sys.modules["psycopg"] = None  # type: ignore[assignment]  # Django prefers psycopg 3 wherever it can be imported
+    bound_psycopg2(_ANSWERS_WITHIN_S)
 elif DB_DRIVER != "psycopg":
     raise ImproperlyConfigured("DB_DRIVER is psycopg or psycopg2")
 
@@ -125,6 +132,7 @@ if DB_DRIVER == "psycopg":
         "max_size": given.DB_POOL_SIZE,
         "timeout": 2,  # seconds a request waits for a connection before it is told 503
         "reconnect_timeout": 1,  # else attempts wait ever longer (see `sessions_app.reconnect`)
+        "connection_class": bounded_connection(_ANSWERS_WITHIN_S),  # also of a frozen server
     }
 # Threads that answer REST: one more would only wait for a connection.
 REST_THREADS = given.DB_POOL_SIZE

@@ -1,7 +1,8 @@
 """The database from the event loop: on threads of the sockets' own, and never for long.
 
 Channels would run all of it, one at a time, on the one thread that it shares with every dispatch: a
-slow query would delay every tick. A frozen server answers nothing at all, so there is a deadline.
+slow query would delay every tick. A frozen server answers nothing at all, so there is a deadline:
+for who waits on the event loop, and for the thread, which is free again by then.
 """
 
 from __future__ import annotations
@@ -11,16 +12,18 @@ from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextvars import copy_context
 from functools import partial
+from time import monotonic
 from typing import Any, ParamSpec, TypeVar
 
 from django.db import Error, OperationalError, close_old_connections
 
+from accounts import deadline
 from sessions_app.reconnect import is_away, renew_connections
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
-PATIENCE_S = 5.0  # as long as a statement may take; then the thread is left to itself
+PATIENCE_S = 5.0  # as long as a statement may take
 
 _for_sockets = ThreadPoolExecutor(max_workers=8, thread_name_prefix="socket")
 # Its own thread: nobody's slow query keeps it from its round.
@@ -39,19 +42,21 @@ async def when_reconciling(function: Callable[P, R], *args: P.args, **kwargs: P.
 
 async def _run(executor: Executor, act: Callable[[], R]) -> R:
     loop = asyncio.get_running_loop()
+    until = monotonic() + PATIENCE_S  # the wait for a thread counts
     try:
         async with asyncio.timeout(PATIENCE_S):
             # With the context, so that what is logged there is known to be this socket's.
-            return await loop.run_in_executor(executor, copy_context().run, _on_thread, act)
+            return await loop.run_in_executor(executor, copy_context().run, _on_thread, act, until)
     except TimeoutError:
         raise OperationalError(f"no answer within {PATIENCE_S} s") from None
 
 
-def _on_thread(act: Callable[[], Any]) -> Any:
+def _on_thread(act: Callable[[], Any], until: float) -> Any:
     """With a connection that is given back to the pool, and a new pool if it was broken."""
     close_old_connections()
     try:
-        return act()
+        with deadline.until(until):
+            return act()
     except Error as error:
         if is_away(error):
             renew_connections(error)

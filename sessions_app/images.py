@@ -21,6 +21,7 @@ from threading import BoundedSemaphore, Lock, Thread, Timer
 
 from django.core.files.base import ContentFile
 
+from accounts.deadline import left
 from accounts.turns import taken
 from sessions_app import decoder
 from sessions_app.exceptions import Busy, ImageInvalid
@@ -32,7 +33,7 @@ LARGEST_BYTES = 6 * 1024 * 1024  # decoded from base64
 LARGEST_OUT = 8 * 1024 * 1024  # what a decoder may answer; noise of the largest size has 4 MiB
 AT_A_TIME = 2  # in a process: each may take 400 MiB (`decoder.MEMORY`) and a core
 PATIENCE_S = 10.0  # one takes up to two seconds, however few bytes it came in
-WITHIN_S = 30.0  # a decoder that takes longer is killed
+WITHIN_S = 30.0  # a decoder that takes longer is killed; sooner where its request has ended
 DECODER = Path(decoder.__file__)
 
 _SENTENCES = {
@@ -94,7 +95,7 @@ _turns = Turns(AT_A_TIME)
 
 @contextmanager
 def _held(slots: BoundedSemaphore) -> Iterator[None]:
-    if not taken(slots, within_s=PATIENCE_S):
+    if not taken(slots, within_s=left(PATIENCE_S)):
         tally.pictures.add("busy")
         raise Busy
     try:
@@ -112,6 +113,8 @@ def _decoded(raw: bytes, declared: str) -> bytes:
     if status == 0 and len(out) <= LARGEST_OUT and out[:4] == b"RIFF" and out[8:12] == b"WEBP":
         tally.pictures.add("decoded")
         return out
+    if left() == 0:
+        raise Busy  # nobody knows what is wrong with it
     if status != decoder.UNREADABLE and status not in _SENTENCES:
         log.warning("a picture was refused: its decoder ended with %d", status)
     tally.pictures.add("refused")
@@ -132,7 +135,7 @@ def _run(command: list[str], given: bytes) -> tuple[int, bytes]:
     ) as child:
         assert child.stdin is not None
         assert child.stdout is not None
-        timer = Timer(WITHIN_S, child.kill)
+        timer = Timer(left(WITHIN_S), child.kill)
         timer.daemon = True
         timer.start()
         writer = Thread(target=_give, args=(child.stdin, given), daemon=True)

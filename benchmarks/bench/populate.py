@@ -37,7 +37,9 @@ def main(users: int, tokens: Path) -> None:
     django.setup()
     from django.db import connection
 
-    with connection.cursor() as cursor:
+    from accounts.deadline import unhurried
+
+    with unhurried(), connection.cursor() as cursor:
         cursor.execute("SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0")
         cursor.execute("TRUNCATE accounts_user RESTART IDENTITY CASCADE")
         found = _fill(users + EXTRA, tokens)

@@ -13,7 +13,7 @@ from datetime import timedelta
 from django.contrib.auth.models import Group
 from django.db import connection, transaction
 
-from accounts import logins, profiles
+from accounts import deadline, logins, profiles
 from accounts.models import Login, User
 from accounts.names import fold
 from sessions_app.demo.plan import Plan
@@ -38,7 +38,7 @@ def unhurried() -> Iterator[None]:
 
     Only rows of one account are held in it: nobody else waits.
     """
-    with transaction.atomic():
+    with deadline.unhurried(), transaction.atomic():
         with connection.cursor() as cursor:
             for limit in ("idle_in_transaction_session_timeout", "statement_timeout"):
                 cursor.execute("SELECT set_config(%s, '60s', true)", [limit])

@@ -14,7 +14,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.urls import path
 
-from accounts import hashing
+from accounts import deadline, hashing
 from accounts.tokens import AccessToken
 from config import one_thread
 from config.one_thread import LARGE, MOST_UNREAD, OneThread
@@ -51,6 +51,10 @@ def hashing_takes_turns(request: HttpRequest) -> HttpResponse:
     return HttpResponse(b"hashed")
 
 
+def hurried(request: HttpRequest) -> HttpResponse:
+    return HttpResponse(str(deadline.left()).encode())
+
+
 def stream(request: HttpRequest) -> StreamingHttpResponse:
     closed.clear()
     return StreamingHttpResponse(Parts())
@@ -58,6 +62,7 @@ def stream(request: HttpRequest) -> StreamingHttpResponse:
 
 urlpatterns = [
     path("quick/", quick),
+    path("hurried/", hurried),
     path("users/login/", slow),
     path("users/signup/", hashing_takes_turns),
     path("users/token/refresh/", quick),
@@ -256,6 +261,39 @@ async def test_a_class_behind_one_address_is_hashed_to_the_last(
     assert most >= one_thread.PATIENT_SHARE - hashing.AT_A_TIME
     answers = await asyncio.gather(*(ask(app, "POST", "/users/signup/") for _ in range(60)))
     assert answers == [(200, b"hashed")] * 60
+
+
+async def test_a_thread_knows_how_long_it_may_take(app: OneThread) -> None:
+    _, left = await ask(app, "GET", "/hurried/")
+    assert 0 < float(left) <= one_thread.WORK_S
+
+
+async def test_the_time_in_line_is_taken_from_the_time_for_the_work(
+    app: OneThread, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at_work = [asyncio.create_task(ask(app, "GET", "/sessions/")) for _ in range(1)]
+    await until(lambda: app._quick.line.at_work == 1)
+    waiting = asyncio.create_task(ask(app, "GET", "/hurried/"))
+    await until(lambda: app._quick.line.in_line == 1)
+    await asyncio.sleep(0.05)
+    go_on.set()
+    _, left = await waiting
+    assert float(left) <= one_thread.WORK_S - 0.05
+    await asyncio.gather(*at_work)
+
+
+async def test_who_is_not_answered_in_time_is_told_so_and_the_turn_lasts_as_long_as_the_work(
+    app: OneThread, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(one_thread, "ANSWER_S", 0.05)
+    start, body = await messages(app, "GET", "/sessions/")
+    assert (start["status"], dict(start["headers"])[b"retry-after"]) == (503, b"5")
+    assert json.loads(body["body"])["code"] == "unavailable"
+    assert app._quick.line.at_work == 1, "another in this thread would only wait for it"
+    go_on.set()
+    await until(lambda: app._quick.line.at_work == 0)
+    monkeypatch.undo()
+    assert await ask(app, "GET", "/quick/") == (200, b"quick")
 
 
 async def test_a_user_who_reads_no_answer_gets_no_more_of_them(app: OneThread) -> None:
