@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from itertools import accumulate
 from threading import Lock
 
 
@@ -30,14 +31,10 @@ class Buckets:
         self.counts[bisect_left(self.bounds, seconds)] += times
         self.total += seconds * times
 
-    def as_dict(self) -> dict[str, float]:
+    def as_dict(self) -> dict[str, int]:
         """Its bounds and how many were within each, all below included; `+Inf` is all."""
-        sum_, found = 0, {}
-        bounds: Sequence[str] = [*map(str, self.bounds), "+Inf"]
-        for bound, count in zip(bounds, list(self.counts), strict=True):
-            sum_ += count
-            found[bound] = sum_
-        return found
+        bounds = [*map(str, self.bounds), "+Inf"]
+        return dict(zip(bounds, accumulate(list(self.counts)), strict=True))
 
     def __len__(self) -> int:
         return sum(self.counts)

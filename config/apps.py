@@ -1,12 +1,25 @@
+from typing import Any
+
 from django.apps import AppConfig
 from django.contrib.admin import apps as admin
 
 
 class ConfigConfig(AppConfig):
-    """An app only for its management commands."""
+    """An app for its management commands, and for who watches a timekeeper."""
 
     name = "config"
     label = "wiring"
+
+    def ready(self) -> None:
+        from sessions_app.timekeeper import timekeeper_starts
+
+        timekeeper_starts.connect(_watch, dispatch_uid="metrics")
+
+
+def _watch(**_: Any) -> None:
+    from config.metrics import start  # it loads much that other commands do not need
+
+    start.in_timekeeper()
 
 
 class SupportConfig(admin.AdminConfig):

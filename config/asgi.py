@@ -12,16 +12,22 @@ from channels.routing import ProtocolTypeRouter  # noqa: E402
 from config.bodies import DiscardTooLarge  # noqa: E402
 from config.headers import Headers  # noqa: E402
 from config.health import Health  # noqa: E402
+from config.metrics import families  # noqa: E402
+from config.metrics.page import Metrics  # noqa: E402
 from config.one_thread import OneThread  # noqa: E402
 from config.only import no_rest  # noqa: E402
 from realtime.routing import nowhere, websocket_application  # noqa: E402
 
-rest = Headers(Health(DiscardTooLarge(OneThread())))
+families.tell("server")
+rest = Headers(Metrics(Health(DiscardTooLarge(OneThread()))))
 
 application = ProtocolTypeRouter({"http": rest, "websocket": websocket_application})
 
 # What `serve --only` runs, where REST and sockets have processes of their own.
 only_rest = ProtocolTypeRouter({"http": rest, "websocket": nowhere})
 only_sockets = ProtocolTypeRouter(
-    {"http": Headers(Health(DiscardTooLarge(no_rest))), "websocket": websocket_application}
+    {
+        "http": Headers(Metrics(Health(DiscardTooLarge(no_rest)))),
+        "websocket": websocket_application,
+    }
 )

@@ -17,6 +17,7 @@ from django.http.response import HttpResponseBase
 from rest_framework import exceptions, status
 from rest_framework.response import Response
 
+from config.metrics.rest import count_error
 from sessions_app.api.errors import as_http
 from sessions_app.exceptions import SessionError
 from sessions_app.reconnect import is_away, renew_connections
@@ -161,6 +162,7 @@ def _response(
 
 
 def _body(request: HttpRequest, code: str, sentence: str) -> dict[str, str]:
+    count_error(code)
     request_id = getattr(request, "id", "")
     return {"error": sentence, "code": code, "detail": sentence, "request_id": request_id}
 

@@ -15,6 +15,7 @@ from django.http import HttpRequest, HttpResponse
 from accounts import log_context
 from config.bodies import limit_of
 from config.errors import as_json, error_response
+from config.metrics.rest import count_request
 
 requests = logging.getLogger("space.requests")
 
@@ -37,8 +38,10 @@ class RequestId:
         with log_context.request(request_id):
             began = perf_counter()
             response = self.get_response(request)
+            took_s = perf_counter() - began
+            count_request(request, response.status_code, took_s)
             if settings.LOG_REQUESTS:
-                _log(request, response, perf_counter() - began)
+                _log(request, response, took_s)
         response["X-Request-Id"] = request_id
         return response
 

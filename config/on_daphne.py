@@ -9,6 +9,7 @@ from daphne.server import Server
 from daphne.ws_protocol import WebSocketFactory, WebSocketProtocol
 from twisted.internet import defer, reactor
 
+from config.metrics import start
 from config.websocket import FROM_STRANGERS
 from realtime.consumers import TO_BE_CLOSED_S
 from realtime.drain import drain
@@ -111,6 +112,7 @@ class Daphne(Server):  # type: ignore[misc]  # it has no types
             port = reactor.adoptStreamPort(listener.fileno(), listener.family, self.http_factory)
             self.ports.append(port)
             listener.close()  # Twisted has made its own of it
+        reactor.callWhenRunning(start.in_server)
 
     def listen_success(self, port: Any) -> None:
         super().listen_success(port)

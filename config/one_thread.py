@@ -60,6 +60,9 @@ T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 
+groups: dict[str, Group] = {}  # of this process, by name, for who watches
+
+
 class Group:
     """Threads, and the line before them."""
 
@@ -68,6 +71,7 @@ class Group:
     ) -> None:
         self.line = Line(threads, waiting=waiting, share=share)
         self.threads = ThreadPoolExecutor(threads, thread_name_prefix=name)
+        groups[name] = self
 
 
 class OneThread(ASGIHandler):

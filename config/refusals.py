@@ -10,12 +10,14 @@ import msgspec
 from django.conf import settings
 
 from config.lines import Full
+from config.metrics.rest import count_error
 
 _CALLERS_OWN_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 
 
 def refusal(code: str, sentence: str, request_id: str) -> bytes:
     """The body of an error, as `errors.py` makes it."""
+    count_error(code)
     body = {"error": sentence, "code": code, "detail": sentence, "request_id": request_id}
     return msgspec.json.encode(body)
 

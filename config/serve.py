@@ -49,8 +49,11 @@ class Uvicorn(uvicorn.Server):
     """uvicorn that tells its sockets before it goes (its own shutdown closes them all at once)."""
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        from config.metrics import start
+
         await super().startup(sockets)
         garbage.settle()
+        start.in_server()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         from accounts import mail

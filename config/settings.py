@@ -297,6 +297,9 @@ SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 
+METRICS_LISTEN = given.METRICS_LISTEN  # a host and a port, or None
+METRICS_TOKEN = given.METRICS_TOKEN
+
 LOG_REQUESTS = given.LOG_REQUESTS
 if given.LOG_FORMAT not in {"json", "lines"}:
     raise ImproperlyConfigured("LOG_FORMAT is json or lines")

@@ -81,6 +81,25 @@ def secrets(name: str) -> list[str]:
     return values
 
 
+def secret_if_any(name: str, default: str) -> str:
+    """A secret of at least 32 bytes, or nothing."""
+    value: str = env.str(name, default)
+    if value and len(value.encode()) < 32:
+        raise ImproperlyConfigured(f"{name} must have at least 32 bytes of randomness")
+    return value
+
+
+def address(name: str, default: str) -> tuple[str, int] | None:
+    """A host and a port to listen on, as in `127.0.0.1:9100` or `[::1]:9100`; None if empty."""
+    value: str = env.str(name, default).strip()
+    if not value:
+        return None
+    host, _, port = value.rpartition(":")
+    if not host or not port.isdigit() or not 0 < int(port) < 65_536:
+        raise ImproperlyConfigured(f"{name}: {value!r} is no address, as 127.0.0.1:9100 is")
+    return host.strip("[]"), int(port)
+
+
 def hosts(name: str, default: list[str]) -> list[str]:
     """Names of hosts, each exactly. A pattern would let anybody's name of ours in."""
     names: list[str] = env.list(name, default=default)
@@ -348,6 +367,22 @@ class Environment:
         development="lines",
     )
     LOG_REQUESTS = Variable(env.bool, True, "A line for each REST request.", development=False)
+
+    metrics = Section("Metrics")
+    METRICS_LISTEN: Variable[tuple[str, int] | None] = Variable(
+        address,
+        "",  # type: ignore[arg-type]  # as it is written; None when read
+        "Where servers and timekeepers answer `/metrics` and `/healthz` to whoever comes, each on a"
+        " port of its own: an address that only Prometheus reaches. With `--processes` the second"
+        " one takes the next port, and so on. Empty: nowhere.",
+        example="127.0.0.1:9100",
+    )
+    METRICS_TOKEN = Variable(
+        secret_if_any,
+        "",
+        "A secret of at least 32 bytes. Who sends it (`Authorization: Bearer ...`) is answered at"
+        " `/metrics` on the server's own port. Empty: there is no such path.",
+    )
 
 
 given = Environment()

@@ -141,6 +141,11 @@ class Hub:
         """The same, but none is started: no socket has come to this loop yet."""
         return cls._hubs.get(asyncio.get_running_loop())
 
+    @classmethod
+    def all(cls) -> list[Hub]:
+        """Those of this process: one, or none as long as no socket came. Safe from any thread."""
+        return list(cls._hubs.values())
+
     def _start(self) -> None:
         from realtime.heartbeats import keep_beating
         from realtime.reconcile import keep_joined, keep_reconciled

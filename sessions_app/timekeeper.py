@@ -13,6 +13,7 @@ from datetime import timedelta
 
 from django.db import Error as DatabaseError
 from django.db import close_old_connections
+from django.dispatch import Signal
 
 from accounts.forgetting import forget_old_logins
 from sessions_app.idempotency import forget_old_keys
@@ -27,6 +28,8 @@ LONGEST_NAP = 0.250  # seconds; bounds how late a deadline that moved closer is 
 NAP_AFTER_FAILURE = 0.5  # seconds; the database is away
 HOUSEKEEPING_EVERY = timedelta(minutes=10)
 ASIDE_S = 60.0  # how long a session that cannot be ended is left alone
+
+timekeeper_starts = Signal()  # in a process that does nothing else
 
 
 class Timekeeper:

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from sessions_app.timekeeper import Timekeeper
+from sessions_app.timekeeper import Timekeeper, timekeeper_starts
 
 
 class Command(BaseCommand):
@@ -20,5 +20,6 @@ class Command(BaseCommand):
 
         signal.signal(signal.SIGTERM, stop)
         signal.signal(signal.SIGINT, stop)
+        timekeeper_starts.send(sender=Timekeeper)
         self.stdout.write("Timekeeper is running.")
         keeper.run()

@@ -1,0 +1,90 @@
+"""REST in numbers: requests by their pattern, how long they took, errors by their code.
+
+Written by the threads that answer requests, so these are the library's own, which lock. Labels are
+of sets that nobody outside can add to: a path that is none of ours is `unknown`, a method that
+HTTP does not have `other`, and so is a code that is not on the list.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
+from django.conf import settings
+from prometheus_client import Counter, Histogram, Summary
+
+from accounts.exceptions import AccountError
+from config.metrics.registry import REGISTRY
+from sessions_app.exceptions import SessionError
+
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+# Those that no exception of ours has.
+_CODES = frozenset(
+    {
+        *("bad_message", "internal", "invalid", "method_not_allowed", "not_acceptable"),
+        *("not_authenticated", "not_found", "parse_error", "throttled", "token_not_valid"),
+        *("too_large", "too_slow", "unavailable", "unsupported_media_type"),
+    }
+)
+
+requests = Counter(
+    "space_http_requests",
+    "Requests that Django answered, by method, pattern of the path, and class of the status.",
+    ["method", "route", "status"],
+    registry=REGISTRY,
+)
+duration = Histogram(
+    "space_http_request_duration_seconds",
+    "How long Django took for a request, without the wait for a thread.",
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+    registry=REGISTRY,
+)
+by_route = Summary(
+    "space_http_route_duration_seconds",
+    "The same by the pattern of the path: how many, and how long all of them took.",
+    ["route"],
+    registry=REGISTRY,
+)
+errors = Counter(
+    "space_errors",
+    "Errors that REST answered, by their code; also those before Django.",
+    ["code"],
+    registry=REGISTRY,
+)
+for _code in ("internal", "unavailable"):
+    errors.labels(_code)  # there from the start: or the first would not be seen to rise
+
+
+def count_request(request: Any, status: int, took_s: float) -> None:
+    """A request that Django has answered."""
+    method = request.method if request.method in METHODS else "other"
+    route = route_of(request)
+    requests.labels(method, route, f"{status // 100}xx").inc()
+    duration.observe(took_s)
+    by_route.labels(route).observe(took_s)
+
+
+def count_error(code: str) -> None:
+    errors.labels(code if code in known_codes() else "other").inc()
+
+
+def route_of(request: Any) -> str:
+    """The pattern of the path: as many as there are in the code, whatever is asked for."""
+    found = request.resolver_match
+    if found is None:  # a file, or nothing of ours
+        return "/static/" if request.path.startswith(settings.STATIC_URL) else "unknown"
+    return "/admin/" if found.app_name == "admin" else f"/{found.route}"
+
+
+@cache
+def known_codes() -> frozenset[str]:
+    """All codes of errors."""
+    named = {kind.code for base in (AccountError, SessionError) for kind in _kinds(base)}
+    return _CODES | named
+
+
+def _kinds(base: Any) -> Iterator[Any]:
+    yield base
+    for kind in base.__subclasses__():
+        yield from _kinds(kind)

@@ -1,0 +1,273 @@
+"""`/metrics`: what is told, to whom, and that nobody outside can make it grow."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import logging
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.test import Client
+from prometheus_client import generate_latest
+from prometheus_client.parser import text_string_to_metric_families
+
+from accounts.tally import Buckets, Counts
+from config.metrics import families, lag, listener, rest
+from config.metrics.page import Metrics
+from config.metrics.registry import REGISTRY
+from config.variables import address
+from realtime import tally
+from sessions_app.tally import Tally
+
+TOKEN = "t" * 40
+
+
+@pytest.fixture(params=["server", "timekeeper"])
+def role(request: pytest.FixtureRequest) -> Iterator[families.Role]:
+    families.tell(request.param)
+    yield request.param
+    families.tell("server")
+
+
+@pytest.fixture
+def server() -> None:
+    families.tell("server")
+
+
+def told() -> dict[str, float]:
+    """Every sample, by its name and labels, as Prometheus would read it."""
+    text = generate_latest(REGISTRY).decode()
+    return {
+        sample.name + "".join(f",{k}={v}" for k, v in sorted(sample.labels.items())): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+# -- what is told --------------------------------------------------------------------------------
+
+
+def test_every_family_can_be_parsed_and_says_what_it_means(role: families.Role) -> None:
+    text = generate_latest(REGISTRY).decode()
+    read = list(text_string_to_metric_families(text))
+    ours = [family for family in read if family.name.startswith("space_")]
+    assert len(ours) >= 20
+    assert all(family.documentation.endswith(".") for family in ours)
+    assert len({family.name for family in read}) == len(read)
+
+
+def test_a_process_says_which_it_is_and_only_what_concerns_it(role: families.Role) -> None:
+    now = told()
+    assert any(name.startswith("space_info") and f"role={role}" in name for name in now)
+    assert ("space_ticks_sent_total" in now) == (role == "server")
+    assert ("space_sessions_ended_total" in now) == (role == "timekeeper")
+
+
+def test_a_number_moves_with_what_it_counts(server: None) -> None:
+    before = told()
+    tally.tally.ticks_sent += 3
+    tally.tick_lateness.note(0.004, 3)
+    tally.tally.publish_failed += 1
+    tally.commands["pause", "ok"] += 1
+    rest.count_error("illegal_transition")
+    rose = {name: value - before.get(name, 0) for name, value in told().items()}
+    assert rose["space_ticks_sent_total"] == 3
+    assert rose["space_tick_lateness_seconds_bucket,le=0.01"] == 3
+    assert rose["space_tick_lateness_seconds_sum"] == pytest.approx(0.012)
+    assert rose["space_messages_not_published_total,reason=failed"] == 1
+    assert rose["space_socket_commands_total,action=pause,result=ok"] == 1
+    assert rose["space_errors_total,code=illegal_transition"] == 1
+
+
+def test_buckets_count_each_time_under_every_bound_that_it_is_within() -> None:
+    times = Buckets(0.1, 1)
+    for seconds in (0.1, 0.5, 7):
+        times.note(seconds)
+    assert times.as_dict() == {"0.1": 1, "1": 2, "+Inf": 3}
+    assert (times.total, len(times)) == (pytest.approx(7.6), 3)
+
+
+def test_a_name_that_is_not_known_counts_as_another() -> None:
+    counts = Counts(("sent",))
+    for name in ("sent", "\n{evil}", "more"):
+        counts.add(name)
+    assert counts.as_dict() == {"sent": 1, "other": 2}
+
+
+def test_how_long_a_timekeeper_has_done_nothing_is_known_without_its_help(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    counted = Tally()
+    assert counted.seconds_since_round() is None
+    monkeypatch.setattr("sessions_app.tally.time.monotonic", lambda: 100.0)
+    counted.round_done(0.002)
+    monkeypatch.setattr("sessions_app.tally.time.monotonic", lambda: 107.0)
+    assert (counted.seconds_since_round(), counted.rounds) == (7.0, 1)
+
+
+def test_the_latest_of_a_loop_is_forgotten_after_a_minute() -> None:
+    now = 0.0
+    loop = lag.Lag(lambda: now)
+    assert loop.silent() is None
+    for now, late in ((0.0, 0.0), (1.0, 0.4), (31.0, 0.01)):
+        loop.beat(now - late, now)
+    assert loop.most() == pytest.approx(0.4)
+    for now in (62.0, 200.0):
+        loop.beat(now, now)
+    assert loop.most() == 0
+    now = 203.0
+    assert loop.silent() == 3.0
+
+
+# -- nobody can make it grow ---------------------------------------------------------------------
+
+
+@pytest.mark.django_db
+def test_what_strangers_send_adds_no_label(server: None) -> None:
+    client = Client(raise_request_exception=False)
+    stranger = {"Authorization": "Bearer x"}
+    for path in ("/nothing/", "/sessions/1/", '/"x"} 1/', "/media/none.webp", "/sessions/"):
+        client.get(path, headers=stranger)
+        client.generic("BREW", path)
+    rest.count_error("made_up")
+    known = set(told())
+    for number in range(20):
+        client.get(f"/nothing/{number}/")
+        client.get(f"/sessions/{number + 2}/")
+        client.get(f"/media/{number}.webp")
+        client.generic(f"BREW{number}", f"/{number}")
+        client.get("/sessions/", headers={"Authorization": f"Bearer {number}"})
+        rest.count_error(f"made_up_{number}")
+    assert set(told()) - known == set()
+    assert not any(word in name for name in known for word in ("BREW", "made_up", '"x"'))
+
+
+def test_every_error_that_the_code_can_make_has_its_name() -> None:
+    assert {"already_due", "invalid_credentials", "unavailable", "throttled"} <= rest.known_codes()
+    assert len(rest.known_codes()) < 50
+
+
+# -- who is told ---------------------------------------------------------------------------------
+
+
+async def asked(path: str, *, method: str = "GET", authorization: str | None = None) -> Any:
+    """The status and the body; "passed on" where it is somebody else's."""
+    sent: list[Any] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        sent.append("passed on")
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    given = [] if authorization is None else [(b"authorization", authorization.encode())]
+    scope = {"type": "http", "path": path, "method": method, "headers": given}
+    await Metrics(app)(scope, None, send)  # type: ignore[arg-type]
+    return sent[0] if sent == ["passed on"] else (sent[0]["status"], sent[1]["body"])
+
+
+@pytest.mark.parametrize("given", [None, "", "Bearer ", "Bearer t", f"Basic {TOKEN}", TOKEN])
+async def test_for_who_has_no_token_there_is_no_such_path(settings: Any, given: str | None) -> None:
+    settings.METRICS_TOKEN = TOKEN
+    assert await asked("/metrics", authorization=given) == "passed on"
+
+
+@pytest.mark.parametrize("given", [None, "", "Bearer ", f"Bearer {TOKEN}"])
+async def test_without_the_variable_there_is_no_such_path_for_anybody(
+    settings: Any, given: str | None
+) -> None:
+    settings.METRICS_TOKEN = ""
+    assert await asked("/metrics", authorization=given) == "passed on"
+
+
+async def test_who_has_the_token_is_told(settings: Any, server: None) -> None:
+    settings.METRICS_TOKEN = TOKEN
+    status, body = await asked("/metrics", authorization=f"Bearer {TOKEN}")
+    assert status == 200
+    assert b"\nspace_ticks_sent_total " in body
+
+
+async def test_it_can_only_be_read(settings: Any) -> None:
+    settings.METRICS_TOKEN = TOKEN
+    right = f"Bearer {TOKEN}"
+    assert await asked("/metrics", method="POST", authorization=right) == "passed on"
+    assert await asked("/metrics/", authorization=right) == "passed on"
+
+
+# -- the listener --------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def port() -> Iterator[tuple[int, dict[str, Any]]]:
+    """A listener on a port that was free, and the health that it shows."""
+    health: dict[str, Any] = {"well": True}
+    families.tell("timekeeper")
+    with listener.listening("127.0.0.1", 0, lambda: (health["well"], {"age": 1})) as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        yield server.server_port, health
+        server.shutdown()
+    families.tell("server")
+
+
+def get(port: int, path: str) -> tuple[int, bytes]:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    try:
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        return answer.status, answer.read()
+    finally:
+        connection.close()
+
+
+def test_a_timekeeper_can_be_asked_too(port: tuple[int, dict[str, Any]]) -> None:
+    number, health = port
+    status, body = get(number, "/metrics")
+    assert status == 200
+    assert b"space_sessions_ended_total" in body
+    assert get(number, "/healthz") == (200, b'{"status": "ok", "age": 1}')
+    health["well"] = False
+    status, body = get(number, "/healthz")
+    assert (status, json.loads(body)["status"]) == (503, "not ok")
+    assert get(number, "/sessions/")[0] == 404
+
+
+def test_a_port_that_is_taken_keeps_nobody_from_serving(
+    port: tuple[int, dict[str, Any]], caplog: pytest.LogCaptureFixture
+) -> None:
+    naps: list[float] = []
+
+    def nap(seconds: float) -> None:
+        naps.append(seconds)
+        if len(naps) == 3:
+            raise SystemExit
+
+    with caplog.at_level(logging.ERROR), pytest.raises(SystemExit):
+        listener._serve("127.0.0.1", port[0], lambda: (True, {}), nap)
+    assert len([line for line in caplog.messages if "cannot listen" in line]) == 1
+
+
+@pytest.mark.parametrize(("name", "number"), [("MainProcess", 1), ("server-3", 3)])
+def test_each_of_several_servers_has_a_port_of_its_own(
+    monkeypatch: pytest.MonkeyPatch, name: str, number: int
+) -> None:
+    class Process:
+        pass
+
+    process = Process()
+    process.name = name  # type: ignore[attr-defined]
+    monkeypatch.setattr("multiprocessing.current_process", lambda: process)
+    assert listener.process_number() == number
+
+
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [("", None), ("127.0.0.1:9100", ("127.0.0.1", 9100)), ("[::1]:9100", ("::1", 9100))],
+)
+def test_where_to_listen_is_a_host_and_a_port(
+    monkeypatch: pytest.MonkeyPatch, text: str, read: object
+) -> None:
+    monkeypatch.setenv("METRICS_LISTEN", text)
+    assert address("METRICS_LISTEN", "") == read
