@@ -20,7 +20,8 @@ from local.run import run, stopped_by_signals
 from local.screenshots import screenshots
 
 ROOT = Path(__file__).resolve().parent.parent
-PASSED_ON = ("test", "manage", "demo", "bench", "load")  # their arguments are for another program
+# Their arguments are for another program.
+PASSED_ON = ("test", "manage", "demo", "bench", "load", "faults", "soak")
 LAST_PORT = 65_535
 NOT_RUNNING = "Space is not running in this checkout: start it with ./space run"
 
@@ -94,6 +95,8 @@ def _run(checkout: Checkout, options: argparse.Namespace, here: Path) -> int:
             return env(checkout)
         case "bench":
             return bench(checkout, options.rest, here)
+        case "faults" | "soak":
+            return faults(checkout, options.command, options.rest)
         case "screenshots":
             return screenshots(checkout)
         case "load":
@@ -119,6 +122,15 @@ def bench(checkout: Checkout, arguments: Sequence[str], here: Path) -> int:
     python = str(checkout.venv.python)
     environment = checkout.environment() | {"SPACE_BENCH_FROM": str(here)}
     become([python, "-m", "benchmarks.bench", *arguments], environment)
+
+
+def faults(checkout: Checkout, what: str, arguments: Sequence[str]) -> int:
+    """Breaks a Space of its own: the one that may be running is not touched."""
+    with stopped_by_signals():
+        checkout.venv.ensure(venv.TEST, os.environ)
+    module = "tests.faults" if what == "faults" else "tests.faults.soak"
+    python = str(checkout.venv.python)
+    become([python, "-m", module, *arguments], checkout.environment_for_tests())
 
 
 def container(checkout: Checkout) -> int:
@@ -225,6 +237,12 @@ def _parser() -> argparse.ArgumentParser:
     load_ = commands.add_parser("load", help=about, description=about, epilog=LOAD_ARGUMENTS)
     load_.formatter_class = argparse.RawDescriptionHelpFormatter
     load_.add_argument("rest", nargs="*", help="see below")
+
+    about = "break everything that can break, one after the other; writes docs/reliability.md"
+    commands.add_parser("faults", help=about, description=about).add_argument("rest", nargs="*")
+
+    about = "200 users and a random fault every ten seconds, for so many minutes (20)"
+    commands.add_parser("soak", help=about, description=about).add_argument("rest", nargs="*")
 
     about = "print the addresses and secrets of the Space that is running, for another process"
     commands.add_parser("env", help=about, description=about)

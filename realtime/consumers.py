@@ -32,6 +32,7 @@ from realtime.outbox import Outbox
 from realtime.tally import CLIENT_LEFT, closed, commands, tally
 from sessions_app.changes import Seen
 from sessions_app.exceptions import NotFound
+from sessions_app.failpoints import failpoint
 from sessions_app.ledger import Actor
 
 log = logging.getLogger(__name__)
@@ -211,6 +212,7 @@ class DeviceConsumer(AsyncConsumer):
             self.close(Close.MISUSE, "bad_message")
 
     async def _handle(self, frame: messages.Inbound) -> None:
+        failpoint("frame")
         if isinstance(frame, messages.Authenticate):
             await self._authenticate(frame)
         elif self.arrival is None:

@@ -33,6 +33,7 @@ from sessions_app.events import (
     session_reminded,
 )
 from sessions_app.exceptions import Conflict, NotFound, StaleVersion, TooManyChanges
+from sessions_app.failpoints import failpoint
 from sessions_app.models import Session, SessionEvent
 
 DAY = timedelta(days=1)
@@ -170,6 +171,7 @@ def turn(by: Actor) -> Iterator[Turn]:
         t = Turn(by)
         try:
             yield t
+            failpoint("change_written")
         except (Conflict, StaleVersion) as refusal:
             if refusal.state is None:
                 refusal.state = t.refused_state()
@@ -187,6 +189,7 @@ def announce_reminders(*reminders: Reminded) -> None:
 
 
 def _tell(changes: tuple[SessionChanged, ...]) -> None:
+    failpoint("committed")
     for change in changes:
         session_changed.send_robust(sender=SessionChanged, change=change)
 

@@ -25,6 +25,7 @@ from accounts.models import User
 from sessions_app import bulk
 from sessions_app.clock import database_now
 from sessions_app.events import Cause, Reminded, SessionChanged, TaskState, Value
+from sessions_app.failpoints import failpoint
 from sessions_app.ledger import announce, announce_reminders
 from sessions_app.models import Session, SessionEvent, Space, Task, in_ms
 from sessions_app.reconnect import is_away
@@ -158,6 +159,7 @@ def _complete(due: list[Session], now: datetime) -> list[SessionChanged]:
     ]
     bulk.insert(SessionEvent, [_Logged.of(change) for change in changes])
     announce(*changes)
+    failpoint("ends_written")
     return changes
 
 

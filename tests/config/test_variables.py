@@ -34,7 +34,8 @@ def test_nothing_reads_the_environment_past_the_declaration() -> None:
         for path in apps
         if re.search(r"os\.environ\b(?!\.setdefault)|getenv|environ\.Env", path.read_text())
     }
-    assert readers == {"config/variables.py"}
+    # What tests break a process with is no setting, and nobody should find it among them.
+    assert readers == {"config/variables.py", "sessions_app/failpoints.py"}
 
 
 def test_every_variable_is_used_by_the_settings() -> None:

@@ -1,0 +1,289 @@
+"""People with devices that come back by themselves, and check all that they are told.
+
+The devices are those of `./space load` (`benchmarks/load_generator`): each replays its frames into
+what it would show, and holds every frame to the rules of `rules.py`. Here they come back to any of
+the servers, as behind a load balancer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import random
+import time
+from collections.abc import AsyncIterator, Collection, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+import psycopg
+
+from accounts.models import Login
+from accounts.tokens import new_jti, pair_of
+from benchmarks.load_generator.accounts import Account
+from benchmarks.load_generator.device import Device
+from benchmarks.load_generator.device_check import DeviceCheck
+from benchmarks.load_generator.lag import Lag
+from benchmarks.load_generator.log_check import check_devices
+from benchmarks.load_generator.people import Person
+from benchmarks.load_generator.rest import Rest
+from benchmarks.load_generator.rules import RULES, Findings
+from benchmarks.load_generator.state import State
+from benchmarks.load_generator.tally import Tally
+from benchmarks.load_generator.user_check import UserCheck
+from tests.faults.stack import Stack, new_prefix
+from tests.journeys.world import Server
+
+PLANNED_MS = 25 * 60_000
+COME_WITHIN_S = 30.0
+AT_ONCE = 8  # requests of the check
+GONE_WITHIN_S = 2.0
+HERE_AGAIN_WITHIN_S = 45.0  # a client may wait for 30 s after many attempts in vain
+
+_USERS = """
+    INSERT INTO accounts_user (username, username_key, email, email_key, password, revision,
+        time_zone, day_start, reminders, is_active, is_staff, is_superuser, first_name, last_name,
+        date_joined)
+    SELECT name, name, name || '@example.org', name || '@example.org', '!', 0, 'Europe/Berlin', 240,
+        '[]', true, false, false, '', '', now()
+    FROM (SELECT %(prefix)s || '-' || n AS name FROM generate_series(1, %(count)s) n) names
+    RETURNING id, username
+"""
+_LOGINS = """
+    INSERT INTO accounts_login (user_id, device, refresh_jti, previous_jti, first_seen, last_seen,
+        refreshed_at)
+    SELECT id, 'Laptop', jti, '', date_trunc('second', now()), now(), date_trunc('second', now())
+    FROM unnest(%s::bigint[], %s::text[]) AS u (id, jti) RETURNING id, user_id, refreshed_at
+"""
+_RUNNING = """
+    WITH made AS (
+        INSERT INTO sessions_app_session (user_id, title, duration, image, sound, created_at,
+            updated_at, version, task_minutes, status, planned_ms, started_at, ends_at)
+        SELECT id, 'Load', 25, '', '', at, at, 2, 0, 'running', %(planned)s, at,
+            at + %(planned)s * interval '1 millisecond'
+        FROM (SELECT id, date_trunc('milliseconds', now() + (%(first_s)s
+            + (%(last_s)s - %(first_s)s) * (row_number() OVER (ORDER BY id) - 1) / greatest(1, count(*) OVER () - 1))
+            * interval '1 second') - %(planned)s * interval '1 millisecond' AS at
+            FROM accounts_user WHERE id = ANY(%(users)s)) due
+        RETURNING id, user_id, started_at, ends_at
+    ), logged AS (
+        INSERT INTO sessions_app_sessionevent (user_id, revision, session_id, version, kind, at,
+            device, data)
+        SELECT user_id, n, id, n, CASE n WHEN 1 THEN 'created' ELSE 'started' END, started_at,
+            'Laptop', '{}' FROM made, generate_series(1, 2) n
+    ), raised AS (
+        UPDATE accounts_user SET revision = 2 WHERE id = ANY(%(users)s)
+    )
+    SELECT user_id, id, extract(epoch FROM ends_at)::float FROM made
+"""
+
+
+class Roving(Device):
+    """A device that comes back to another server."""
+
+    def __init__(self, *given: Any, bases: Sequence[str]) -> None:
+        super().__init__(*given)
+        self._bases = itertools.cycle(bases)
+
+    async def _connection(self) -> None:
+        self.base = next(self._bases)
+        await super()._connection()
+
+
+class AnyServer(Rest):
+    """Requests go to whichever server is there."""
+
+    def __init__(self, bases: Sequence[str], *given: Any) -> None:
+        super().__init__(bases[0], *given)
+        self._others = [Rest(base, *given) for base in bases[1:]]
+
+    async def ask(
+        self, method: str, path: str, token: str = "", key: str = "", **body: Any
+    ) -> httpx.Response:
+        for other in self._others:
+            try:
+                return await super().ask(method, path, token, key, **body)
+            except httpx.TransportError:
+                return await other.ask(method, path, token, key, **body)
+        return await super().ask(method, path, token, key, **body)
+
+    async def close(self) -> None:
+        await asyncio.gather(super().close(), *(other.close() for other in self._others))
+
+
+class Crowd:
+    """`people`, each with a session that runs, and their `devices`."""
+
+    def __init__(self, stack: Stack, servers: Sequence[Server]) -> None:
+        self.stack = stack
+        self.bases = [server.base for server in servers]
+        self.findings, self.tally, self.lag = Findings(), Tally(), Lag()
+        self.rest = AnyServer(self.bases, self.findings, self.tally, lambda text: None)
+        self.people: list[Person] = []
+        self.ends_at: dict[int, float] = {}  # Unix time, by session
+        self.session_of: dict[str, int] = {}  # by user name
+        self.users: dict[str, int] = {}
+        self._living: list[tuple[Device, asyncio.Task[None]]] = []
+
+    @property
+    def devices(self) -> list[Device]:
+        return [device for person in self.people for device in person.devices]
+
+    @property
+    def here(self) -> list[Device]:
+        return [device for device in self.devices if device.is_here]
+
+    # -- who they are ----------------------------------------------------------------------------
+
+    def comes(
+        self,
+        count: int,
+        *,
+        devices: int = 1,
+        due_in: tuple[float, float] | None = (1_000.0, 1_200.0),
+    ) -> list[Person]:
+        """So many users; each one's session ends between these seconds from now, evenly spread.
+
+        `due_in` None: without a session. They have no password: their tokens are made here.
+        """
+        with self.stack.db() as db:
+            people = [
+                self._person(name, login, devices) for name, login in self._signed_up(db, count)
+            ]
+            if due_in is not None:
+                users = [self.users[person.account.username] for person in people]
+                self._start(db, users, due_in)
+        self.people += people
+        return people
+
+    def _signed_up(self, db: psycopg.Connection, count: int) -> list[tuple[str, Login]]:
+        given = {"prefix": new_prefix(), "count": count}
+        names = {user: str(name) for user, name in db.execute(_USERS, given)}
+        self.users |= {name: user for user, name in names.items()}
+        keys = {user: new_jti() for user in names}
+        rows = db.execute(_LOGINS, [list(keys), list(keys.values())]).fetchall()
+        return [
+            (
+                names[user],
+                Login(pk=pk, user_id=user, refresh_jti=keys[user], first_seen=at, refreshed_at=at),
+            )
+            for pk, user, at in rows
+        ]
+
+    def _start(self, db: psycopg.Connection, users: list[int], due_in: tuple[float, float]) -> None:
+        names = {user: name for name, user in self.users.items()}
+        first_s, last_s = due_in
+        given = {"users": users, "planned": PLANNED_MS, "first_s": first_s, "last_s": last_s}
+        for user, session, ends_at in db.execute(_RUNNING, given):
+            self.session_of[names[user]] = session
+            self.ends_at[session] = ends_at
+
+    def _person(self, name: str, login: Login, devices: int) -> Person:
+        pair = pair_of(login)
+        account = Account(name, "", pair.access, pair.refresh)
+        check = UserCheck(name, self.findings)
+        person = Person(account, check, 1, self.rest, self.findings, self.tally)
+        for n in range(devices):
+            called = f"Device {n + 1}"
+            device_check = DeviceCheck(f"{name}'s {called}", check, self.findings, self.tally)
+            bases = self.bases[n % len(self.bases) :] + self.bases[: n % len(self.bases)]
+            person.devices.append(
+                Roving(
+                    *(called, bases[0], account, device_check, self.rest, self.lag, self.tally),
+                    bases=bases,
+                )
+            )
+        return person
+
+    # -- what they do ----------------------------------------------------------------------------
+
+    async def connect(self, within_s: float = COME_WITHIN_S) -> None:
+        """Everybody's devices are here, or the test fails."""
+        known = {id(device) for device, _ in self._living}
+        new = [device for device in self.devices if id(device) not in known]
+        self._living += [
+            (device, asyncio.create_task(device.live(random.uniform(0, len(new) / 200))))
+            for device in new
+        ]
+        await self.all_here(within_s)
+
+    async def all_here(self, within_s: float = HERE_AGAIN_WITHIN_S) -> float:
+        """Waits until each device is connected and ready; the seconds that took."""
+        began = time.monotonic()
+        while len(self.here) < len(self.devices):
+            away = len(self.devices) - len(self.here)
+            assert time.monotonic() < began + within_s, f"{away} devices are not back"
+            await asyncio.sleep(0.02)
+        return time.monotonic() - began
+
+    async def in_step(self, within_s: float = 15.0, devices: Collection[Device] = ()) -> float:
+        """Waits until each device that is here has heard of all that is committed.
+
+        Gives the seconds that took. Whoever is away is waited for too.
+        """
+        began = time.monotonic()
+        while behind := await asyncio.to_thread(self._behind, devices or self.devices):
+            assert time.monotonic() < began + within_s, (
+                f"not in step: {behind[:3]} of {len(behind)}"
+            )
+            await asyncio.sleep(0.02)
+        return time.monotonic() - began
+
+    def _behind(self, devices: Collection[Device]) -> list[str]:
+        revisions = dict(self.stack.sql("SELECT id, revision FROM accounts_user"))
+        return [
+            f"{device.check.who} at {device.check.revision} of {revisions[user]}"
+            for device in devices
+            if not device.is_here
+            or device.check.revision != revisions[user := self.users[device.account.username]]
+        ]
+
+    async def check(self, excused: Collection[str] = ()) -> None:
+        """What each device shows, by its frames alone, is what is stored; no rule was broken.
+
+        `excused`: rules that the fault itself breaks, such as `ended_late` where nobody ends.
+        """
+        assert set(excused) <= RULES.keys()
+        gate = asyncio.Semaphore(AT_ONCE)
+
+        async def one(person: Person) -> None:
+            async with gate:
+                fresh, revision = await person._in_step()
+            checks = [device.check for device in person.devices]
+            check_devices(fresh, revision, checks, self.findings)
+
+        await asyncio.gather(*(one(person) for person in self.people if person.devices))
+        broken = {rule for rule in self.findings.count if rule not in excused}
+        assert not broken, {rule: self.findings.example[rule] for rule in broken}
+
+    async def leave(self) -> None:
+        """At once: what the server says to that is another test's."""
+        for device in self.devices:
+            device._leaving = True
+            if device._socket is not None:
+                device._socket.transport.abort()
+        tasks = [task for _, task in self._living]
+        if tasks:
+            await asyncio.wait(tasks, timeout=GONE_WITHIN_S)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self.rest.close()
+
+    async def stored(self, person: Person) -> list[State]:
+        return await person._list()
+
+
+@asynccontextmanager
+async def crowd(stack: Stack, *servers: Server) -> AsyncIterator[Crowd]:
+    """Nobody yet: see `comes` and `connect`. All leave at the end."""
+    made = Crowd(stack, servers)
+    watching = asyncio.create_task(made.lag.watch())
+    try:
+        yield made
+        failed = [task for _, task in made._living if task.done()]
+        for task in failed:
+            task.result()  # a fault of this program must not look like devices that are well
+    finally:
+        watching.cancel()
+        await made.leave()
