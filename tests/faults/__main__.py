@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 from tests.faults import report
+from tests.faults.measured import Measured
 
 ROOT = Path(__file__).resolve().parents[2]
 KEPT = ROOT / ".space" / "faults"
@@ -35,7 +36,7 @@ def main(arguments: list[str]) -> int:
     return code
 
 
-def write(found: list[report.Measured] | None = None) -> None:
+def write(found: list[Measured] | None = None) -> None:
     found = report.read(KEPT / "results") if found is None else found
     DOCUMENT.write_text(report.page(found, report.read_soak(KEPT / "soak.json")))
 

@@ -57,7 +57,8 @@ def measured(request: pytest.FixtureRequest, space: Stack) -> Iterator[Measured]
     """After the test the audit is made, and must be all zeros."""
     mark = request.node.get_closest_marker("fault")
     assert mark is not None, "a test of a fault says which: @pytest.mark.fault(what, promise)"
-    made = Measured(*mark.args, test=request.node.nodeid)
+    what, promise = mark.args
+    made = Measured(what, promise, request.node.nodeid)
     yield made
     made.outcome = request.node.stash.get(_reports, {}).get("call", "failed")
     try:

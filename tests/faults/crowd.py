@@ -62,7 +62,8 @@ _RUNNING = """
         SELECT id, 'Load', 25, '', '', at, at, 2, 0, 'running', %(planned)s, at,
             at + %(planned)s * interval '1 millisecond'
         FROM (SELECT id, date_trunc('milliseconds', now() + (%(first_s)s
-            + (%(last_s)s - %(first_s)s) * (row_number() OVER (ORDER BY id) - 1) / greatest(1, count(*) OVER () - 1))
+            + (%(last_s)s - %(first_s)s) * (row_number() OVER (ORDER BY id) - 1)
+                / greatest(1, count(*) OVER () - 1))
             * interval '1 second') - %(planned)s * interval '1 millisecond' AS at
             FROM accounts_user WHERE id = ANY(%(users)s)) due
         RETURNING id, user_id, started_at, ends_at

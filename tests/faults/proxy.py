@@ -60,7 +60,7 @@ class Proxy:
         self._do(self._abort_all)
 
     def refuse(self) -> None:
-        self._do(lambda: (setattr(self, "_refuses", True), self._abort_all()))
+        self._do(self._refuse)
 
     def heal(self) -> None:
         self._do(self._heal)
@@ -71,7 +71,12 @@ class Proxy:
 
     def _do(self, act: Any) -> None:
         done = threading.Event()
-        self._loop.call_soon_threadsafe(lambda: (act(), done.set()))
+
+        def on_the_loop() -> None:
+            act()
+            done.set()
+
+        self._loop.call_soon_threadsafe(on_the_loop)
         assert done.wait(5), "the proxy stands"
 
     # -- on the proxy's loop ---------------------------------------------------------------------
@@ -96,6 +101,10 @@ class Proxy:
 
     def _blackhole(self) -> None:
         self._open.clear()
+
+    def _refuse(self) -> None:
+        self._refuses = True
+        self._abort_all()
 
     def _heal(self) -> None:
         if not self._open.is_set() or self._mute:

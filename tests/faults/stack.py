@@ -1,7 +1,7 @@
 """Everything as processes of our own: PostgreSQL, Valkey, servers, timekeepers. Break any of them.
 
-A `Ground` is the two stores, with a database that is migrated once; a `Stack` is what runs on it for
-one test, in a database of its own. PostgreSQL writes to the disk as in production: what it has
+A `Ground` is the two stores, with a database that is migrated once; a `Stack` is what runs on it
+for one test, in a database of its own. PostgreSQL writes to the disk as in production: what it has
 acknowledged must outlive `kill -9`.
 """
 
@@ -142,7 +142,7 @@ class Stack:
         return part
 
     def _part(self, name: str, arguments: list[str], more: dict[str, str], ready: Any) -> Part:
-        command = [sys.executable, ROOT / "manage.py", *arguments]
+        command: list[str | Path] = [sys.executable, ROOT / "manage.py", *arguments]
         part = Part(name, command, self.folder / f"{name}.log", self.environment | more, ready)
         self._exits.callback(_end, part)
         return part
@@ -164,7 +164,7 @@ class Stack:
 
     def sql(self, query: str, *given: Any) -> list[tuple[Any, ...]]:
         with self.db() as db:
-            cursor = db.execute(query, given)  # type: ignore[arg-type]
+            cursor = db.execute(query, given)
             return cursor.fetchall() if cursor.description else []
 
     def settle(self, patience_s: float = SETTLED_WITHIN_S) -> float:
@@ -261,7 +261,7 @@ def answers(port: int, path: str) -> bool:
 
 def manage(environment: dict[str, str], *arguments: str) -> str:
     """What a command of manage.py says. Raises if it fails."""
-    command = [sys.executable, ROOT / "manage.py", *arguments]
+    command: list[str | Path] = [sys.executable, ROOT / "manage.py", *arguments]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
