@@ -12,7 +12,26 @@ from local.environment import settings_for_tests
 from local.foreground import run_in_foreground
 from local.pytest_arguments import for_the_whole_suite
 
-WITH_PSYCOPG2 = ["tests/sessions_app", "tests/accounts", "tests/config"]
+# Where the driver could matter: statements of our own, transactions that meet, what a constraint
+# refuses, rows in parts, broken connections, reconcile; and each command once through the API.
+WITH_PSYCOPG2 = [
+    "tests/config/test_driver.py",
+    "tests/config/test_logs.py",
+    "tests/config/test_one_thread.py",
+    *(
+        f"tests/accounts/test_{about}.py"
+        for about in ("arrivals", "deactivation", "many_logins", "moved", "races", "refresh")
+    ),
+    *(
+        f"tests/sessions_app/test_{about}.py"
+        for about in (
+            *("announcements", "api_timer", "bulk", "changes", "clock", "constraints", "deletion"),
+            *("demo", "export", "idempotency", "images", "quotas", "races", "services_model"),
+            *("spaces", "timekeeper"),
+        )
+    ),
+    "tests/realtime/test_reconcile.py",
+]
 
 
 @dataclass(frozen=True)

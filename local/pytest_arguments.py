@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 MOST_WORKERS = 4  # each has a database of its own, which takes a moment to make
+WAITING = 1  # workers more than cores: for most of its time a test waits for something to happen
 
 
 def for_the_whole_suite() -> list[str]:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return ["-n", str(max(2, min(MOST_WORKERS, cores or 1)))]
+    return ["-n", str(min(MOST_WORKERS, (cores or 1) + WAITING))]
 
 
 def complete(arguments: Sequence[str], here: Path, root: Path) -> list[str]:

@@ -9,7 +9,7 @@ import pytest
 from django.db import connection
 from hypothesis import settings as hypothesis_settings
 
-from tests import contract
+from tests import contract, emptied
 from tests.journeys.world import Server, servers
 
 contract.watch()
@@ -18,6 +18,13 @@ contract.watch()
 hypothesis_settings.register_profile("space", deadline=None)
 hypothesis_settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
 hypothesis_settings.load_profile("ci" if os.environ.get("CI") else "space")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _emptied_quickly() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        emptied.after_each_test(monkeypatch)
+        yield
 
 
 @pytest.fixture(autouse=True)
