@@ -37,12 +37,12 @@ def bounded_connection(usual_s: float) -> type[Any]:
             if longest == inf:
                 return super().wait(gen, interval, timeout)
             if longest == 0:
-                raise psycopg.OperationalError(NO_TIME)  # nothing was sent: it is as it was
+                raise psycopg.errors.QueryCanceled(NO_TIME)  # nothing was sent: it is as it was
             try:
                 return super().wait(gen, interval, min(longest, timeout or longest))
             except _WaitTimeout:
                 self.pgconn.finish()
-                raise psycopg.OperationalError(SILENT) from None
+                raise psycopg.errors.QueryCanceled(SILENT) from None
 
         def rollback(self) -> None:
             with to_clean_up(ROLLBACK_S):

@@ -11,16 +11,20 @@ import time
 
 from django.db import Error, InterfaceError, OperationalError, connection
 
-AT_MOST_EVERY_S = 1.0  # a pool that is merely exhausted says the same as one that is broken
+AT_MOST_EVERY_S = 1.0  # each thread that had a connection says so
 
 _renewed = 0.0  # on the monotonic clock
+# Those that Django has another class for: a connection that is gone, too little of something (room,
+# memory, connections), being stopped or started, a transaction that took too long, and a server that is for
+# reading only: it was the primary a moment ago, or its disk is full.
+_ITS_FAULT = ("08", "53", "57P", "25P03", "25P04", "25006")
 
 
 def is_away(error: Error) -> bool:
     """Whether the database, not what it was asked, is to blame: the same may succeed later."""
     if isinstance(error, (OperationalError, InterfaceError)):
         return True
-    return _sqlstate(error).startswith(("08", "53", "57P", "25P03"))  # 25P03: idle for too long
+    return _sqlstate(error).startswith(_ITS_FAULT)
 
 
 def renew_connections(after: Error) -> None:
@@ -34,9 +38,13 @@ def renew_connections(after: Error) -> None:
 
 
 def _lost(error: Error) -> bool:
-    """Not what a server says that goes on: a lock or a statement that took too long."""
+    """Not what a server says that goes on (a lock or a statement that took too long), and not a
+    pool that is merely exhausted: to connect anew is the last thing that it needs.
+    """
+    if type(error.__cause__).__name__ == "PoolTimeout":
+        return False
     state = _sqlstate(error)
-    return not state or state.startswith(("08", "57P"))
+    return not state or state.startswith(("08", "57P", "25006"))
 
 
 def _sqlstate(error: Error) -> str:
