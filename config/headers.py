@@ -20,6 +20,7 @@ from typing import Any
 from django.conf import settings
 
 from config.bodies import App, Receive, Send
+from realtime.drain import is_draining
 
 Pairs = list[tuple[bytes, bytes]]
 
@@ -68,6 +69,8 @@ def completed(scope: Any, said: Any) -> Pairs:
         wanted[b"permissions-policy"] = _PERMISSIONS
     if (hsts := _hsts(scope)) is not None:
         wanted[b"strict-transport-security"] = hsts
+    if is_draining():  # or a client's next request meets a connection that has just been closed
+        wanted[b"connection"] = b"close"
     return headers + [(name, value) for name, value in wanted.items() if name not in names]
 
 

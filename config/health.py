@@ -1,5 +1,5 @@
-"""`/healthz`: the process lives. `/readyz`: it can serve: both servers answer, it hears the news of
-other processes, and it is not going down.
+"""`/healthz`: the process lives. `/readyz`: it can serve: both servers answer, its own organs work,
+and it is not going down. The body of `/readyz` tells apart what is wrong.
 
 Answered before Django, so that a probe needs no allowed host, and a busy pool of threads is not
 taken for a dead process.
@@ -21,9 +21,12 @@ from accounts.deadline import within
 from config.bodies import App, Receive, Send
 from realtime.drain import is_draining
 from realtime.hub import Hub
+from realtime.tally import tally
+from realtime.vitals import vitals
 
 PATIENCE_S = 2.0
 DEAF_TOO_LONG_S = 20.0  # by then a new connection was tried three times
+LAG_TOO_LONG_S = 5.0  # at worst in the last ten seconds: it came round again, for now
 
 
 class Health:
@@ -39,7 +42,7 @@ class Health:
             parts = await _parts()
             ready = all(parts.values())
             status = "ready" if ready else "not ready"
-            body = {"status": status, **parts, "deaf_s": round(_deaf_s(), 1)}
+            body = {"status": status, **parts, **_numbers()}
             await _answer(send, 200 if ready else 503, body)
         else:
             await self.app(scope, receive, send)
@@ -54,7 +57,29 @@ async def _parts() -> dict[str, bool]:
         "database": database,
         "redis": redis,
         "hears": _deaf_s() < DEAF_TOO_LONG_S,
+        **_organs(),
         "serving": not is_draining(),
+    }
+
+
+def _organs() -> dict[str, bool]:
+    """What its watchdog sees. Where nobody looks, nothing is known against it."""
+    watched = vitals()
+    ill = watched.serious() if watched else set()
+    lag_s = watched.loop_lag_s() if watched else 0.0
+    return {
+        "reconciles": "not reconciling" not in ill,
+        "publishes": "not publishing" not in ill,
+        "loop": lag_s < LAG_TOO_LONG_S,
+    }
+
+
+def _numbers() -> dict[str, float]:
+    watched = vitals()
+    return {
+        "deaf_s": round(_deaf_s(), 1),
+        "loop_lag_ms": round(watched.loop_lag_s() * 1000, 1) if watched else 0.0,
+        "clock_steps": tally.clock_steps,
     }
 
 

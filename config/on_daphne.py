@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
+from daphne.http_protocol import WebRequest
 from daphne.server import Server
 from daphne.ws_protocol import WebSocketFactory, WebSocketProtocol
 from twisted.internet import defer, reactor
 
 from config.metrics import start
 from config.websocket import FROM_STRANGERS
+from realtime import vitals
 from realtime.consumers import TO_BE_CLOSED_S
-from realtime.drain import drain
+from realtime.drain import GONE_WITHIN_S, WRITTEN_WITHIN_S, drain
 from realtime.limits import WireBudget
+from sessions_app.watchdog import gone_within
 
 MOST_UNSENT = 64 * 1024  # bytes of one socket; uvicorn's is the same
 MOST_UNREAD = 64 * 1024  # bytes that come before the handshake is answered
 MOST_WAITING = 8  # messages of one socket; then no more is read
+TO_FINISH_S = 2.0  # requests that are being served when the server goes down
 GLANCE_S = 0.05  # between two looks at a socket that is backed up
 
 
@@ -96,8 +101,11 @@ class Daphne(Server):  # type: ignore[misc]  # it has no types
     `listeners`: sockets that listen already, instead of endpoints.
     """
 
-    def __init__(self, listeners: Any = None, **options: Any) -> None:
-        super().__init__(ready_callable=self._adopt, **options)
+    def __init__(
+        self, on_look: Callable[[], object], listeners: Any = None, **options: Any
+    ) -> None:
+        super().__init__(ready_callable=self._ready, **options)
+        self._on_look = on_look
         self.ports: list[Any] = []
         self._listeners = listeners or []
         if listeners:
@@ -106,6 +114,11 @@ class Daphne(Server):  # type: ignore[misc]  # it has no types
     def run(self) -> None:
         WebSocketFactory.protocol = WebSocket
         super().run()
+
+    def _ready(self) -> None:
+        self._adopt()
+        # Once it runs: it is the running loop's watch.
+        asyncio.get_event_loop().call_soon(vitals.watch, self._on_look)
 
     def _adopt(self) -> None:
         for listener in self._listeners:
@@ -146,20 +159,31 @@ class Daphne(Server):  # type: ignore[misc]  # it has no types
     # -- going down ------------------------------------------------------------------------------
 
     def kill_all_applications(self) -> Any:
-        for port in self.ports:
-            port.stopListening()
+        gone_within(GONE_WITHIN_S)
         return defer.Deferred.fromFuture(asyncio.ensure_future(self._go_down()))
 
     async def _go_down(self) -> None:
         await drain()
-        tasks = [
-            c["application_instance"]
-            for c in self.connections.values()
-            if "application_instance" in c
-        ]
+        for port in self.ports:
+            port.stopListening()
+        requests = self._working(WebRequest)
+        if requests:
+            await asyncio.wait(requests, timeout=TO_FINISH_S)
+            await asyncio.sleep(WRITTEN_WITHIN_S)
+        tasks = self._working(object)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        vitals.unwatch()
+
+    def _working(self, kind: type) -> list[Any]:
+        """The tasks that serve connections of this kind."""
+        all_of_them = [
+            known["application_instance"]
+            for protocol, known in self.connections.items()
+            if isinstance(protocol, kind) and "application_instance" in known
+        ]
+        return [task for task in all_of_them if not task.done()]
 
 
 class _Transport:

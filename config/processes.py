@@ -5,8 +5,10 @@
       |-- server-2
 
 A child that dies is started again on the same sockets: who connects meanwhile waits in their queue.
-A child knows by a pipe that the parent lives, so none is left over. They are made by `fork`, after
-the app is loaded and before anything is opened: a new child is there in milliseconds.
+A child knows by a pipe that the parent lives, so none is left over. By another one its watchdog
+says each second that it lives: who was heard once and then says nothing for a minute is killed.
+Children are made by `fork`, after the app is loaded and before anything is opened: a new one is
+there in milliseconds.
 """
 
 from __future__ import annotations
@@ -20,20 +22,22 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import wait
 from multiprocessing.context import ForkProcess
 
 log = logging.getLogger(__name__)
 
-Serve = Callable[[list[socket.socket]], None]
+Serve = Callable[[list[socket.socket], Callable[[], object]], None]  # and what says "I live"
 
 GLANCE_S = 0.1  # between two looks for a signal
 STOPS_WITHIN_S = 6.0  # a server needs five at most; then it is killed
 AT_ONCE_S = 10.0  # whoever fails so soon after the first start would fail again
 CALM_S = 60.0  # whoever has lived so long is started again at once
 LONGEST_WAIT_S = 10.0
+SILENT_S = 60.0  # by looks, so a parent that was stopped itself blames nobody
+LONGEST_LOOK_S = 1.0  # what one look counts at most
 _SIGNALS = {signal.SIGTERM, signal.SIGINT}
 
 
@@ -50,6 +54,8 @@ class Child:
     start_at: float = 0.0
     starts: int = 0
     quick_deaths: int = 0
+    hears_from: int | None = None  # the reading end of its pipe
+    silent_s: float | None = None  # None: nothing was heard yet, so it is not waited for
 
     @property
     def name(self) -> str:
@@ -63,6 +69,7 @@ class Processes:
         self._serve = serve
         self.children = [Child(number, each) for number, each in enumerate(sockets, 1)]
         self._told = 0  # how often to stop
+        self._looked_at = time.monotonic()
 
     def run(self) -> None:
         """Blocks. All children are gone afterwards. Raises `CannotStart`."""
@@ -72,8 +79,7 @@ class Processes:
         with self._signals():
             try:
                 while not self._told:
-                    for child in self.children:
-                        self._look_after(child)
+                    self.look()
                     self._wait(GLANCE_S)
                 self._stop()
             finally:
@@ -84,6 +90,28 @@ class Processes:
                 os.close(self._parent_lives)
 
     # -- while it serves -------------------------------------------------------------------------
+
+    def look(self) -> None:
+        before, self._looked_at = self._looked_at, time.monotonic()
+        for child in self.children:
+            self._look_after(child)
+            self._listen_to(child, min(self._looked_at - before, LONGEST_LOOK_S))
+
+    def _listen_to(self, child: Child, seconds: float) -> None:
+        if child.process is None or child.hears_from is None:
+            return
+        try:
+            said = os.read(child.hears_from, 4096)
+        except BlockingIOError:
+            said = b""
+        if said:
+            child.silent_s = 0.0
+        elif child.silent_s is not None:
+            child.silent_s += seconds
+            if child.silent_s >= SILENT_S:
+                log.error("%s says nothing for %.0f s: killing it", child.name, child.silent_s)
+                child.silent_s = None
+                child.process.kill()
 
     def _look_after(self, child: Child) -> None:
         now = time.monotonic()
@@ -108,17 +136,24 @@ class Processes:
             *(child.name, process.pid, reason, again),
         )
         process.close()
+        if child.hears_from is not None:
+            os.close(child.hears_from)
+        child.hears_from = child.silent_s = None
         child.process, child.start_at = None, time.monotonic() + wait_s
 
     def _start(self, child: Child) -> None:
         fork = multiprocessing.get_context("fork")
-        process = fork.Process(target=self._be, args=(child,), name=child.name)
+        child.hears_from, speaks_to = os.pipe()
+        os.set_blocking(child.hears_from, False)
+        os.set_blocking(speaks_to, False)
+        process = fork.Process(target=self._be, args=(child, speaks_to), name=child.name)
         # A signal that came between the fork and the child's first line would be the parent's.
         signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
         try:
             process.start()
         finally:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+            os.close(speaks_to)
         child.process, child.started_at = process, time.monotonic()
         child.starts += 1
 
@@ -157,7 +192,7 @@ class Processes:
 
     # -- in the child ----------------------------------------------------------------------------
 
-    def _be(self, child: Child) -> None:
+    def _be(self, child: Child, speaks_to: int) -> None:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.default_int_handler)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
@@ -168,8 +203,16 @@ class Processes:
             for listener in other.sockets:
                 if listener not in child.sockets:
                     listener.close()
+        for each in self.children:
+            if each.hears_from is not None:
+                os.close(each.hears_from)
         _name_in_the_log(child.name)
-        self._serve(child.sockets)
+
+        def lives() -> None:
+            with suppress(OSError):  # the pipe is full: the parent stands, or is gone
+                os.write(speaks_to, b".")
+
+        self._serve(child.sockets, lives)
 
     def _die_with_the_parent(self) -> None:
         os.read(self._parent_lives, 1)  # nobody ever writes: it ends when the parent does

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+from collections.abc import Callable
 
 import uvicorn
 from uvicorn.importer import import_from_string
@@ -13,6 +14,7 @@ from config import garbage
 from config.http import Http
 from config.listening import BACKLOG
 from config.websocket import WebSocket
+from sessions_app.watchdog import gone_within
 
 # Above the protocol's own limit of 16 KiB, so that a frame that is a little too large is answered
 # with 4413; the library refuses what is larger with its own 1009, without reading it.
@@ -27,6 +29,11 @@ PING_EVERY_S = 30
 
 APP = "config.asgi:application"
 Sockets = list[socket.socket] | None
+OnLook = Callable[[], object]
+
+
+def nobody_asks() -> None:
+    """There is no second dog."""
 
 
 class _ClientsFault(logging.Filter):
@@ -48,30 +55,44 @@ class CannotListen(Exception):
 class Uvicorn(uvicorn.Server):
     """uvicorn that tells its sockets before it goes (its own shutdown closes them all at once)."""
 
+    def __init__(self, config: uvicorn.Config, on_look: OnLook) -> None:
+        super().__init__(config)
+        self._on_look = on_look
+
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         from config.metrics import start
+        from realtime import vitals
 
         await super().startup(sockets)
         garbage.settle()
         start.in_server()
+        vitals.watch(self._on_look)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         from accounts import mail
-        from realtime import publisher
-        from realtime.drain import drain
+        from realtime import publisher, vitals
+        from realtime.drain import GONE_WITHIN_S, drain
 
-        await drain()
+        gone_within(GONE_WITHIN_S)
+        await drain()  # it still listens: who comes now is answered, and told to go
         await super().shutdown(sockets)
         # Then uvicorn ends the process by the signal it got: nothing is done at its exit.
         await asyncio.gather(asyncio.to_thread(publisher.flush), asyncio.to_thread(mail.flush))
+        vitals.unwatch()
 
 
 def run_uvicorn(
-    host: str, port: int, trusted_proxies: str, app: str = APP, sockets: Sockets = None
+    host: str,
+    port: int,
+    trusted_proxies: str,
+    app: str = APP,
+    sockets: Sockets = None,
+    on_look: OnLook = nobody_asks,
 ) -> None:
     """uvicorn, tuned; blocks until SIGTERM or Ctrl-C. `trusted_proxies`: addresses, or "".
 
-    With `sockets`, which listen already, host and port are only what they are called.
+    With `sockets`, which listen already, host and port are only what they are called. The watchdog
+    calls `on_look` each second.
     """
     logging.getLogger("uvicorn.error").addFilter(_ClientsFault())
     server = Uvicorn(
@@ -95,7 +116,8 @@ def run_uvicorn(
             proxy_headers=bool(trusted_proxies),
             forwarded_allow_ips=trusted_proxies or None,
             timeout_graceful_shutdown=2,  # and two to tell the sockets: gone within five
-        )
+        ),
+        on_look,
     )
     try:
         server.run(sockets)
@@ -103,7 +125,9 @@ def run_uvicorn(
         raise CannotListen from None
 
 
-def run_daphne(host: str, port: int, app: str = APP, sockets: Sockets = None) -> None:
+def run_daphne(
+    host: str, port: int, app: str = APP, sockets: Sockets = None, on_look: OnLook = nobody_asks
+) -> None:
     """Daphne, tuned; blocks until SIGTERM or Ctrl-C, and tells its sockets before it goes."""
     from accounts import mail
     from config.on_daphne import Daphne
@@ -113,6 +137,7 @@ def run_daphne(host: str, port: int, app: str = APP, sockets: Sockets = None) ->
         application=import_from_string(app),
         endpoints=[_endpoint(host, port)],
         listeners=sockets,
+        on_look=on_look,
         websocket_timeout=-1,  # else a step of the wall clock closes every socket
         websocket_max_message_size=LARGEST_FRAME_READ,
         websocket_max_frame_size=LARGEST_FRAME_READ,

@@ -139,6 +139,7 @@ REST_THREADS = given.DB_POOL_SIZE
 
 # -- Redis carries state changes -----------------------------------------------------------------
 REDIS_URL = given.REDIS_URL
+CHANNEL_PREFIX = given.CHANNEL_PREFIX
 CHANNEL_LAYERS = {
     "default": {
         "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
@@ -301,6 +302,7 @@ METRICS_LISTEN = given.METRICS_LISTEN  # a host and a port, or None
 METRICS_TOKEN = given.METRICS_TOKEN
 
 LOG_REQUESTS = given.LOG_REQUESTS
+WATCHDOG = given.WATCHDOG
 if given.LOG_FORMAT not in {"json", "lines"}:
     raise ImproperlyConfigured("LOG_FORMAT is json or lines")
 LOGGING = {

@@ -359,6 +359,12 @@ class Environment:
         "Where `collectstatic` puts the files of the page, and servers take them from. Empty: they"
         " are served from `client/`.",
     )
+    WATCHDOG = Variable(
+        env.bool,
+        True,
+        "A process that stands still or is deaf for good ends itself, so that it is started again."
+        " `false` for a debugger.",
+    )
     LOG_LEVEL = Variable(env.str, "INFO", "`DEBUG`, `INFO`, `WARNING` or `ERROR`.")
     LOG_FORMAT = Variable(
         env.str,

@@ -40,6 +40,7 @@ log = logging.getLogger(__name__)
 TO_AUTHENTICATE_S = 5.0
 COME_BACK_AFTER_MS = 1_000  # and jitter: what `closing` proposes
 TO_BE_CLOSED_S = 2.0  # then the connection is cut, where the server lets us
+TO_BE_ANSWERED_S = 1.0  # a command, when the server goes down; then it is found by its key
 COME_BACK_SLOWLY_MS = 10_000  # for who said too much: by then half of the budget is there again
 
 
@@ -55,6 +56,7 @@ class DeviceConsumer(AsyncConsumer):
         self.joined_at = 0.0  # on the loop's clock
         self.closing = False
         self._is_ready = False  # `ready` was sent
+        self._is_working = False  # at a command
         # What is told while a `ready` is being made: frames, with the revisions of changes.
         self._waiting: list[tuple[str, int | None]] | None = []
         self._timers: dict[str, asyncio.TimerHandle] = {}
@@ -98,6 +100,7 @@ class DeviceConsumer(AsyncConsumer):
 
     async def _connected(self) -> None:
         await self.base_send({"type": "websocket.accept", "subprotocol": None, "headers": []})
+        self.hub.present[self] = None
         if is_draining():
             self.restarting()
             return
@@ -131,6 +134,7 @@ class DeviceConsumer(AsyncConsumer):
 
     async def _gone(self) -> None:
         self.hub.strangers.discard(self)
+        self.hub.present.pop(self, None)
         self.hub.gone += 1
         tally.sockets_gone += 1
         tally.admitted_gone += self.arrival is not None
@@ -167,7 +171,11 @@ class DeviceConsumer(AsyncConsumer):
         self.close(Close.TOO_MANY_SOCKETS, "too_many_sockets")
 
     def restarting(self) -> None:
-        self.close(Close.RESTARTING, "restarting")
+        """After the answer to the command that is being worked on; the second time at once."""
+        if self._is_working and "restart" not in self._timers:
+            self._after("restart", TO_BE_ANSWERED_S, self.restarting)
+        else:
+            self.close(Close.RESTARTING, "restarting")
 
     def start_over(self) -> None:
         """A `ready` that says reset."""
@@ -236,11 +244,17 @@ class DeviceConsumer(AsyncConsumer):
 
     async def _command(self, frame: messages.Command, by: Actor) -> None:
         assert self.room is not None
-        # The ticks follow at once, also while Redis is away.
-        answer = await perform(frame, by, partial(self.hub.follow_state, self.room))
-        result = answer.code if isinstance(answer, messages.Error) else "ok"
-        commands[frame.action, result] += 1
-        self.say(answer)
+        self._is_working = True
+        try:
+            # The ticks follow at once, also while Redis is away.
+            answer = await perform(frame, by, partial(self.hub.follow_state, self.room))
+            result = answer.code if isinstance(answer, messages.Error) else "ok"
+            commands[frame.action, result] += 1
+            self.say(answer)
+        finally:
+            self._is_working = False
+            if "restart" in self._timers:
+                self.restarting()
 
     async def _authenticate(self, frame: messages.Authenticate) -> None:
         if "authenticate" in self._timers:

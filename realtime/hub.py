@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Coroutine
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 from weakref import WeakKeyDictionary
@@ -27,6 +27,7 @@ from realtime.limits import Comings
 from realtime.outbox import Outbox
 from realtime.redis_connection import hear_anew
 from realtime.strangers import Strangers
+from realtime.tally import tally
 from realtime.ticker import Ticker
 from sessions_app.events import SessionState
 
@@ -34,6 +35,8 @@ log = logging.getLogger(__name__)
 
 PATIENCE_S = 2.0  # for joining or leaving a group: one lock of the layer guards both
 RETRY_S = 1.0
+
+Organ = Callable[[], Coroutine[Any, Any, None]]  # what goes on for as long as there is a hub
 
 
 class Socket(Protocol):
@@ -57,7 +60,7 @@ class Socket(Protocol):
         """Its user has more sockets than one may have, and it is the oldest."""
 
     def restarting(self) -> None:
-        """This process is going down."""
+        """This process is going down. Told twice, it waits for nothing any more."""
 
     def beat(self) -> None:
         """Nothing was said to it for a while: it must hear that all is well."""
@@ -112,7 +115,9 @@ class Hub:
         self.entrance = Entrance()
         self.strangers = Strangers(time.monotonic)
         self.comings = Comings(time.monotonic, settings.SOCKETS_PER_USER)
+        self.present: dict[Socket, None] = {}  # all, also those that have not said who they are
         self.gone = 0  # sockets, since the start
+        self.rounds = 0  # answers that reconciling had from the database
         self._channel: str | None = None
         self._listening = asyncio.Event()  # the channel is there
         self.messages_lost = asyncio.Event()  # set by who knows: then reconciling does not wait
@@ -121,7 +126,9 @@ class Hub:
             hear_anew=lambda: hear_anew(channel_layer()),
             heard_again=self.messages_lost.set,
         )
-        self._tasks: list[asyncio.Task[None]] = []
+        self._organs: dict[str, Organ] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._stopping = False
         self._joining: Batches[str, bool] = Batches(lambda g: self._in_redis(groups.join, g))
         self._failing = False  # joining and leaving: one line says so
         self._leaving: Batches[str, bool] = Batches(lambda g: self._in_redis(groups.leave, g))
@@ -139,7 +146,12 @@ class Hub:
     @classmethod
     def if_any(cls) -> Hub | None:
         """The same, but none is started: no socket has come to this loop yet."""
-        return cls._hubs.get(asyncio.get_running_loop())
+        return cls.of(asyncio.get_running_loop())
+
+    @classmethod
+    def of(cls, loop: asyncio.AbstractEventLoop) -> Hub | None:
+        """That of this loop, if any. From any thread."""
+        return cls._hubs.get(loop)
 
     @classmethod
     def all(cls) -> list[Hub]:
@@ -151,20 +163,38 @@ class Hub:
         from realtime.reconcile import keep_joined, keep_reconciled
         from realtime.tidy import keep_tidy
 
-        self._tasks = [
-            asyncio.create_task(self._listen(), name="hub: listen"),
-            asyncio.create_task(self.canary.keep_singing(), name="hub: canary"),
-            asyncio.create_task(keep_joined(self), name="hub: join"),
-            asyncio.create_task(keep_reconciled(self), name="hub: reconcile"),
-            asyncio.create_task(keep_beating(self), name="hub: heartbeats"),
-            asyncio.create_task(keep_tidy(self), name="hub: tidy"),
-        ]
+        self._organs = {
+            "hub: listen": self._listen,
+            "hub: canary": self.canary.keep_singing,
+            "hub: join": lambda: keep_joined(self),
+            "hub: reconcile": lambda: keep_reconciled(self),
+            "hub: heartbeats": lambda: keep_beating(self),
+            "hub: tidy": lambda: keep_tidy(self),
+        }
+        for name in self._organs:
+            self._begin(name)
+
+    def _begin(self, name: str) -> None:
+        if self._stopping:
+            return
+        task = self._tasks[name] = asyncio.create_task(self._organs[name](), name=name)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """None of them should, whatever happens. It begins anew: the sockets must not suffer."""
+        if self._stopping or task.get_loop().is_closed():
+            return
+        error = None if task.cancelled() else task.exception()
+        log.error("%s has ended, beginning it anew", task.get_name(), exc_info=error)
+        tally.organs_renewed += 1
+        task.get_loop().call_later(RETRY_S, self._begin, task.get_name())
 
     async def stop(self) -> None:
         """Ends the hub's tasks (a server's loop simply ends with its process; tests call this)."""
-        for task in self._tasks:
+        self._stopping = True
+        for task in self._tasks.values():
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
         self._hubs.pop(asyncio.get_running_loop(), None)
 
     # -- who is here -----------------------------------------------------------------------------

@@ -98,6 +98,7 @@ async def _round(
     heard, logins = await _look_around(hub, with_logins=with_logins)
     stepped_ms, answer = await when_reconciling(_ask, heard, logins)
     tally.rounds += 1
+    hub.rounds += 1
     if abs(stepped_ms) >= STEP_WORTH_A_LINE_MS:
         tally.clock_steps += 1
         log.warning("a clock was set by %+.3f s: following the database's", stepped_ms / 1000)
@@ -152,6 +153,7 @@ async def _heal(hub: Hub, behind: list[Room]) -> None:
         rooms = behind[first : first + HEALED_AT_A_TIME]
         seen = [Seen(room.user_id, room.revision or 0) for room in rooms]
         answers = await when_reconciling(missed_by_all, seen)
+        hub.rounds += 1
         lost = []
         for room, missed in zip(rooms, answers, strict=True):
             await asyncio.sleep(0)

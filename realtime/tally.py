@@ -40,6 +40,7 @@ class Tally:
     logins_healed: int = 0  # sockets whose login had ended without their hearing of it
     joins_retried: int = 0  # groups that could not be joined at first
     clock_steps: int = 0  # the database's clock was not where it should have been
+    organs_renewed: int = 0  # tasks of the hub that had ended, which none should
     # the canary
     canaries_sent: int = 0
     canaries_heard: int = 0
@@ -53,6 +54,7 @@ class Tally:
     # publishing: written by the publisher's thread
     published: int = 0
     publish_failed: int = 0  # messages whose round trip failed; some may have arrived all the same
+    publish_retried: int = 0  # in round trips that failed, each time
     publish_too_old: int = 0
     publish_overflowed: int = 0  # the queue was full
 

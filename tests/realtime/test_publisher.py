@@ -15,6 +15,7 @@ from realtime import groups
 from realtime import publisher as publisher_module
 from realtime.groups import Message, channel_layer
 from realtime.publisher import Publisher
+from realtime.tally import tally
 from sessions_app import services
 from sessions_app.events import SessionChanged, session_changed
 from sessions_app.ledger import Actor
@@ -31,14 +32,17 @@ class Layer:
         self.sent: list[tuple[str, dict[str, Any]]] = []
         self.round_trips = 0
         self.fails = False
+        self.fails_times = 0
+        self.error: type[Exception] = ConnectionRefusedError
         self.hangs = threading.Event()
         self.hangs.set()  # not hanging
 
     async def send_all(self, messages: list[Message]) -> None:
         while not self.hangs.is_set():  # noqa: ASYNC110 -- another thread sets it
             await asyncio.sleep(0.005)
-        if self.fails:
-            raise ConnectionRefusedError
+        if self.fails or self.fails_times:
+            self.fails_times = max(0, self.fails_times - 1)
+            raise self.error
         self.sent += messages
         self.round_trips += 1
 
@@ -143,6 +147,7 @@ def test_one_message_that_takes_too_long_is_given_up(
     publisher: Publisher, layer: Layer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(publisher_module, "PATIENCE_S", 0.05)
+    monkeypatch.setattr(publisher_module, "TOO_OLD_S", 0.1)
     layer.hangs.clear()
     publisher.put(1, {"n": 1})
     assert publisher.flush()
@@ -164,8 +169,9 @@ def test_what_has_become_too_old_is_dropped(
 def test_a_queue_that_is_full_loses_its_oldest(
     publisher: Publisher, layer: Layer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    before = tally.publish_overflowed
+    monkeypatch.setattr(publisher_module, "LONGEST_QUEUE", 3)
     layer.hangs.clear()
-    publisher._queue = type(publisher._queue)(maxlen=3)
     publisher.put(1, {"n": 0})
     wait_until(lambda: not publisher._queue)  # it is on its way
     for n in range(1, 10):
@@ -173,12 +179,65 @@ def test_a_queue_that_is_full_loses_its_oldest(
     layer.hangs.set()
     assert publisher.flush()
     assert layer.numbers == [0, 7, 8, 9]
+    assert tally.publish_overflowed == before + 6
+
+
+def test_a_queue_of_large_messages_is_shorter(
+    publisher: Publisher, layer: Layer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(publisher_module, "LARGEST_QUEUE", 250)
+    layer.hangs.clear()
+    publisher.put(1, {"n": 0})
+    wait_until(lambda: not publisher._queue)  # it is on its way
+    for n in range(1, 10):
+        publisher.put(1, {"n": n, "frame": "x" * 100})
+    layer.hangs.set()
+    assert publisher.flush()
+    assert layer.numbers == [0, 8, 9]
+    assert publisher._queued == 0
+
+
+def test_what_met_a_stale_connection_goes_again_at_once(
+    publisher: Publisher, layer: Layer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(publisher_module, "AGAIN_S", 3600)
+    layer.fails_times = 1
+    publisher.put(1, {"n": 1})
+    assert publisher.flush()
+    assert layer.numbers == [1]
+
+
+def test_what_failed_goes_again_before_what_is_newer(
+    publisher: Publisher, layer: Layer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(publisher_module, "AGAIN_S", 0.01)
+    layer.fails_times = 6
+    for n in range(250):
+        publisher.put(1, {"n": n})
+    assert publisher.flush()
+    assert layer.numbers == list(range(250))
+
+
+def test_what_no_redis_would_take_is_not_tried_again(
+    publisher: Publisher, layer: Layer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(publisher_module, "AT_ONCE", 1)
+    layer.fails_times, layer.error = 1, TypeError
+    publisher.put(1, {"n": 1})
+    publisher.put(1, {"n": 2})
+    assert publisher.flush()
+    assert layer.numbers == [2]
 
 
 def test_while_redis_is_away_one_line_says_so_and_one_that_it_is_back(
-    publisher: Publisher, layer: Layer, caplog: pytest.LogCaptureFixture
+    publisher: Publisher,
+    layer: Layer,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     caplog.set_level("INFO")
+    monkeypatch.setattr(publisher_module, "TOO_OLD_S", 0.2)
+    monkeypatch.setattr(publisher_module, "AGAIN_S", 0.01)
     layer.fails = True
     for n in range(10):
         publisher.put(1, {"n": n})

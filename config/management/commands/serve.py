@@ -82,4 +82,4 @@ class Command(BaseCommand):
         except OSError as error:
             raise serve.CannotListen(error.strerror or error) from None
         self.stdout.flush()
-        Processes(lambda mine: run(sockets=mine), sockets).run()
+        Processes(lambda mine, lives: run(sockets=mine, on_look=lives), sockets).run()
