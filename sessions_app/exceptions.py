@@ -7,6 +7,7 @@
     |-- StaleVersion                the sender saw an older version
     |-- IdempotencyInProgress       the first request with this key still runs
     |-- IdempotencyMismatch         the key was used for another request
+    |-- StorageFailed               a picture cannot be stored or read now: the disk is full
     |-- Busy                        too many want the same at once
     |   |-- TooManyChanges          of one user in a day
     |   |-- TooManyKeys             the same of answers that are kept
@@ -69,9 +70,10 @@ class StaleVersion(SessionError):
 
 
 class IdempotencyInProgress(SessionError):
-    """The first request with this key has not finished yet."""
+    """The first request with this key has not finished yet; it will have in `retry_after_s`."""
 
     code = "idempotency_in_progress"
+    retry_after_s = 1
     sentence = "The first request with this key is still running."
 
 
@@ -80,6 +82,14 @@ class IdempotencyMismatch(SessionError):
 
     code = "idempotency_mismatch"
     sentence = "This key was used for another request."
+
+
+class StorageFailed(SessionError):
+    """The disk is full, or for reading only, or away. Nothing has changed."""
+
+    code = "unavailable"
+    sentence = "The picture cannot be stored at the moment. Please try again."
+    retry_after_s = 10
 
 
 class Busy(SessionError):

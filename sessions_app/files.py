@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,23 +13,40 @@ from django.core.files.storage import default_storage
 from django.db import transaction
 from django.db.models.fields.files import FieldFile
 
+from sessions_app.exceptions import StorageFailed
+
+log = logging.getLogger(__name__)
+
 
 @contextmanager
 def stored(picture: ContentFile[bytes] | None) -> Iterator[str]:
     """Stores the picture, if there is one, and gives its name ("" for none).
 
     Around a transaction, not inside: storing may be slow, and the file goes if that fails. The name
-    is random: one made from the content would be shared between users.
+    is random: one made from the content would be shared between users. Raises `StorageFailed`.
     """
     if picture is None:
         yield ""
         return
-    name = default_storage.save(f"sessions/{secrets.token_urlsafe(18)}.webp", picture)
+    name = f"sessions/{secrets.token_urlsafe(18)}.webp"
+    try:
+        default_storage.save(name, picture)
+    except OSError as error:
+        log.error("a picture cannot be stored: %s", error)
+        _discard(name)  # what was written until the disk was full
+        raise StorageFailed from None
     try:
         yield name
     except BaseException:
-        default_storage.delete(name)
+        _discard(name)
         raise
+
+
+def _discard(name: str) -> None:
+    try:
+        default_storage.delete(name)
+    except OSError as error:  # it must not hide what went wrong
+        log.warning("a picture cannot be deleted, and nothing shows it: %s", error)
 
 
 def discard_on_commit(picture: FieldFile) -> None:

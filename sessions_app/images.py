@@ -109,7 +109,11 @@ def _held(slots: BoundedSemaphore) -> Iterator[None]:
 
 def _decoded(raw: bytes, declared: str) -> bytes:
     """What the decoder makes of it. Whatever goes wrong there, the picture is refused."""
-    status, out = _run([sys.executable, "-I", "-S", str(DECODER), _packages(), declared], raw)
+    try:
+        status, out = _run([sys.executable, "-I", "-S", str(DECODER), _packages(), declared], raw)
+    except OSError as error:  # no process can be started, for lack of memory
+        log.error("a decoder cannot be started: %s", error)
+        raise Busy from None
     if status == 0 and len(out) <= LARGEST_OUT and out[:4] == b"RIFF" and out[8:12] == b"WEBP":
         tally.pictures.add("decoded")
         return out

@@ -15,8 +15,8 @@ AT_MOST_EVERY_S = 1.0  # each thread that had a connection says so
 
 _renewed = 0.0  # on the monotonic clock
 # Those that Django has another class for: a connection that is gone, too little of something (room,
-# memory, connections), being stopped or started, a transaction that took too long, and a server that is for
-# reading only: it was the primary a moment ago, or its disk is full.
+# memory, connections), being stopped or started, a transaction that took too long, and a server one
+# that is for reading only: it was the primary a moment ago.
 _ITS_FAULT = ("08", "53", "57P", "25P03", "25P04", "25006")
 
 

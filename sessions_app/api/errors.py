@@ -16,6 +16,7 @@ _STATUS: list[tuple[type[e.SessionError], int]] = [
     (e.StaleVersion, 412),
     (e.IdempotencyInProgress, 409),
     (e.IdempotencyMismatch, 422),
+    (e.StorageFailed, 503),
     (e.Busy, 429),
     (e.TaskBudgetExceeded, 422),
     (e.QuotaExceeded, 422),
@@ -35,7 +36,7 @@ def as_http(error: e.SessionError, request: Request) -> HttpError:
     status = next(status for kind, status in _STATUS if isinstance(error, kind))
     if isinstance(error, e.InvalidInput):
         return HttpError(status, dict(error.fields))
-    if isinstance(error, e.Busy):
+    if isinstance(error, e.Busy | e.StorageFailed | e.IdempotencyInProgress):
         return HttpError(status, headers={"Retry-After": str(error.retry_after_s)})
     if error.state is None:
         return HttpError(status)

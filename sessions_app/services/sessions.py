@@ -12,7 +12,7 @@ from accounts.models import User
 from sessions_app.clock import database_now
 from sessions_app.countdown import Status
 from sessions_app.events import SessionState
-from sessions_app.exceptions import Started, TaskBudgetExceeded
+from sessions_app.exceptions import Started, StorageFailed, TaskBudgetExceeded
 from sessions_app.files import discard_on_commit, stored
 from sessions_app.ledger import Actor, turn
 from sessions_app.models import Session, Task
@@ -161,5 +161,8 @@ def _copy_of_picture(session_id: int, by: Actor) -> ContentFile[bytes] | None:
     except FileNotFoundError:
         log.warning("a stored picture is missing: %s", pattern.image.name)
         return None
+    except OSError as error:
+        log.error("a picture cannot be read: %s", error)
+        raise StorageFailed from None
     finally:
         pattern.image.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 import struct
 import zlib
@@ -12,6 +13,7 @@ from typing import Any
 
 import pytest
 from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
 from django.db import connection
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -250,6 +252,56 @@ def test_a_damaged_picture_is_taken_or_refused_but_never_an_accident(
         raw[place % len(raw)] = value
     with suppress(decoder.Refused):
         decoder.rewritten(bytes(raw), kind.upper())
+
+
+# -- where it is stored --------------------------------------------------------------------------
+
+
+class _Full:
+    """A file on a disk that is full after the first few bytes."""
+
+    def __init__(self, save: Any) -> None:
+        self.save = save
+
+    def __call__(self, name: str, content: Any) -> str:
+        self.save(name, ContentFile(content.read()[:10]))
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_where_the_disk_is_full_nothing_is_made_and_nothing_is_left(
+    ada: Person, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(default_storage, "save", _Full(default_storage.save))
+    answer = post(ada, data_url(picture()))
+    assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
+    assert int(answer["Retry-After"]) > 0
+    assert stored(settings) == []
+    assert ada.get("/sessions/").json() == []
+
+
+def test_where_a_picture_cannot_be_read_a_session_is_not_repeated_without_it(
+    ada: Person, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = post(ada, data_url(picture())).json()
+
+    def broken(*_: Any) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(default_storage, "open", broken)
+    answer = ada.post(f"/sessions/{session['id']}/repeat/")
+    assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
+    assert len(ada.get("/sessions/").json()) == 1
+
+
+def test_who_comes_when_no_decoder_can_be_started_is_told_to_come_again(
+    ada: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: Any) -> None:
+        raise OSError(errno.ENOMEM, "Cannot allocate memory")
+
+    monkeypatch.setattr(images, "_run", broken)
+    answer = post(ada, data_url(picture()))
+    assert (answer.status_code, answer.json()["code"]) == (429, "throttled")
 
 
 # -- its life ------------------------------------------------------------------------------------
