@@ -47,16 +47,15 @@ class Tally:
     canaries_lost: int = 0  # not heard within their time, or could not be sent
     times_deaf: int = 0
     connections_dropped: int = 0  # to Redis, in the hope of hearing by the next
-
-    def as_dict(self) -> dict[str, int]:
-        return asdict(self)
-
     # publishing: written by the publisher's thread
     published: int = 0
     publish_failed: int = 0  # messages whose round trip failed; some may have arrived all the same
     publish_retried: int = 0  # in round trips that failed, each time
     publish_too_old: int = 0
     publish_overflowed: int = 0  # the queue was full
+
+    def as_dict(self) -> dict[str, int]:
+        return asdict(self)
 
 
 tally = Tally()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
 from django.conf import settings
@@ -24,6 +24,7 @@ from prometheus_client.registry import Collector
 
 from accounts import mail, security_log
 from accounts.tally import Buckets
+from config.metrics import rest
 from config.metrics.lag import lag
 from config.metrics.listener import process_number
 from config.metrics.registry import REGISTRY
@@ -35,6 +36,11 @@ from realtime.hub import Hub
 from sessions_app.tally import tally as domain
 
 Role = Literal["server", "timekeeper"]
+TITLES: dict[str, Role | None] = {
+    "Servers": "server",
+    "Timekeepers": "timekeeper",
+    "Both": None,
+}
 
 
 class Space(Collector):
@@ -195,14 +201,18 @@ def _news() -> Iterator[Metric]:
         "space_reset_rooms", "Of the healed: missed too much, and load afresh.", now.rooms_reset
     )
     yield _counter(
+        "space_tasks_renewed",
+        "Tasks of the process that had ended, which none should.",
+        now.organs_renewed,
+    )
+    yield _counter(
         "space_clock_steps", "Steps of the database's clock, or this one's.", now.clock_steps
     )
-    if clock.is_measured:
-        yield _gauge(
-            "space_clock_offset_seconds",
-            "The database's clock less this machine's.",
-            clock.now_ms() / 1000 - time.time(),
-        )
+    yield _gauge(
+        "space_clock_offset_seconds",
+        "The database's clock less this machine's, once it was measured.",
+        clock.now_ms() / 1000 - time.time() if clock.is_measured else None,
+    )
 
 
 def _loop() -> Iterator[Metric]:
@@ -212,12 +222,11 @@ def _loop() -> Iterator[Metric]:
         lag.times,
     )
     yield _gauge("space_loop_lag_max_seconds", "The latest of the last 30 to 60 s.", lag.most())
-    if (silent := lag.silent()) is not None:
-        yield _gauge(
-            "space_loop_silent_seconds",
-            "Since the event loop came to that timer: more than 0.3 means that it stands.",
-            silent,
-        )
+    yield _gauge(
+        "space_loop_silent_seconds",
+        "Since the event loop came to that timer: much more than 0.25 means that it stands.",
+        lag.silent(),
+    )
 
 
 def _lines() -> Iterator[Metric]:
@@ -254,10 +263,11 @@ def _ends() -> Iterator[Metric]:
         "Sessions that could not be ended, each time; tried again after a minute.",
         domain.put_aside,
     )
-    if (age := domain.seconds_since_round()) is not None:
-        yield _gauge(
-            "space_timekeeper_last_round_age_seconds", "Since a round that did not fail.", age
-        )
+    yield _gauge(
+        "space_timekeeper_last_round_age_seconds",
+        "Since a round that did not fail.",
+        domain.seconds_since_round(),
+    )
 
 
 # -- of both -------------------------------------------------------------------------------------
@@ -276,6 +286,9 @@ def _publishing() -> Iterator[Metric]:
             "overflow": now.publish_overflowed,
         },
     )
+    yield _counter(
+        "space_messages_retried", "Messages in round trips that failed.", now.publish_retried
+    )
     yield _histogram(
         "space_publish_delay_seconds",
         "From a commit to Redis' answer, of messages that it took.",
@@ -286,20 +299,22 @@ def _publishing() -> Iterator[Metric]:
 
 def _database() -> Iterator[Metric]:
     pools: Mapping[str, Any] = getattr(connection, "_connection_pools", {})
-    if (pool := pools.get(connection.alias)) is None:
-        return  # none yet, or psycopg2, which has none
-    stats: dict[str, int] = pool.get_stats()
-    size, idle = stats.get("pool_size", 0), stats.get("pool_available", 0)
+    pool = pools.get(connection.alias)  # none yet, or psycopg2, which has none
+    stats: dict[str, int] | None = pool.get_stats() if pool else None
+
+    def stat(key: str) -> int | None:
+        return None if stats is None else stats.get(key, 0)  # it leaves out what is 0
+
+    size, idle = stat("pool_size"), stat("pool_available")
     connections = GaugeMetricFamily(
         "space_db_pool_connections", "Connections to PostgreSQL.", labels=["state"]
     )
-    connections.add_metric(["in_use"], max(0, size - idle))
-    connections.add_metric(["idle"], idle)
+    if size is not None and idle is not None:
+        connections.add_metric(["in_use"], max(0, size - idle))
+        connections.add_metric(["idle"], idle)
     yield connections
-    yield _gauge("space_db_pool_max", "The most there may be.", stats.get("pool_max", 0))
-    yield _gauge(
-        "space_db_pool_waiting", "Who waits for one now.", stats.get("requests_waiting", 0)
-    )
+    yield _gauge("space_db_pool_max", "The most there may be.", stat("pool_max"))
+    yield _gauge("space_db_pool_waiting", "Who waits for one now.", stat("requests_waiting"))
     for name, meaning, key in (
         ("space_db_pool_requests", "Times that one was asked for.", "requests_num"),
         ("space_db_pool_waits", "Times that one had to be waited for.", "requests_queued"),
@@ -307,11 +322,12 @@ def _database() -> Iterator[Metric]:
         ("space_db_connect_failures", "Connections that could not be made.", "connections_errors"),
         ("space_db_connections_lost", "Connections found broken.", "connections_lost"),
     ):
-        yield _counter(name, meaning, stats.get(key, 0))
+        yield _counter(name, meaning, stat(key))
+    waited_ms = stat("requests_wait_ms")
     yield _counter(
         "space_db_pool_wait_seconds",
         "How long all of them waited.",
-        stats.get("requests_wait_ms", 0) / 1000,
+        None if waited_ms is None else waited_ms / 1000,
     )
 
 
@@ -340,11 +356,14 @@ def _accounts() -> Iterator[Metric]:
 # -- shapes --------------------------------------------------------------------------------------
 
 
-def _counter(name: str, meaning: str, value: float) -> Metric:
+# None: it is not known yet. The family is there all the same, so that the list is always whole.
+
+
+def _counter(name: str, meaning: str, value: float | None) -> Metric:
     return CounterMetricFamily(name, meaning, value=value)
 
 
-def _gauge(name: str, meaning: str, value: float) -> Metric:
+def _gauge(name: str, meaning: str, value: float | None) -> Metric:
     return GaugeMetricFamily(name, meaning, value=value)
 
 
@@ -360,6 +379,28 @@ def _histogram(name: str, meaning: str, times: Buckets) -> Metric:
     return HistogramMetricFamily(name, meaning, buckets=buckets, sum_value=times.total)
 
 
+def table(role: Role | None) -> str:
+    """The table of docs/operations.md: what only this role tells; None: what both tell."""
+    one, other = ({m.name: m for m in all_of(each)} for each in (role or "server", _other(role)))
+    rows = [
+        f"| `{m.name}{'_total' if m.type == 'counter' else ''}` | {m.type} | {m.documentation} |\n"
+        for name, m in one.items()
+        if (name in other) == (role is None)
+    ]
+    return f"| metric | kind | meaning |\n|---|---|---|\n{''.join(rows)}"
+
+
+def _other(role: Role | None) -> Role:
+    return "server" if role == "timekeeper" else "timekeeper"
+
+
+def all_of(role: Role) -> Iterator[Metric]:
+    yield from Space(role).collect()
+    if role == "server":
+        for family in rest.FAMILIES:
+            yield from family.collect()
+
+
 _told: list[Collector] = []
 
 
@@ -367,7 +408,9 @@ def tell(role: Role) -> None:
     """Fills the registry, for a process that does this. Another role takes its place."""
     while _told:
         REGISTRY.unregister(_told.pop())
-    collectors: Iterable[Collector] = (Space(role), ProcessCollector(registry=None))
+    collectors: list[Collector] = [Space(role), ProcessCollector(registry=None)]
+    if role == "server":
+        collectors += rest.FAMILIES
     for collector in collectors:
         REGISTRY.register(collector)
         _told.append(collector)

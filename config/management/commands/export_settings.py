@@ -1,4 +1,4 @@
-"""`manage.py export_settings`: writes .env.example and the table in docs/operations.md."""
+"""`manage.py export_settings`: writes .env.example and the tables in docs/operations.md."""
 
 import re
 import textwrap
@@ -21,11 +21,15 @@ HEAD = """\
 WIDTH = 98
 BEGIN = "<!-- Made from config/variables.py by `./space manage export_settings`. Do not edit. -->"
 END = "<!-- The end of what is made. -->"
+METRICS_BEGIN = (
+    "<!-- Made from config/metrics by `./space manage export_settings`. Do not edit. -->"
+)
+METRICS_END = "<!-- The end of the metrics. -->"
 
 
 class Command(BaseCommand):
     help = (
-        "Writes .env.example and the table of docs/operations.md; --check only says whether they"
+        "Writes .env.example and the tables of docs/operations.md; --check only says whether they"
         " are up to date."
     )
 
@@ -49,12 +53,23 @@ class Command(BaseCommand):
 def documents(root: Path) -> dict[str, str]:
     """The text of each file by its name."""
     operations = (root / "docs" / "operations.md").read_text()
-    made = f"{BEGIN}\n\n{table()}\n{END}"
-    between = re.compile(f"{re.escape(BEGIN)}.*{re.escape(END)}", re.DOTALL)
-    return {
-        ".env.example": example(),
-        "docs/operations.md": between.sub(lambda _: made, operations),
-    }
+    operations = _between(operations, BEGIN, table(), END)
+    operations = _between(operations, METRICS_BEGIN, metrics(), METRICS_END)
+    return {".env.example": example(), "docs/operations.md": operations}
+
+
+def _between(text: str, begin: str, made: str, end: str) -> str:
+    whole = re.compile(f"{re.escape(begin)}.*{re.escape(end)}", re.DOTALL)
+    return whole.sub(lambda _: f"{begin}\n\n{made}\n{end}", text)
+
+
+def metrics() -> str:
+    """The tables of what `/metrics` tells."""
+    from config.metrics import families
+
+    return "\n".join(
+        f"**{title}**\n\n{families.table(role)}" for title, role in families.TITLES.items()
+    )
 
 
 def example() -> str:
