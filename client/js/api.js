@@ -4,6 +4,10 @@ import * as tokens from "./tokens.js";
 
 const PATIENCE_MS = 10_000;
 const PATIENCE_FOR_A_FILE_MS = 10 * 60_000;
+// A server that has too much to do says when to come again. Who is told to wait for longer is told
+// so: the limits of guesses count a minute.
+const LONGEST_PAUSE_S = 5;
+const LOG_IN = "/users/login/";
 const GONE = "Somebody else has signed in here.";
 
 /** The server said no (or, with status 0, nothing at all). */
@@ -87,7 +91,24 @@ async function renewed(stale) {
   }
 }
 
-async function send(method, path, body, { key, access, patience = PATIENCE_MS }) {
+/** Once more, where it was refused for a moment and a second one does no harm. */
+async function send(method, path, body, options) {
+  const answer = await sendOnce(method, path, body, options);
+  const pause = pauseAfter(answer);
+  if (pause === null || !(method === "GET" || options.key || path === LOG_IN)) return answer;
+  // A class that was refused at once does not come again at once.
+  await new Promise((resolve) => setTimeout(resolve, (pause + Math.random()) * 1_000));
+  return sendOnce(method, path, body, options);
+}
+
+/** Seconds, or null where there is no use in coming again soon. */
+function pauseAfter(answer) {
+  if (answer.status !== 503 && answer.status !== 429) return null;
+  const said = answer.headers.get("Retry-After");
+  return said !== null && /^\d+$/.test(said) && Number(said) <= LONGEST_PAUSE_S ? Number(said) : null;
+}
+
+async function sendOnce(method, path, body, { key, access, patience = PATIENCE_MS }) {
   const headers = { Accept: "application/json" };
   if (body !== undefined) headers["Content-Type"] = "application/json";
   if (access) headers.Authorization = `Bearer ${access}`;

@@ -25,6 +25,16 @@ function server(on) {
   return asked;
 }
 
+const later = (status, seconds) =>
+  new Response("{}", { status, headers: { "Retry-After": String(seconds) } });
+
+/** Timers go off at once; how long they would have taken. */
+function pauses(t) {
+  const asked = [];
+  t.mock.method(globalThis, "setTimeout", (act, ms) => (asked.push(ms), queueMicrotask(act)));
+  return asked;
+}
+
 let ended = 0;
 onSignedOut(() => (ended += 1));
 beforeEach(() => {
@@ -105,4 +115,35 @@ test("a file that breaks off is an error like any other", async () => {
     "/x/": () => new Response(new ReadableStream({ pull: (part) => part.error(new TypeError()) })),
   });
   await assert.rejects(askFile("/x/"), { status: 0, code: "unreachable" });
+});
+
+test("who is refused for a moment asks once more, when told to", async (t) => {
+  const waited = pauses(t);
+  server({ "/x/": (n) => (n === 1 ? later(503, 2) : answer(200, { it: "works" })) });
+  assert.deepEqual(await ask("GET", "/x/"), { it: "works" });
+  assert.equal(waited.length, 1);
+  assert.ok(waited[0] >= 2_000 && waited[0] < 3_000);
+});
+
+test("once, and then it is said", async (t) => {
+  pauses(t);
+  const asked = server({ "/x/": () => later(429, 1) });
+  await assert.rejects(ask("GET", "/x/"), { status: 429 });
+  assert.equal(asked.length, 2);
+});
+
+test("a minute is not waited for", async (t) => {
+  const waited = pauses(t);
+  server({ "/x/": () => later(429, 42) });
+  await assert.rejects(ask("GET", "/x/"), { status: 429 });
+  assert.deepEqual(waited, []);
+});
+
+test("what might happen twice is repeated with its key, and not without", async (t) => {
+  pauses(t);
+  const asked = server({ "/x/": (n) => (n === 2 ? answer(200) : later(503, 1)) });
+  await ask("POST", "/x/", {}, { key: "k" });
+  assert.equal(asked.length, 2);
+  await assert.rejects(ask("POST", "/x/", {}), { status: 503 });
+  assert.equal(asked.length, 3);
 });
