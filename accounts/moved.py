@@ -7,7 +7,7 @@ only what differs comes back: mostly nothing.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from django.db import connection
 
@@ -17,7 +17,7 @@ _QUESTION = f"""
     SELECT known.id, u.revision
     FROM unnest(%s::bigint[], %s::bigint[]) AS known (id, revision)
     JOIN {User._meta.db_table} u ON u.id = known.id
-    WHERE u.revision > known.revision
+    WHERE u.revision <> known.revision
     UNION ALL
     SELECT known.id, NULL
     FROM unnest(%s::bigint[]) AS known (id)
@@ -31,10 +31,15 @@ _QUESTION = f"""
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """Users whose revision is beyond the known one, with it; logins that stand no longer."""
+    """Users whose revision is beyond the known one, with it; logins that stand no longer.
+
+    `gone_back`: users whose revision is below the known one, which only another life of the
+    database can bring about.
+    """
 
     revisions: dict[int, int]
     ended: set[int]
+    gone_back: set[int] = field(default_factory=set)
 
 
 def moved(known: Mapping[int, int], logins: Iterable[int]) -> Moved:
@@ -42,9 +47,11 @@ def moved(known: Mapping[int, int], logins: Iterable[int]) -> Moved:
     with connection.cursor() as cursor:
         cursor.execute(_QUESTION, [_array(known), _array(known.values()), _array(logins)])
         rows = cursor.fetchall()
+    revisions = {pk: revision for pk, revision in rows if revision is not None}
     return Moved(
-        revisions={pk: revision for pk, revision in rows if revision is not None},
+        revisions={pk: there for pk, there in revisions.items() if there > known[pk]},
         ended={pk for pk, revision in rows if revision is None},
+        gone_back={pk for pk, there in revisions.items() if there < known[pk]},
     )
 
 

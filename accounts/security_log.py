@@ -40,6 +40,7 @@ Event = Literal[
     "limit_reached",
     "admin_logged_in",
     "admin_acted",
+    "database_restored",  # `manage.py after_restore`; `logins`: how many it ended
 ]
 counts = Counts(get_args(Event))
 WARNINGS: frozenset[Event] = frozenset({"refresh_reused", "limit_reached"})

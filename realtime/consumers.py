@@ -179,6 +179,8 @@ class DeviceConsumer(AsyncConsumer):
 
     def start_over(self) -> None:
         """A `ready` that says reset."""
+        if self.room is None:
+            return  # it is about to read where things stand
         if self._starting_over is not None:
             self._starting_over.cancel()
         self._starting_over = self.loop.create_task(self._try_ready(since=None, epoch=None))
@@ -326,7 +328,7 @@ class DeviceConsumer(AsyncConsumer):
         seen = Seen(self.arrival.user_id, since, epoch)
         missed, active = await self.hub.entrance.where_things_stand(seen)
         self._budget.charge(len(missed.changes) // CHANGES_PER_FRAME)
-        self.hub.read(self.room, missed.revision, active)
+        self.hub.read(self.room, missed.revision, active, missed.epoch)
         self.say(
             messages.Ready(
                 connection=self.id,

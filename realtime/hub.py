@@ -81,6 +81,7 @@ class Room:
     outboxes: dict[Outbox, None] = field(default_factory=dict)
     joined: bool = False
     revision: int | None = None
+    epoch: str | None = None  # the life of the database that `revision` is of
     ahead: set[int] = field(default_factory=set)
     versions: dict[int, int] = field(default_factory=dict)  # the newest heard of each session
     ticking: dict[int, int] = field(default_factory=dict)  # sessions, by the revision that said so
@@ -91,9 +92,10 @@ class Room:
         if self.revision is not None:
             self.heard_up_to(self.revision)
 
-    def read_by_one(self, revision: int) -> None:
+    def read_by_one(self, revision: int, epoch: str | None = None) -> None:
         """One socket has read all up to here. The others have heard no more than before."""
         if self.revision is None:
+            self.epoch = epoch
             self.heard_up_to(revision)
 
     def heard_up_to(self, revision: int) -> None:
@@ -304,9 +306,22 @@ class Hub:
             if login_id in {None, socket.login_id}:
                 socket.revoked()
 
-    def read(self, room: Room, revision: int, active: SessionState | None) -> None:
+    def start_over(self, room: Room) -> None:
+        """What the room has heard is of another life of the database: forget it, and read anew."""
+        for session in room.versions:
+            self.ticker.forget(session)
+        room.versions.clear()
+        room.ticking.clear()
+        room.ahead.clear()
+        room.revision = room.epoch = None
+        for socket in tuple(room.sockets):
+            socket.start_over()
+
+    def read(
+        self, room: Room, revision: int, active: SessionState | None, epoch: str | None = None
+    ) -> None:
         """One socket has read where its user's things stood at this revision."""
-        room.read_by_one(revision)
+        room.read_by_one(revision, epoch)
         for session, said_at in list(room.ticking.items()):
             if said_at <= revision and (active is None or session != active.id):
                 # It was told late that this session runs, and never that it does so no more.

@@ -23,6 +23,7 @@ from realtime.clock import clock
 from realtime.database import when_reconciling
 from realtime.tally import reconcile_duration, tally
 from sessions_app.changes import Change, Missed, Seen, missed_by_all
+from sessions_app.epoch import begin_new_epoch, current_epoch
 from sessions_app.events import ENDS, SessionChanged
 from sessions_app.exceptions import NotFound
 
@@ -96,13 +97,14 @@ async def _round(
 ) -> dict[int, int]:
     """Gives, for each room that is behind, the revision that it should reach by the next round."""
     heard, logins = await _look_around(hub, with_logins=with_logins)
-    stepped_ms, answer = await when_reconciling(_ask, heard, logins)
+    stepped_ms, answer, epoch = await when_reconciling(_ask, heard, logins)
     tally.rounds += 1
     hub.rounds += 1
     if abs(stepped_ms) >= STEP_WORTH_A_LINE_MS:
         tally.clock_steps += 1
         log.warning("a clock was set by %+.3f s: following the database's", stepped_ms / 1000)
     _close_ended_logins(hub, answer.ended)
+    await _start_over(hub, epoch)
     ahead, behind = {}, []
     for user, revision in answer.revisions.items():
         room = hub.rooms.get(user)
@@ -131,10 +133,30 @@ async def _look_around(hub: Hub, *, with_logins: bool) -> tuple[dict[int, int], 
     return heard, logins
 
 
-def _ask(heard: dict[int, int], logins: set[int]) -> tuple[float, Moved]:
-    """On a thread, with one connection: what the clock says, and what moved."""
+def _ask(heard: dict[int, int], logins: set[int]) -> tuple[float, Moved, str | None]:
+    """On a thread, with one connection: what the clock says, what moved, and in which life."""
     stepped_ms = clock.measure()
-    return stepped_ms, moved(heard, logins) if heard or logins else Moved({}, set())
+    if not heard and not logins:
+        return stepped_ms, Moved({}, set()), None
+    answer, epoch = moved(heard, logins), current_epoch()
+    if answer.gone_back:
+        log.error("the database went back: all devices start over (was `after_restore` run?)")
+        epoch = begin_new_epoch(instead_of=epoch)
+    return stepped_ms, answer, epoch
+
+
+async def _start_over(hub: Hub, epoch: str | None) -> None:
+    """The rooms whose numbers are of another life of the database."""
+    if epoch is None:
+        return
+    rooms = [room for room in hub.rooms.values() if room.epoch not in {None, epoch}]
+    for count, room in enumerate(rooms, start=1):
+        tally.rooms_reset += 1
+        hub.start_over(room)
+        if count % ROOMS_AT_A_TIME == 0:
+            await asyncio.sleep(0)
+    if rooms:
+        log.warning("the database lives anew: %s users start over", len(rooms))
 
 
 def _close_ended_logins(hub: Hub, ended: set[int]) -> None:

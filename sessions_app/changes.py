@@ -11,9 +11,10 @@ from django.conf import settings
 
 from accounts.models import User
 from sessions_app.clock import ClockTimestamp, database_now
+from sessions_app.epoch import current_epoch
 from sessions_app.events import Cause, Instant, SessionState, SpaceState, TaskState, Value
 from sessions_app.exceptions import NotFound
-from sessions_app.models import Epoch, Session, SessionEvent, Space, Task
+from sessions_app.models import Session, SessionEvent, Space, Task
 
 MOST = 200  # changes; beyond that a device loads its lists afresh
 MOST_TASKS = 500  # of the sessions that changed; the same
@@ -40,12 +41,6 @@ class Missed(Value, frozen=True, kw_only=True):
     revision: int
     reset: bool
     changes: list[Change]
-
-
-def current_epoch() -> str:
-    """The name of the life of this database. It changes when a backup is restored."""
-    row, _ = Epoch.objects.get_or_create(pk=1)  # the first to ask names it
-    return str(row.value)
 
 
 @dataclass(frozen=True, slots=True)

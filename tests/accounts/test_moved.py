@@ -17,6 +17,7 @@ def test_only_who_is_beyond_what_is_known_is_told(ada: Any, eve: Any) -> None:
     known = {ada.login.user_id: 2, eve.login.user_id: 0, 999_999: 0}
     assert moved(known, []) == Moved({ada.login.user_id: 3}, set())
     assert moved({ada.login.user_id: 3}, []) == Moved({}, set())
+    assert moved({ada.login.user_id: 4}, []) == Moved({}, set(), gone_back={ada.login.user_id})
 
 
 def test_only_logins_that_stand_no_longer_are_told(ada: Any, phone: Any, eve: Any) -> None:

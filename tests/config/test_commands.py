@@ -34,9 +34,8 @@ PROGRAMS = ("./space", "curl", "docker", "git ", "python", "deploy/", "pip ")
 BY_HAND = {
     # tests/journeys/test_published_clients.py runs the client with other arguments.
     '.venv/bin/python docs/clients/client.py $SPACE $NAME "a long walk at dusk"',
-    # The epoch is renewed: by hand, with `./space manage shell -c ...`.
-    'python manage.py shell -c "from sessions_app.models import Epoch; '
-    'Epoch.objects.all().delete()"',
+    # tests/sessions_app/test_after_restore.py
+    "python manage.py after_restore",
     # tests/deploy/test_new_env.py
     "deploy/new-env",
     "deploy/new-env https://space.example",

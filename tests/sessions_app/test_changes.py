@@ -8,8 +8,8 @@ from uuid import uuid4
 import pytest
 
 from sessions_app import changes, services
+from sessions_app.epoch import begin_new_epoch, current_epoch
 from sessions_app.exceptions import NotFound
-from sessions_app.models import Epoch
 from tests.sessions_app.world import Person, data_url, picture
 
 
@@ -68,7 +68,7 @@ def test_a_deleted_session_is_told_of_and_has_no_state(ada: Person) -> None:
 def test_another_users_changes_are_not_told(ada: Person, eve: Person) -> None:
     eve.has_running()
     assert missed(ada, 0) == {
-        "epoch": changes.current_epoch(),
+        "epoch": current_epoch(),
         "revision": 0,
         "reset": False,
         "changes": [],
@@ -120,7 +120,7 @@ def test_another_epoch_resets(ada: Person) -> None:
 def test_the_epoch_stays_until_somebody_changes_it(ada: Person) -> None:
     before = missed(ada, 0)["epoch"]
     assert missed(ada, 0)["epoch"] == before
-    Epoch.objects.update(value=uuid4())
+    begin_new_epoch()
     after = missed(ada, 0, epoch=before)
     assert after["reset"] is True
     assert after["epoch"] != before
