@@ -48,6 +48,12 @@ def bounded_connection(usual_s: float) -> type[Any]:
             with to_clean_up(ROLLBACK_S):
                 super().rollback()
 
+        def set_autocommit(self, value: bool) -> None:
+            # Asks the server nothing. Without it Django would keep a connection that it takes for
+            # one inside a transaction.
+            with to_clean_up(ROLLBACK_S):
+                super().set_autocommit(value)
+
         def execute(self, query: Any, *args: Any, **kwargs: Any) -> Any:
             if query != "":
                 return super().execute(query, *args, **kwargs)
@@ -69,13 +75,15 @@ def bound_psycopg2(usual_s: float) -> None:
     def wait(connection: Any) -> None:
         # While it waits for itself libpq's own time-out of connecting does not count.
         connecting = connection.status == extensions.STATUS_SETUP
-        until = monotonic() + (CONNECT_S if connecting else inf)
-        until = min(until, monotonic() + longest_wait(usual_s))
+        longest = min(longest_wait(usual_s), CONNECT_S if connecting else inf)
+        if longest == 0:  # it has been sent: psycopg2 closes the connection
+            raise psycopg2.OperationalError(NO_TIME)
+        until = monotonic() + longest
         while (state := connection.poll()) != extensions.POLL_OK:
             ready = poll()  # not select: a server has more than 1,024 files open
             ready.register(connection.fileno(), waits_for[state])
             rest = until - monotonic()
             if not ready.poll(None if rest == inf else max(0.0, rest) * 1000):
-                raise psycopg2.OperationalError(SILENT)  # psycopg2 closes the connection then
+                raise psycopg2.OperationalError(SILENT)
 
     extensions.set_wait_callback(wait)
