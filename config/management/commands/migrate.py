@@ -1,0 +1,30 @@
+"""`manage.py migrate`: Django's, with time-outs for changes beside servers that run.
+
+A statement may take as long as it takes: an index of a large table needs minutes, and five seconds
+are for requests. A lock is waited for no longer than a request would: whoever waits for a table
+keeps all others from it. A migration that could not get one can be run again.
+"""
+
+from typing import Any
+
+from django.core.management.commands import migrate
+from django.db import connections
+
+FOR_MIGRATIONS = {
+    "statement_timeout": "0",
+    "idle_in_transaction_session_timeout": "60s",  # Python may think between two statements
+}
+
+
+class Command(migrate.Command):
+    def handle(self, *args: Any, **options: Any) -> None:
+        connection = connections[options["database"]]
+        with connection.cursor() as cursor:
+            for name, value in FOR_MIGRATIONS.items():
+                cursor.execute(f"SET {name} = '{value}'")
+        try:
+            super().handle(*args, **options)
+        finally:
+            with connection.cursor() as cursor:
+                for name in FOR_MIGRATIONS:
+                    cursor.execute(f"RESET {name}")
