@@ -90,3 +90,13 @@ def lateness_ms(db: psycopg.Connection) -> list[int]:
         " WHERE kind = 'completed' ORDER BY 1"
     )
     return [late for (late,) in rows]
+
+
+def lateness_of_newest(db: psycopg.Connection, count: int) -> list[int]:
+    """The same of so many ends that were recorded last."""
+    rows = db.execute(
+        "SELECT (data->>'late_ms')::int FROM sessions_app_sessionevent"
+        " WHERE kind = 'completed' ORDER BY id DESC LIMIT %s",
+        [count],
+    )
+    return [late for (late,) in rows]

@@ -17,13 +17,14 @@ from typing import Any
 
 import httpx
 import psycopg
+from websockets.asyncio.client import ClientConnection
 
 from accounts.models import Login
 from accounts.tokens import new_jti, pair_of
 from benchmarks.load_generator.accounts import Account
 from benchmarks.load_generator.device import Device
 from benchmarks.load_generator.device_check import DeviceCheck
-from benchmarks.load_generator.lag import Lag
+from benchmarks.load_generator.lag import Lag, now_ms
 from benchmarks.load_generator.log_check import check_devices
 from benchmarks.load_generator.people import Person
 from benchmarks.load_generator.rest import Rest
@@ -80,15 +81,39 @@ _RUNNING = """
 
 
 class Roving(Device):
-    """A device that comes back to another server."""
+    """A device that comes back to another server.
+
+    `comings` and `losses`: when it was ready, and when that ended and with which code (ms, this
+    machine's clock).
+    """
 
     def __init__(self, *given: Any, bases: Sequence[str]) -> None:
         super().__init__(*given)
         self._bases = itertools.cycle(bases)
+        self.is_patient = False
+        self.comings: list[float] = []
+        self.losses: list[tuple[float, int]] = []
 
     async def _connection(self) -> None:
         self.base = next(self._bases)
         await super()._connection()
+
+    async def _came_in(self, at: float, began: float) -> None:
+        self.comings.append(at)
+        await super()._came_in(at, began)
+
+    async def _lost(self, socket: ClientConnection) -> None:
+        if self._was_ready and self._asleep_s is None:  # else it was the laptop that was closed
+            self.losses.append((now_ms(), socket.close_code or 1006))
+        await super()._lost(socket)
+
+    def give_up_if_silent(self) -> None:
+        """As the page does: nothing for two heartbeats, and the connection is taken for dead."""
+        if self._socket is None or not self.check.is_ready or self.is_patient:
+            return
+        if now_ms() - self.check._last_heard > 2 * self.check.heartbeat_s * 1000:
+            self._tally.count["silent connections given up"] += 1
+            self._socket.transport.abort()
 
 
 class AnyServer(Rest):
@@ -127,11 +152,12 @@ class Crowd:
         self._living: list[tuple[Device, asyncio.Task[None]]] = []
 
     @property
-    def devices(self) -> list[Device]:
-        return [device for person in self.people for device in person.devices]
+    def devices(self) -> list[Roving]:
+        every = [device for person in self.people for device in person.devices]
+        return [device for device in every if isinstance(device, Roving)]
 
     @property
-    def here(self) -> list[Device]:
+    def here(self) -> list[Roving]:
         return [device for device in self.devices if device.is_here]
 
     # -- who they are ----------------------------------------------------------------------------
@@ -257,6 +283,12 @@ class Crowd:
         broken = {rule for rule in self.findings.count if rule not in excused}
         assert not broken, {rule: self.findings.example[rule] for rule in broken}
 
+    async def give_up_the_silent(self) -> None:
+        while True:
+            await asyncio.sleep(1)
+            for device in self.devices:
+                device.give_up_if_silent()
+
     async def leave(self) -> None:
         """At once: what the server says to that is another test's."""
         for device in self.devices:
@@ -279,12 +311,16 @@ class Crowd:
 async def crowd(stack: Stack, *servers: Server) -> AsyncIterator[Crowd]:
     """Nobody yet: see `comes` and `connect`. All leave at the end."""
     made = Crowd(stack, servers)
-    watching = asyncio.create_task(made.lag.watch())
+    watching = [
+        asyncio.create_task(made.lag.watch()),
+        asyncio.create_task(made.give_up_the_silent()),
+    ]
     try:
         yield made
         failed = [task for _, task in made._living if task.done()]
         for task in failed:
             task.result()  # a fault of this program must not look like devices that are well
     finally:
-        watching.cancel()
+        for task in watching:
+            task.cancel()
         await made.leave()

@@ -1,0 +1,71 @@
+"""Requests that are made all the time, while servers come and go."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+import httpx
+
+from benchmarks.load_generator.lag import now_ms
+
+EVERY_S = 0.05
+AT_EACH = 2  # at a time, on connections that are kept
+
+
+class Poller:
+    """What was answered, by its status; `latest_s`: how long the slowest answer took.
+
+    `refused`: nobody listened, so a load balancer asks another server. `cut`: somebody did, and the
+    answer did not come or not whole.
+    """
+
+    def __init__(self, bases: Sequence[str], token: str) -> None:
+        self.statuses: Counter[int] = Counter()
+        self.cut: list[str] = []
+        self.refused = 0
+        self.latest_s = 0.0
+        self._bases, self._headers = bases, {"Authorization": f"Bearer {token}"}
+
+    @property
+    def errors(self) -> int:
+        """Answers of 5xx."""
+        return sum(count for status, count in self.statuses.items() if status >= 500)
+
+    async def run(self) -> None:
+        """Until it is cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            for base in self._bases:
+                for _ in range(AT_EACH):
+                    tasks.create_task(self._ask(base))
+
+    async def _ask(self, base: str) -> None:
+        async with httpx.AsyncClient(base_url=base, headers=self._headers, timeout=30) as http:
+            while True:
+                asked = now_ms()
+                try:
+                    answer = await http.get("/sessions/")
+                except (httpx.ConnectError, httpx.ConnectTimeout):
+                    self.refused += 1
+                except httpx.TransportError as error:
+                    self.cut.append(repr(error))
+                else:
+                    self.statuses[answer.status_code] += 1
+                    self.latest_s = max(self.latest_s, (now_ms() - asked) / 1000)
+                await asyncio.sleep(EVERY_S)
+
+
+@asynccontextmanager
+async def polling(bases: Sequence[str], token: str) -> AsyncIterator[Poller]:
+    """Asks until the end."""
+    made = Poller(bases, token)
+    asking = asyncio.create_task(made.run())
+    try:
+        yield made
+        if asking.done():
+            asking.result()
+    finally:
+        asking.cancel()
+        await asyncio.gather(asking, return_exceptions=True)

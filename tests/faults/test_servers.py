@@ -1,0 +1,414 @@
+"""Servers that are killed, stopped, told to go, blocked or starved, with devices on them."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
+
+import pytest
+
+from benchmarks.load_generator.lag import now_ms
+from benchmarks.load_generator.people import Person
+from local.part import wait_for
+from tests.faults.audit import lateness_ms
+from tests.faults.crowd import Crowd, crowd
+from tests.faults.hogs import hogs
+from tests.faults.measured import Measured, quantile
+from tests.faults.partings import TOLD, codes, longest_way_back_s, most_at_once
+from tests.faults.poller import Poller, polling
+from tests.faults.stack import READY_S, Stack, kill, start_again, stopped
+from tests.faults.toggling import toggling
+from tests.journeys.world import Server, is_alive
+
+pytestmark = pytest.mark.timeout(180)
+slow = pytest.mark.slow
+
+TICK = "a tick after its second"
+FEW, MANY = 40, 500
+STANDS_S, ENDS_ITSELF_WITHIN_S = 60, 20  # a loop that stands, and its watchdog
+STOPPED_S = 45
+HOGGED_S = 30
+MOST_AT_ONCE = 25  # per cent of the sockets within 100 ms, where a drain takes a second
+
+
+def fault(what: str, promise: str) -> pytest.MarkDecorator:
+    return pytest.mark.fault(what, promise)
+
+
+# -- crashes in the middle of a command ------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "failpoint",
+    [
+        pytest.param(
+            "change_written", marks=[slow, fault("crash before commit: a server at a command", "3")]
+        ),
+        pytest.param(
+            "committed",
+            marks=fault("crash after commit, before publish: a server at a command", "3"),
+        ),
+    ],
+)
+async def test_a_command_during_which_its_server_crashes_happens_once(
+    space: Stack, measured: Measured, failpoint: str
+) -> None:
+    servers = two(space)
+    async with crowd(space, *servers) as people:
+        people.comes(FEW // 2, devices=2)  # one on each server
+        await people.connect()
+        space.arm(failpoint, "crash")
+        began = now_ms()
+        answers = await asyncio.gather(
+            *(
+                person.devices[n % 2].command("pause", session_of(people, person))
+                for n, person in enumerate(people.people)
+            )
+        )
+        measured("the last answer", since_s(began), "s", promised=10)
+        assert Counter(answer and answer["type"] for answer in answers) == {"ack": FEW // 2}
+        pid = space.who_took(failpoint, 0)
+        assert pid in {server.part.pid for server in servers}
+        measured("commands repeated", people.tally.count["commands repeated over REST"])
+        await people.all_here()
+        measured("devices back", longest_way_back_s(people.devices, began), "s", promised=10)
+        measured("devices in step then", await people.in_step(), "s", promised=6)
+        measured("commands that did not happen once", not_once(space, FEW // 2), promised=0)
+        await people.check()
+
+
+# -- servers that go -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "count",
+    [
+        pytest.param(FEW, marks=[slow, fault(f"kill -9 of a server with {FEW} sockets", "2, 6")]),
+        pytest.param(MANY, marks=[slow, fault(f"kill -9 of a server with {MANY} sockets", "2, 6")]),
+    ],
+)
+async def test_the_devices_of_a_server_that_is_killed_come_back_to_another(
+    space: Stack, measured: Measured, count: int
+) -> None:
+    victim, other = two(space)
+    space.timekeeper()
+    async with crowd(space, victim, other) as people, crowd(space, other) as neighbours:
+        people.comes(count - 10)
+        people.comes(10, due_in=(20, 30))
+        neighbours.comes(10)
+        await people.connect()
+        await neighbours.connect()
+        forget_ticks(neighbours)
+        killed = now_ms()
+        await asyncio.to_thread(kill, victim.part)
+        paused = await pause_by_rest(people, people.people[:10])
+        await people.all_here()
+        measured("all are back", longest_way_back_s(people.devices, killed), "s", promised=10)
+        await people.in_step()
+        measured("all are back and in step", since_s(killed), "s", promised=10)
+        tell_ticks(neighbours, measured, "ticks of devices on the other server")
+        tell_lag(people, measured)
+        assert paused == 10
+        await until_ended(space, people)
+        await people.in_step()
+        await people.check()
+        await neighbours.check()
+
+
+@pytest.mark.parametrize(
+    ("kind", "count"),
+    [
+        pytest.param(
+            "uvicorn", FEW, marks=fault(f"SIGTERM of a server with {FEW} sockets (uvicorn)", "3, 6")
+        ),
+        pytest.param(
+            "uvicorn",
+            MANY,
+            marks=[slow, fault(f"SIGTERM of a server with {MANY} sockets (uvicorn)", "3, 6")],
+        ),
+        pytest.param(
+            "daphne",
+            MANY,
+            marks=[slow, fault(f"SIGTERM of a server with {MANY} sockets (Daphne)", "3, 6")],
+        ),
+    ],
+)
+async def test_a_server_that_is_told_to_go_tells_its_sockets(
+    space: Stack, measured: Measured, kind: str, count: int
+) -> None:
+    victim, other = two(space, kind)
+    async with crowd(space, victim, other) as people:
+        people.comes(count)
+        await people.connect()
+        busy = people.people[:10]
+        async with asking(people) as poller, toggling(people, busy) as commands:
+            await asyncio.sleep(0.5)
+            told = now_ms()
+            victim.terminate()
+            await asyncio.to_thread(victim.seconds_to_exit)
+            measured("it is gone", since_s(told), "s", promised=5)
+            await people.all_here()
+            await people.in_step()
+            measured("all are back and in step", since_s(told), "s", promised=10)
+        tell_partings(people, measured, told)
+        tell_answers(poller, measured)
+        tell_lag(people, measured)
+        measured("commands meanwhile", commands.count)
+        measured("commands that did not happen once", commands.wrong(space), promised=0)
+        await people.check()
+
+
+@slow
+@pytest.mark.timeout(300)
+@fault("a rolling deploy of two servers and two timekeepers, devices acting", "1, 2, 3, 6")
+async def test_a_rolling_deploy_loses_nothing(space: Stack, measured: Measured) -> None:
+    servers = two(space)
+    keepers = [space.timekeeper(), space.timekeeper()]
+    async with crowd(space, *servers) as people:
+        people.comes(30, devices=2, due_in=(5, 60))
+        people.comes(200, devices=0, due_in=(5, 60))
+        await people.connect()
+        acting = [asyncio.create_task(person.acts()) for person in people.people[:30]]
+        began = now_ms()
+        try:
+            async with asking(people) as poller:
+                for server in servers:
+                    server.terminate()
+                    await asyncio.to_thread(server.start_again)
+                    await asyncio.sleep(2)  # as deploys wait between two
+                for keeper in keepers:
+                    keeper.ask_to_stop()
+                    assert keeper.process is not None
+                    await asyncio.to_thread(keeper.process.wait, READY_S)
+                    await asyncio.to_thread(start_again, keeper)
+        finally:
+            for task in acting:
+                task.cancel()
+            await asyncio.gather(*acting, return_exceptions=True)
+        await people.all_here()
+        measured("devices in step at the end", await people.in_step(), "s", promised=6)
+        tell_partings(people, measured, began)
+        tell_answers(poller, measured)
+        tell_lag(people, measured)
+        for person in people.people[:30]:
+            await person.evening()  # each log, row by row
+        await until_ended(space, people)
+        await people.in_step()
+        await people.check()
+    tell_ends(space, measured)
+
+
+# -- servers that stand still ----------------------------------------------------------------------
+
+
+@slow
+@pytest.mark.timeout(300)
+@fault(f"SIGSTOP of a server for {STOPPED_S} s, then SIGCONT", "2, 7")
+async def test_a_server_that_was_stopped_goes_on_and_tells_what_was_missed(
+    space: Stack, measured: Measured
+) -> None:
+    frozen, other = two(space)
+    assert frozen.part.pid is not None
+    async with crowd(space, other, frozen) as people, crowd(space, other) as neighbours:
+        people.comes(20, devices=2)  # the first ones on the other server
+        neighbours.comes(20)
+        await people.connect()
+        await neighbours.connect()
+        there = [device for device in people.devices if device.base == frozen.base]
+        elsewhere = [device for device in people.devices if device.base == other.base]
+        assert len(there) == len(elsewhere) == 20
+        for device in there[:10]:
+            device.is_patient = True  # these wait for as long as it takes
+        forget_ticks(neighbours)
+        began = now_ms()
+        with stopped(frozen.part.pid):
+            await asyncio.sleep(5)
+            assert await pause_by_rest(people, people.people) == 20
+            heard = await people.in_step(devices=elsewhere)
+            measured("changes on the devices of the other server", heard, "s", promised=0.25)
+            await asyncio.sleep(STOPPED_S - since_s(began))
+            tell_ticks(neighbours, measured, "ticks of devices on the other server")
+            assert all(device.is_here for device in there[10:])  # by now they are elsewhere
+            await people.in_step(devices=there[10:])
+        thawed = now_ms()
+        await people.in_step()
+        measured("devices in step after SIGCONT", since_s(thawed), "s", promised=6)
+        lost = codes(there[:10], began)
+        measured("patient devices that lost their connection", sum(lost.values()))
+        measured("impatient ones that gave up", people.tally.count["silent connections given up"])
+        await asyncio.sleep(5)  # for a watchdog that would hold this against its process
+        assert "going, to be started again" not in frozen.log
+        assert frozen.part.is_alive()
+        # Devices heard nothing for 45 seconds, and what they had asked was not answered.
+        await people.check(excused={"silent", "unanswered", "told_late"})
+        await neighbours.check()
+
+
+@slow
+@pytest.mark.timeout(300)
+@fault(f"a handler that blocks the loop {STANDS_S} s", "2, 7")
+async def test_a_process_whose_loop_is_blocked_is_started_again(
+    space: Stack, measured: Measured
+) -> None:
+    server = space.server("uvicorn --processes 2")
+    async with crowd(space, server) as people:
+        people.comes(FEW)
+        await people.connect()
+        space.arm("frame", f"sleep {STANDS_S}")
+        pid = await asyncio.to_thread(space.who_took, "frame")
+        blocked = now_ms()
+        forget_ticks(people)
+        gone = await asyncio.to_thread(wait_for, partial(is_gone, pid), STANDS_S - 5)
+        assert gone, "nobody ended the process that stood"
+        ended = now_ms()
+        measured(
+            "it stood, until it was ended", since_s(blocked), "s", promised=ENDS_ITSELF_WITHIN_S
+        )
+        untouched = [device for device in people.devices if device.is_here and not device.losses]
+        tell_ticks(people, measured, "ticks of devices on the other process")
+        await people.all_here()
+        measured("devices are back", since_s(ended), "s", promised=10)
+        assert 0 < len([device for device in people.devices if device.losses]) < FEW
+        assert await pause_by_rest(people, people.people) == FEW
+        measured("devices in step then", await people.in_step(), "s", promised=6)
+        assert untouched
+        assert not codes(untouched, blocked)
+        await people.check(excused={"unanswered"})  # by a process that stands
+
+
+@slow
+@pytest.mark.timeout(300)
+@fault(f"two CPU hogs for {HOGGED_S} s", "1, 2")
+async def test_everything_goes_on_beside_two_cpu_hogs(space: Stack, measured: Measured) -> None:
+    server = space.server()
+    space.timekeeper()
+    space.timekeeper()
+    async with crowd(space, server) as people:
+        people.comes(60, due_in=(5, HOGGED_S + 3))
+        people.comes(140, devices=0, due_in=(5, HOGGED_S + 3))
+        people.comes(20)
+        await people.connect()
+        with hogs(2):
+            await asyncio.sleep(HOGGED_S)
+        await asyncio.to_thread(space.settle)
+        measured("devices in step afterwards", await people.in_step(), "s", promised=6)
+        tell_ticks(people, measured, "ticks", promised=None)
+        measured(
+            "connections lost", sum(len(device.losses) for device in people.devices), promised=0
+        )
+        assert "stands still" not in space.logs()
+        await people.check()
+    tell_ends(space, measured)
+
+
+# -- what they do ----------------------------------------------------------------------------------
+
+
+def two(space: Stack, kind: str = "uvicorn") -> tuple[Server, Server]:
+    """Two ready servers, started together."""
+    first, second = (space.server(kind, ready=False) for _ in range(2))
+    for server in (first, second):
+        server.part.wait_until_ready(READY_S)
+    return first, second
+
+
+def session_of(people: Crowd, person: Person) -> int:
+    return people.session_of[person.account.username]
+
+
+async def pause_by_rest(people: Crowd, whom: Sequence[Person]) -> int:
+    """Past their devices. How many were paused."""
+
+    async def one(person: Person) -> bool:
+        path = f"/sessions/{session_of(people, person)}/pause/"
+        answer = await people.rest.ask("POST", path, person.account.access)
+        return answer.status_code == 200
+
+    return sum(await asyncio.gather(*map(one, whom)))
+
+
+def is_gone(pid: int) -> bool:
+    return not is_alive(pid)
+
+
+@asynccontextmanager
+async def asking(people: Crowd) -> AsyncIterator[Poller]:
+    """Somebody asks each server over REST, until the end."""
+    async with polling(people.bases, people.people[-1].account.access) as poller:
+        yield poller
+
+
+async def until_ended(space: Stack, people: Crowd) -> None:
+    """Until nothing is due any more of those whose end is near."""
+    near = [at for at in people.ends_at.values() if at < time.time() + 90]
+    await asyncio.sleep(max(0.0, max(near, default=0.0) - time.time()))
+    await asyncio.to_thread(space.settle)
+
+
+# -- what they tell --------------------------------------------------------------------------------
+
+
+def forget_ticks(people: Crowd) -> None:
+    """So that only those count which come from now on."""
+    people.tally.took.pop(TICK, None)
+
+
+def tell_ticks(people: Crowd, measured: Measured, whose: str, promised: float | None = 100) -> None:
+    """How late they came. Where the devices' own program was late they are not judged."""
+    ticks = people.tally.took[TICK]
+    measured(whose, ticks.count)
+    measured("the latest in a thousand of them", ticks.quantile(0.999), "ms", promised=promised)
+
+
+def tell_partings(people: Crowd, measured: Measured, since_ms: float) -> None:
+    """How connections ended from that moment on, and how long the way back was."""
+    lost = codes(people.devices, since_ms)
+    untold = sum(count for code, count in lost.items() if code not in TOLD)
+    measured("sockets closed", lost.total())
+    measured("sockets closed without 4503 or 1012", untold, promised=0)
+    share = 100 * most_at_once(people.devices, since_ms)
+    promised = (
+        MOST_AT_ONCE if lost.total() >= MANY / 2 else None
+    )  # chance alone brings few together
+    measured("the most of them within 100 ms", share, "%", promised=promised)
+    way_back_s = longest_way_back_s(people.devices, since_ms)
+    measured("the longest way back of a device", way_back_s, "s", promised=10)
+
+
+def tell_answers(poller: Poller, measured: Measured) -> None:
+    measured("REST requests meanwhile", poller.statuses.total())
+    measured("of them 5xx", poller.errors, promised=0)
+    measured("cut", len(poller.cut), promised=0)
+    measured("the slowest", poller.latest_s, "s", promised=10)
+    assert set(poller.statuses) <= {200}, poller.statuses
+
+
+def tell_lag(people: Crowd, measured: Measured) -> None:
+    """How late the program of the devices was itself: it shares the cores with what it measures."""
+    measured("lag of the devices' own program, p99", people.lag.histogram.quantile(0.99), "ms")
+
+
+def tell_ends(space: Stack, measured: Measured) -> None:
+    with space.db() as db:
+        late = lateness_ms(db)
+    measured("sessions ended", len(late))
+    measured("ends after their deadline, p99", quantile(late, 0.99), "ms", promised=100)
+    measured("the latest end", late[-1], "ms", promised=1_000)
+
+
+def not_once(space: Stack, paused: int) -> int:
+    """Of sessions that were each paused once: how many the log does not say so of."""
+    rows = space.sql(
+        "SELECT session_id FROM sessions_app_sessionevent WHERE kind = 'paused'"
+        " GROUP BY session_id HAVING count(*) = 1"
+    )
+    return paused - len(rows)
+
+
+def since_s(at: float) -> float:
+    """Seconds since then, in milliseconds of this machine's clock."""
+    return (now_ms() - at) / 1000
