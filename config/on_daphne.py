@@ -166,8 +166,8 @@ class Daphne(Server):  # type: ignore[misc]  # it has no types
         await drain()
         for port in self.ports:
             port.stopListening()
-        requests = self._working(WebRequest)
-        if requests:
+        await asyncio.sleep(WRITTEN_WITHIN_S)  # whose connection was taken has its request read
+        if requests := self._working(WebRequest):
             await asyncio.wait(requests, timeout=TO_FINISH_S)
             await asyncio.sleep(WRITTEN_WITHIN_S)
         tasks = self._working(object)

@@ -1,13 +1,18 @@
 """`python -m config.probe /readyz [PORT]`: asks the server in this container, for its health check.
 
-Exit code 0 if it answers 200. Standard library only: it runs every few seconds, so it loads nothing
-of Django.
+Exit code 0 if it answers 200. `python -m config.probe file:FILE` is for a timekeeper that was
+started with `--alive FILE`: 0 if it did its job within 15 s. Standard library only: it runs every
+few seconds, so it loads nothing of Django.
 """
 
 import http.client
+import json
 import sys
+import time
+from pathlib import Path
 
 PORT = 8000  # as in the Dockerfile
+FRESH_S = 15.0  # a timekeeper does its job four times a second
 PATIENCE_S = 4.0  # `/readyz` itself gives up after two
 
 
@@ -23,5 +28,19 @@ def status_of(path: str, port: int = PORT) -> int:
         connection.close()
 
 
+def works(file: Path) -> bool:
+    """Whether who writes this file (`sessions_app/pulse.py`) did its job lately."""
+    try:
+        worked = float(json.loads(file.read_text())["worked"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+    return 0 <= time.monotonic() - worked <= FRESH_S  # below 0: from before a restart
+
+
+def is_well(what: str, *port: str) -> bool:
+    kind, _, file = what.partition(":")
+    return works(Path(file)) if kind == "file" else status_of(what, *map(int, port)) == 200
+
+
 if __name__ == "__main__":
-    sys.exit(0 if status_of(sys.argv[1], *map(int, sys.argv[2:])) == 200 else 1)
+    sys.exit(0 if is_well(*sys.argv[1:]) else 1)

@@ -31,6 +31,9 @@ class Part:
     dies_with_us_by: signal.Signals = signal.SIGKILL
     # What asks it to stop, and how many seconds it then has. SIGKILL follows.
     stops_by: Sequence[tuple[signal.Signals, float]] = ((signal.SIGTERM, 5.0),)
+    # Whether it still does anything; may take seconds. One that has said yes and then says no for a
+    # minute is killed, and started again.
+    is_well: Callable[[], bool] | None = None
     shows_warnings: bool = False  # in the terminal too, not only in its log
     process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
 
@@ -60,6 +63,10 @@ class Part:
             raise PartFailed(self.explain(f"is not ready after {seconds:.0f} s"))
         if not self.is_alive():
             raise PartFailed(self.explain(f"stopped at once ({self.exit_reason()})"))
+
+    def kill(self) -> None:
+        """For one that stands: it is dead by the next look."""
+        self._signal(signal.SIGKILL)
 
     def ask_to_stop(self) -> None:
         self._signal(self.stops_by[0][0])

@@ -1,6 +1,7 @@
 """`./space run`: everything, until it is told to stop."""
 
 import http.client
+import json
 import signal
 import time
 from collections.abc import Iterator, Mapping
@@ -19,6 +20,7 @@ from local.servers import Servers
 from local.supervisor import Supervisor
 
 READY_WITHIN = 60.0  # seconds from the start of the server
+TURNS_WITHIN = 15.0  # seconds
 STOPS_WITHIN = 8.0  # seconds that the server has to close its sockets
 
 
@@ -90,7 +92,7 @@ def server_part(
     checkout: Checkout, environment: Mapping[str, str], host: str, port: int, log: Path
 ) -> Part:
     def is_ready(_: Part) -> bool:
-        return _answers_ready(network.reachable_host(host), port)
+        return _answers(network.reachable_host(host), port, "/readyz", 2)
 
     return Part(
         "server",
@@ -99,18 +101,21 @@ def server_part(
         environment,
         is_ready,
         stops_by=((signal.SIGTERM, STOPS_WITHIN),),
+        is_well=lambda: _answers(network.reachable_host(host), port, "/healthz", 5),
         shows_warnings=True,
     )
 
 
 def timekeeper_part(checkout: Checkout, environment: Mapping[str, str], log: Path) -> Part:
+    alive = log.with_suffix(".alive")
     return Part(
         "timekeeper",
-        checkout.manage_command("run_timekeeper"),
+        checkout.manage_command("run_timekeeper", "--alive", str(alive)),
         log,
         environment,
         is_ready=Part.is_alive,
         stops_by=((signal.SIGTERM, STOPS_WITHIN),),
+        is_well=lambda: _turns(alive),
         shows_warnings=True,
     )
 
@@ -127,15 +132,24 @@ def _wait_until_ready(supervisor: Supervisor, server: Part) -> None:
         raise Problem(server.explain(f"is not ready after {READY_WITHIN:.0f} s"))
 
 
-def _answers_ready(host: str, port: int) -> bool:
-    connection = http.client.HTTPConnection(host, port, timeout=2)
+def _answers(host: str, port: int, path: str, seconds: float) -> bool:
+    connection = http.client.HTTPConnection(host, port, timeout=seconds)
     try:
-        connection.request("GET", "/readyz")
+        connection.request("GET", path)
         return connection.getresponse().status == 200
     except (OSError, http.client.HTTPException):
         return False
     finally:
         connection.close()
+
+
+def _turns(alive: Path) -> bool:
+    """Whether the timekeeper turned lately, whatever came of it (`sessions_app/pulse.py`)."""
+    try:
+        turned = float(json.loads(alive.read_text())["turned"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+    return 0 <= time.monotonic() - turned <= TURNS_WITHIN
 
 
 @contextmanager

@@ -35,7 +35,10 @@ timekeeper_starts = Signal()  # in a process that does nothing else
 class Timekeeper:
     """Sleeps until the next deadline, ends what is due, and so on until it is told to stop."""
 
-    def __init__(self) -> None:
+    def __init__(self, on_turn: Callable[[bool], object] = lambda worked: None) -> None:
+        self.turns = 0  # whatever came of them
+        self.worked = 0  # rounds and sweeps that succeeded
+        self._on_turn = on_turn  # is told whether the round succeeded
         self._stopping = threading.Event()
         self._aside: dict[int, float] = {}  # sessions that failed, and when (monotonic)
 
@@ -45,10 +48,12 @@ class Timekeeper:
     def run(self) -> None:
         failing = False
         while not self._stopping.is_set():
-            began = time.monotonic()
+            began, worked = time.monotonic(), self.worked
+            self.turns += 1
             try:
                 nap = self._round()
                 tally.round_done(time.monotonic() - began)
+                self.worked += 1
                 if failing:
                     log.info("the database is back")
                 failing = False
@@ -63,6 +68,7 @@ class Timekeeper:
                 if isinstance(error, DatabaseError):
                     renew_connections(error)
             close_old_connections()
+            self._on_turn(self.worked > worked)
             self._stopping.wait(nap)
 
     def _round(self) -> float:
@@ -83,8 +89,11 @@ class Timekeeper:
         """
         limit = BATCH
         while not self._stopping.is_set():
+            self.turns += 1
             try:
-                if sweep(limit, leaving=self._left_alone()) < limit:
+                swept = sweep(limit, leaving=self._left_alone())
+                self.worked += 1
+                if swept < limit:
                     return
                 limit = min(BATCH, 2 * limit)
             except SweepFailed as failed:

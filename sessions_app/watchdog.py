@@ -38,6 +38,7 @@ LAST_WORDS_S = 2.0
 # Where something holds the interpreter itself no thread of Python can look: C code ends the process
 # then. That goes by the clock: who was stopped for longer is started again.
 HELD_FOR_S = 90.0
+NAME = "watchdog"  # of the thread
 DEEPEST = 25  # frames of a stack, the innermost
 MOST_STACKS = 20
 LAGS = 10  # the worst of so many looks is told
@@ -173,6 +174,7 @@ class Watchdog:
         hearts: dict[str, Heart],
         ailments: Sequence[Ailment] = (),
         on_look: Callable[[], object] = lambda: None,
+        stands_for_s: float = STANDS_FOR_S,
         now: Callable[[], float] = time.monotonic,
         end: Callable[[int], object] = os._exit,
         in_thread: InThread = _in_thread,
@@ -181,6 +183,7 @@ class Watchdog:
         self._hearts = hearts
         self._stands_s = dict.fromkeys(hearts, 0.0)
         self._on_look = on_look
+        self._stands_for_s = stands_for_s
         self._now = now
         self._end = end
         self._in_thread = in_thread
@@ -189,7 +192,7 @@ class Watchdog:
         self._stopped = threading.Event()
 
     def start(self) -> None:
-        threading.Thread(target=self._watch, name="watchdog", daemon=True).start()
+        threading.Thread(target=self._watch, name=NAME, daemon=True).start()
 
     def stop(self) -> None:
         self._stopped.set()
@@ -227,7 +230,7 @@ class Watchdog:
         stands_s = self._stands_s[name] = 0.0 if heart.has_beaten() else before + seconds
         if before >= WARN_AFTER_S and not stands_s:
             self._say(lambda: log.warning("%s goes on, after %.0f s", name, before))
-        elif stands_s >= STANDS_FOR_S:
+        elif stands_s >= self._stands_for_s:
             self._leave(f"{name} stands still for {stands_s:.0f} s")
         elif before < WARN_AFTER_S <= stands_s:
             self._say(lambda: _tell(logging.WARNING, f"{name} stands still"))
@@ -267,8 +270,8 @@ def stacks() -> list[str]:
     names = {thread.ident: thread.name for thread in threading.enumerate()}
     where: dict[str, list[str]] = {}
     for ident, frame in sys._current_frames().items():
-        if ident != threading.get_ident():
-            who = names.get(ident) or str(ident)
+        who = names.get(ident) or str(ident)
+        if ident != threading.get_ident() and who != NAME:
             innermost = traceback.extract_stack(frame)[-DEEPEST:]
             at = " > ".join(f"{_short(s.filename)}:{s.lineno} {s.name}" for s in innermost)
             where.setdefault(at, []).append(who)

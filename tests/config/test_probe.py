@@ -5,12 +5,14 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
-from config.probe import status_of
+from config.probe import FRESH_S, is_well, status_of
 from local.network import free_port
+from sessions_app.pulse import Pulse
 
 
 @pytest.fixture
@@ -51,3 +53,37 @@ def test_the_exit_code_says_it(server, path, code):
 def test_it_loads_nothing_of_django():
     command = "import sys, config.probe; sys.exit('django' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", command]).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("seconds_ago", "well"),
+    [(0.0, True), (FRESH_S + 1, False), (-3600.0, False)],
+    ids=["now", "too long ago", "before the machine was started"],
+)
+def test_a_timekeeper_is_well_if_it_did_its_job_lately(tmp_path, seconds_ago, well):
+    file = tmp_path / "alive"
+    Pulse(file, now=lambda: time.monotonic() - seconds_ago).beat(worked=True)
+    assert is_well(f"file:{file}") is well
+
+
+def test_a_timekeeper_that_turns_in_vain_is_not_well(tmp_path):
+    now = time.monotonic() - FRESH_S - 1
+    pulse = Pulse(tmp_path / "alive", now=lambda: now)
+    now = time.monotonic()
+    pulse.beat(worked=False)
+    assert not is_well(f"file:{tmp_path / 'alive'}")
+
+
+def test_a_timekeeper_that_never_was_is_not_well(tmp_path):
+    assert not is_well(f"file:{tmp_path / 'alive'}")
+    (tmp_path / "alive").write_text("{")
+    assert not is_well(f"file:{tmp_path / 'alive'}")
+
+
+def test_a_pulse_that_cannot_be_written_is_one_line(tmp_path, caplog):
+    now = 1000.0
+    pulse = Pulse(tmp_path / "nowhere" / "alive", now=lambda: now)
+    for _ in range(3):
+        pulse.beat(worked=True)
+        now += 1
+    assert len(caplog.records) == 1

@@ -1,19 +1,37 @@
 """`manage.py run_timekeeper`: ends what is due, until SIGTERM or Ctrl-C. Run at least two."""
 
 import signal
+from argparse import ArgumentParser
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand
 
+from sessions_app.afresh import ask_anew
+from sessions_app.pulse import Pulse
 from sessions_app.timekeeper import Timekeeper, timekeeper_starts
+from sessions_app.watchdog import Ailment, CountingHeart, Watchdog
+
+# A turn has some statements of at most 5 s each, where the database is frozen.
+STANDS_FOR_S = 30.0
+DOES_NOTHING_FOR_S = 60.0
 
 
 class Command(BaseCommand):
     help = "Ends sessions at their deadline and sends reminders."
 
-    def handle(self, *args: Any, **options: Any) -> None:
-        keeper = Timekeeper()
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument(
+            "--alive",
+            type=Path,
+            metavar="FILE",
+            help="where it says that it lives; `python -m config.probe file:FILE` reads it",
+        )
+
+    def handle(self, *args: Any, alive: Path | None, **options: Any) -> None:
+        keeper = Timekeeper(Pulse(alive).beat) if alive else Timekeeper()
 
         def stop(signum: int, frame: FrameType | None) -> None:
             keeper.stop()
@@ -21,5 +39,22 @@ class Command(BaseCommand):
         signal.signal(signal.SIGTERM, stop)
         signal.signal(signal.SIGINT, stop)
         timekeeper_starts.send(sender=Timekeeper)
+        dog = watchdog(keeper)
+        if settings.WATCHDOG:
+            dog.start()
         self.stdout.write("Timekeeper is running.")
         keeper.run()
+        dog.stop()
+
+
+def watchdog(keeper: Timekeeper) -> Watchdog:
+    """Ends a timekeeper that stands, or that does nothing although the database answers."""
+    work = CountingHeart(lambda: keeper.worked)
+    does_nothing = Ailment(
+        "no round succeeded", lambda: not work.has_beaten(), DOES_NOTHING_FOR_S, ask_anew
+    )
+    return Watchdog(
+        {"the timekeeper": CountingHeart(lambda: keeper.turns)},
+        [does_nothing],
+        stands_for_s=STANDS_FOR_S,
+    )
