@@ -10,6 +10,7 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable
 from itertools import accumulate
+from math import inf
 from threading import Lock
 
 
@@ -31,10 +32,9 @@ class Buckets:
         self.counts[bisect_left(self.bounds, seconds)] += times
         self.total += seconds * times
 
-    def as_dict(self) -> dict[str, int]:
-        """Its bounds and how many were within each, all below included; `+Inf` is all."""
-        bounds = [*map(str, self.bounds), "+Inf"]
-        return dict(zip(bounds, accumulate(list(self.counts)), strict=True))
+    def as_dict(self) -> dict[float, int]:
+        """Its bounds and how many were within each, all below included; within `inf` are all."""
+        return dict(zip((*self.bounds, inf), accumulate(list(self.counts)), strict=True))
 
     def __len__(self) -> int:
         return sum(self.counts)

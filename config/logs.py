@@ -21,9 +21,13 @@ from typing import Any
 import msgspec
 
 from accounts import log_context
+from accounts.tally import Counts
 
 QUIET_S = 30.0  # after so long without a word, the next one is of another outage
 LONGEST = 8_000  # characters of a message
+SPARE_AFTER = 10  # lines about the same trouble, each from its own request or socket
+SPARE_FOR_S = 60.0
+MOST_TROUBLES = 500  # that are told apart; some libraries write their sentences out
 LONGEST_OF_AN_EXCEPTION = 300  # characters of what it says; the traceback is not cut
 _OURS = "space."  # loggers that put what is to be seen into their records
 
@@ -85,7 +89,9 @@ def _time(record: logging.LogRecord) -> str:
 
 def _message(record: logging.LogRecord) -> str:
     message = _DETAILS_OF_POSTGRESQL.sub("", record.getMessage())
-    return _encodable(without_secrets(message[:LONGEST]))
+    message = _encodable(without_secrets(message[:LONGEST]))
+    unsaid = getattr(record, "unsaid", 0)
+    return f"{message} (and {unsaid} more like it before, left out)" if unsaid else message
 
 
 def _whose(record: logging.LogRecord) -> dict[str, str | int]:
@@ -149,7 +155,37 @@ def _said(error: BaseException) -> str:
     return one_line(_DETAILS_OF_POSTGRESQL.sub("", said)[:LONGEST_OF_AN_EXCEPTION])
 
 
-# -- what other people's loggers say too often ---------------------------------------------------
+# -- what is said too often ----------------------------------------------------------------------
+
+troubles = Counts(("WARNING", "ERROR", "CRITICAL"))  # lines of the log, those left out too
+
+
+class Sparing(logging.Filter):
+    """For what goes wrong again and again: a database that is away fails every request.
+
+    Of one trouble, as its line is written in the code, ten lines pass in a minute. The first one
+    after that says how many were left out. Not for `space.requests` and `space.security`, which
+    say what happened, not what is wrong.
+    """
+
+    def __init__(self, name: str = "", now: Callable[[], float] = time.monotonic) -> None:
+        super().__init__(name)
+        self._now = now
+        self._seen: dict[tuple[str, object], tuple[float, int]] = {}  # since when, and how many
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.levelno < logging.WARNING or _OURS in record.name:
+            return True
+        troubles.add(record.levelname)
+        trouble, now = (record.name, str(record.msg)), self._now()
+        since, count = self._seen.get(trouble, (now, 0))
+        if now - since >= SPARE_FOR_S:
+            record.unsaid = max(0, count - SPARE_AFTER)
+            since, count = now, 0
+        if len(self._seen) >= MOST_TROUBLES:
+            self._seen.clear()
+        self._seen[trouble] = since, count + 1
+        return count < SPARE_AFTER
 
 
 class OneLinePerOutage(logging.Filter):

@@ -118,14 +118,15 @@ class Daphne(Server):  # type: ignore[misc]  # it has no types
     def _ready(self) -> None:
         self._adopt()
         # Once it runs: it is the running loop's watch.
-        asyncio.get_event_loop().call_soon(vitals.watch, self._on_look)
+        loop = asyncio.get_event_loop()
+        loop.call_soon(vitals.watch, self._on_look)
+        loop.call_soon(start.in_server)
 
     def _adopt(self) -> None:
         for listener in self._listeners:
             port = reactor.adoptStreamPort(listener.fileno(), listener.family, self.http_factory)
             self.ports.append(port)
             listener.close()  # Twisted has made its own of it
-        reactor.callWhenRunning(start.in_server)
 
     def listen_success(self, port: Any) -> None:
         super().listen_success(port)

@@ -312,8 +312,17 @@ LOGGING = {
         "json": {"()": "config.logs.Json"},
         "lines": {"()": "config.logs.Lines"},
     },
-    "filters": {"one_line_per_outage": {"()": "config.logs.OneLinePerOutage"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": given.LOG_FORMAT}},
+    "filters": {
+        "one_line_per_outage": {"()": "config.logs.OneLinePerOutage"},
+        "sparing": {"()": "config.logs.Sparing"},
+    },
+    "handlers": {
+        "stderr": {
+            "class": "logging.StreamHandler",
+            "formatter": given.LOG_FORMAT,
+            "filters": ["sparing"],
+        }
+    },
     "root": {"handlers": ["stderr"], "level": given.LOG_LEVEL},
     "loggers": {
         "django": {"handlers": [], "level": "INFO"},  # not Django's own, one of which sends mail

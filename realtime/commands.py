@@ -45,9 +45,10 @@ async def perform(
         return refused(frame.id, refusal)
     except Exception as error:
         if isinstance(error, DatabaseError) and is_away(error):
-            log.error("a command found the database unavailable: %s", error)
+            what = (frame.action, frame.session, error)
+            log.error("%s of session %s found the database unavailable: %s", *what)
             return Error(id=frame.id, code="unavailable", message="Try again in a moment.")
-        log.exception("a command failed")
+        log.exception("%s of session %s failed", frame.action, frame.session)
         return Error(id=frame.id, code="internal", message="Something went wrong here.")
     if not repeats:
         on_done(state)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Literal
 
 from django.conf import settings
@@ -21,9 +21,11 @@ from prometheus_client.core import (
     Metric,
 )
 from prometheus_client.registry import Collector
+from prometheus_client.utils import floatToGoString
 
 from accounts import mail, security_log
 from accounts.tally import Buckets
+from config.logs import troubles
 from config.metrics import rest
 from config.metrics.lag import lag
 from config.metrics.listener import process_number
@@ -65,6 +67,12 @@ class Space(Collector):
         yield from _publishing()
         yield from _database()
         yield from _accounts()
+        yield _by(
+            "space_log_lines",
+            "Lines of the log that say what is wrong, by level, also those left out of it.",
+            "level",
+            troubles.as_dict(),
+        )
 
 
 def _server() -> Iterator[Metric]:
@@ -375,7 +383,8 @@ def _by(name: str, meaning: str, label: str, values: Mapping[str, float]) -> Met
 
 
 def _histogram(name: str, meaning: str, times: Buckets) -> Metric:
-    buckets = [*times.as_dict().items()]
+    as_text: Callable[[float], str] = floatToGoString
+    buckets = [(as_text(bound), count) for bound, count in times.as_dict().items()]
     return HistogramMetricFamily(name, meaning, buckets=buckets, sum_value=times.total)
 
 

@@ -17,7 +17,7 @@ from django.test import Client
 from django.urls import path
 
 from accounts import log_context
-from config.logs import Json, Lines, OneLinePerOutage
+from config.logs import Json, Lines, OneLinePerOutage, Sparing
 from config.urls import urlpatterns as ours
 from tests.sessions_app.world import Person, signed_up
 
@@ -272,3 +272,38 @@ def test_a_view_that_breaks_is_logged_with_the_id_that_the_client_gets(client: C
 def test_what_is_logged_after_a_request_is_not_of_it(client: Client) -> None:
     client.get("/")
     assert log_context.current() == {}
+
+
+# -- what is said too often ----------------------------------------------------------------------
+
+
+def trouble(text: str, *values: object, level: int = logging.ERROR, name: str = "realtime") -> Any:
+    return logging.LogRecord(name, level, __file__, 1, text, values, None)
+
+
+def test_a_trouble_that_repeats_is_said_ten_times_a_minute_and_then_counted() -> None:
+    now = 0.0
+    spare = Sparing(now=lambda: now)
+    said = [spare.filter(trouble("away: %s", number)) for number in range(1_000)]
+    assert said.count(True) == 10
+    assert spare.filter(trouble("something else"))
+    now = 61.0
+    again = trouble("away: %s", 7)
+    assert spare.filter(again)
+    assert Lines().format(again).endswith("away: 7 (and 990 more like it before, left out)")
+
+
+def test_what_happened_is_never_left_out() -> None:
+    spare = Sparing(now=lambda: 0.0)
+    for record in (
+        trouble("limit_reached", level=logging.WARNING, name="server-2 space.security"),
+        trouble("started", level=logging.INFO),
+    ):
+        assert all(spare.filter(record) for _ in range(100))
+
+
+def test_sentences_that_are_always_others_take_no_more_memory() -> None:
+    spare = Sparing(now=lambda: 0.0)
+    for number in range(5_000):
+        spare.filter(trouble(f"away: {number}"))
+    assert len(spare._seen) <= 500
