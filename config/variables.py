@@ -336,6 +336,12 @@ class Environment:
         32,
         "MiB that the answers to requests with an `Idempotency-Key` may take, of one user.",
     )
+    HISTORY_KEPT_DAYS = Variable(
+        env.int,
+        400,
+        "Days for which the log of changes is kept (0: for ever). Sessions stay; the history of an"
+        " older one is shorter.",
+    )
     QUOTA_PICTURES_MIB = Variable(env.int, 200, "MiB that the pictures of one user may take.")
     SOCKETS_PER_USER = Variable(env.int, 10, "Open sockets of one user in one process.")
     SOCKETS_UNAUTHENTICATED = Variable(

@@ -102,14 +102,14 @@ def _have_too_many_tasks(ids: set[int]) -> bool:
 
 
 def _changes(user_id: int, since: int, until: int) -> list[Change] | None:
-    """None: to tell of them would be too much at once."""
+    """None: to tell of them would be too much at once, or some are known no more."""
     rows = list(
         SessionEvent.objects.filter(
             user_id=user_id, revision__gt=since, revision__lte=until
         ).order_by("revision")
     )
-    if not rows:
-        return []
+    if len(rows) < until - since:
+        return None  # revisions have no gaps: these are forgotten
     ids = {row.session_id for row in rows}
     if _have_too_many_tasks(ids):
         return None

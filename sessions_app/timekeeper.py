@@ -16,6 +16,7 @@ from django.db import close_old_connections
 from django.dispatch import Signal
 
 from accounts.forgetting import forget_old_logins
+from sessions_app.forgetting import forget_old_history
 from sessions_app.idempotency import forget_old_keys
 from sessions_app.reconnect import is_away, renew_connections
 from sessions_app.sweep import BATCH, SweepFailed, finish_due, seconds_to_next, send_reminders
@@ -80,6 +81,7 @@ class Timekeeper:
             seconds = seconds_to_next()
         forget_old_keys(every=HOUSEKEEPING_EVERY)
         forget_old_logins(every=HOUSEKEEPING_EVERY)
+        forget_old_history(every=HOUSEKEEPING_EVERY)
         return LONGEST_NAP if seconds is None else min(LONGEST_NAP, max(SHORTEST_NAP, seconds))
 
     def _all(self, sweep: Callable[..., int]) -> None:
