@@ -21,11 +21,12 @@ from realtime import groups
 from realtime.batches import Batches
 from realtime.canary import Canary
 from realtime.clock import clock
+from realtime.drain import is_draining
 from realtime.entrance import Entrance
 from realtime.groups import channel_layer
 from realtime.limits import Comings
 from realtime.outbox import Outbox
-from realtime.redis_connection import hear_anew
+from realtime.redis_connection import hear_anew, tell_nobody, tell_when_connected_anew
 from realtime.strangers import Strangers
 from realtime.tally import tally
 from realtime.ticker import Ticker
@@ -175,6 +176,8 @@ class Hub:
         }
         for name in self._organs:
             self._begin(name)
+        # It has subscribed to all again; what was said in between is lost.
+        tell_when_connected_anew(self.messages_lost.set)
 
     def _begin(self, name: str) -> None:
         if self._stopping:
@@ -184,7 +187,7 @@ class Hub:
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         """None of them should, whatever happens. It begins anew: the sockets must not suffer."""
-        if self._stopping or task.get_loop().is_closed():
+        if self._stopping or is_draining() or task.get_loop().is_closed():
             return
         error = None if task.cancelled() else task.exception()
         log.error("%s has ended, beginning it anew", task.get_name(), exc_info=error)
@@ -194,6 +197,7 @@ class Hub:
     async def stop(self) -> None:
         """Ends the hub's tasks (a server's loop simply ends with its process; tests call this)."""
         self._stopping = True
+        tell_nobody()
         for task in self._tasks.values():
             task.cancel()
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)

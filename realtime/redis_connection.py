@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Callable
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from redis.asyncio import connection
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -25,6 +27,25 @@ _LIMITS = {
 AT_ONCE = 50  # responses, some 20 microseconds each; then the loop may see to its ticks
 
 
+_connected_anew: WeakKeyDictionary[asyncio.AbstractEventLoop, Callable[[], None]] = (
+    WeakKeyDictionary()
+)
+
+
+def _nobody() -> None:
+    """Hears of it: the publisher's loop, which listens to nothing."""
+
+
+def tell_when_connected_anew(tell: Callable[[], None]) -> None:
+    """Calls it on the running loop when a connection of that loop broke, and is there again."""
+    _connected_anew[asyncio.get_running_loop()] = tell
+
+
+def tell_nobody() -> None:
+    """Any more."""
+    _connected_anew.pop(asyncio.get_running_loop(), None)
+
+
 class LetsTheLoopGoOn:
     """Mixed into a connection, for the layer's task that listens.
 
@@ -34,10 +55,21 @@ class LetsTheLoopGoOn:
 
     And what has come already is read without waiting. After 5,000 groups were subscribed to anew,
     reading that it was done held the loop for a tenth of a second.
+
+    And whoever lives by what is heard is told when it was connected anew: what was published while
+    it was not is lost.
     """
 
     _reader: Any
     _read = 0
+    _was_connected = False
+
+    async def connect(self) -> None:
+        is_new = not self.is_connected  # type: ignore[attr-defined]
+        await super().connect()  # type: ignore[misc]
+        if is_new and self._was_connected:
+            _connected_anew.get(asyncio.get_running_loop(), _nobody)()
+        self._was_connected = True
 
     async def read_response(self, *args: Any, **kwargs: Any) -> Any:
         self._read += 1

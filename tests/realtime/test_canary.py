@@ -160,6 +160,18 @@ async def test_a_half_open_connection_is_made_anew_and_what_was_missed_is_told_a
     assert "does not hear Redis" in caplog.text
 
 
+async def test_once_it_is_connected_anew_reconciling_does_not_wait(
+    way: Way, ada: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with device(ada.account):
+        monkeypatch.setattr(reconcile, "EVERY_S", 3600)
+        rounds = tally.rounds
+        await until(lambda: tally.rounds > rounds)
+        rounds = tally.rounds
+        hear_anew(hub.channel_layer())  # as when Redis cuts it: CLIENT KILL, or a restart
+        await until(lambda: tally.rounds > rounds + 1)  # and once more, for what was on its way
+
+
 async def test_a_process_that_is_deaf_for_long_is_not_ready(
     way: Way, ada: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
