@@ -7,16 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
+from typing import NamedTuple
 
 from django.db import connection
 
-from accounts.exceptions import Revoked, TokenNotValid
+from accounts.exceptions import Revoked, TokenExpired, TokenNotValid
 from accounts.models import SEEN_EVERY, Login, User
 from accounts.tokens import AccessToken, Claims
 
 _STANDING = f"""
-    SELECT login.id, login.user_id, login.device, login.last_seen, login.first_seen
+    SELECT login.id, login.user_id, login.device, login.last_seen, login.first_seen,
+        statement_timestamp()
     FROM {Login._meta.db_table} login JOIN {User._meta.db_table} u ON u.id = login.user_id
     WHERE login.id = ANY(%s) AND login.ended_at IS NULL AND u.is_active
 """  # noqa: S608 -- the names of our own tables
@@ -32,20 +34,28 @@ class Arrival:
     expires_at: datetime
 
 
+class _Standing(NamedTuple):
+    """A login that stands; `asked_at` is the database's clock."""
+
+    user: int
+    device: str
+    begun: datetime
+    asked_at: datetime
+
+
 def admit_all(tokens: Sequence[str]) -> list[Arrival | TokenNotValid]:
     """For each access token who presents it, or the reason against it: see `tokens.admit`.
 
     One query; now and then a write of `last_seen`. Errors of the database come through.
     """
     claims = [_claims_or_refusal(token) for token in tokens]
-    standing: dict[int, tuple[int, str, datetime]] = {}
+    standing: dict[int, _Standing] = {}
     if asked := {c.login_id for c in claims if isinstance(c, Claims)}:
         with connection.cursor() as cursor:
             cursor.execute(_STANDING, [list(asked)])
             rows = cursor.fetchall()
-        standing = {login: (user, device, begun) for login, user, device, _, begun in rows}
-        seen_long_ago = datetime.now(UTC) - SEEN_EVERY
-        if unseen := [row[0] for row in rows if row[3] < seen_long_ago]:
+        standing = {row[0]: _Standing(row[1], row[2], *row[4:]) for row in rows}
+        if unseen := [login for login, _, _, seen, _, now in rows if seen < now - SEEN_EVERY]:
             Login.objects.touch(unseen)
     return [c if isinstance(c, TokenNotValid) else _arrival(c, standing) for c in claims]
 
@@ -57,10 +67,12 @@ def _claims_or_refusal(token: str) -> Claims | TokenNotValid:
         return refusal
 
 
-def _arrival(
-    claims: Claims, standing: dict[int, tuple[int, str, datetime]]
-) -> Arrival | TokenNotValid:
-    user, device, begun = standing.get(claims.login_id, (None, "", claims.issued_at))
-    if user != claims.user_id or claims.is_older_than(begun):
+def _arrival(claims: Claims, standing: dict[int, _Standing]) -> Arrival | TokenNotValid:
+    login = standing.get(claims.login_id)
+    if login is None or login.user != claims.user_id or claims.is_older_than(login.begun):
         return Revoked()
-    return Arrival(user, claims.login_id, device, claims.expires_at)
+    try:
+        claims.good_at(login.asked_at)
+    except TokenExpired as refusal:
+        return refusal
+    return Arrival(claims.user_id, claims.login_id, login.device, claims.expires_at)

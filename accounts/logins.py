@@ -13,6 +13,7 @@ from django.contrib.auth.hashers import make_password
 from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
 
+from accounts.clock import database_now
 from accounts.credentials import refuse_taken, refuse_weak
 from accounts.events import AccountChanged, LoginRevoked, Reason, announce, announce_change
 from accounts.exceptions import (
@@ -68,7 +69,7 @@ def refresh(token: str) -> Login:
     Asked again within ten seconds, the token gives the same successor. Later, somebody has a
     copy, and nobody knows who is who: the login ends.
     """
-    claims = Claims.of(RefreshToken, token)
+    claims = Claims.of(RefreshToken, token).good_at(database_now())
     if (login := _successor(claims)) is not None:
         return login
     superseded = claims.login().standing()
@@ -84,7 +85,7 @@ def log_out(login_id: int) -> None:
 
 def log_out_by_token(token: str) -> None:
     """The same for whoever holds the refresh token. Raises TokenNotValid."""
-    _end(Claims.of(RefreshToken, token).login(), "logged_out")
+    _end(Claims.of(RefreshToken, token).good_at(database_now()).login(), "logged_out")
 
 
 def log_out_everywhere(login: Login) -> int:

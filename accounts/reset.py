@@ -5,13 +5,15 @@ nothing is stored, and one that was used, or is older than a change of either, i
 """
 
 import logging
+from datetime import datetime
 from functools import partial
 
 from django.conf import settings
-from django.contrib.auth.tokens import default_token_generator
+from django.contrib.auth.tokens import PasswordResetTokenGenerator
 from django.utils.http import urlsafe_base64_decode, urlsafe_base64_encode
 
 from accounts import letters, logins, mail
+from accounts.clock import database_now
 from accounts.exceptions import LinkNotValid
 from accounts.limits import RESET_MAILS
 from accounts.models import User
@@ -20,6 +22,16 @@ from accounts.names import fold
 log = logging.getLogger(__name__)
 
 _LARGEST_ID = 2**63 - 1
+
+
+class _Tokens(PasswordResetTokenGenerator):
+    """Django's, by the database's clock."""
+
+    def _now(self) -> datetime:
+        return database_now().replace(tzinfo=None)
+
+
+_tokens = _Tokens()
 
 
 def ask(email: str, base: str) -> None:
@@ -37,7 +49,7 @@ def reset(uid: str, token: str, new: str) -> int:
     """
     user = _user_of(uid)
     # Django encodes both to compare them, and not every text can be encoded.
-    if user is None or not token.isascii() or not default_token_generator.check_token(user, token):
+    if user is None or not token.isascii() or not _tokens.check_token(user, token):
         raise LinkNotValid
     return logins.reset_password(user, new)
 
@@ -45,7 +57,7 @@ def reset(uid: str, token: str, new: str) -> int:
 def link(user: User, base: str) -> str:
     """In the fragment: it is sent to no server, and stands in no log and no `Referer`."""
     uid = urlsafe_base64_encode(str(user.pk).encode())
-    return f"{base}/#reset/{uid}/{default_token_generator.make_token(user)}"
+    return f"{base}/#reset/{uid}/{_tokens.make_token(user)}"
 
 
 def _send_link(email: str, base: str) -> None:

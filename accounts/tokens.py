@@ -10,7 +10,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Self, TypeVar
 from uuid import uuid4
 
-from rest_framework_simplejwt.exceptions import ExpiredTokenError, TokenError
+from django.db.models.functions import Now
+from rest_framework_simplejwt.exceptions import TokenError
 from rest_framework_simplejwt.settings import api_settings
 from rest_framework_simplejwt.tokens import Token
 
@@ -20,6 +21,7 @@ from accounts.models import SEEN_EVERY, Login, LoginQuerySet, User
 
 LARGEST_ID = 2**63 - 1
 A_SECOND = timedelta(seconds=1)
+LEEWAY: timedelta = api_settings.LEEWAY
 
 
 class _LoginToken(Token):
@@ -34,6 +36,10 @@ class _LoginToken(Token):
         token.set_exp(from_time=login.refreshed_at)
         token.payload |= {"jti": jti, "user_id": str(login.user_id), "login": login.pk}
         return str(token)
+
+    def verify(self) -> None:
+        """Its kind. Whether it has expired, the database's clock decides: see `Claims.good_at`."""
+        self.verify_token_type()
 
 
 class AccessToken(_LoginToken):
@@ -54,7 +60,7 @@ class Pair:
 
 @dataclass(frozen=True)
 class Claims:
-    """What a token of ours says, once its signature, its kind and its time are checked."""
+    """What a token of ours says, once its signature and its kind are checked."""
 
     user_id: int
     login_id: int
@@ -66,6 +72,8 @@ class Claims:
     def of(cls, kind: type[_LoginToken], token: str) -> Self:
         try:
             payload = kind(token).payload  # type: ignore[arg-type]  # it takes the text
+            if "nbf" in payload:
+                raise ValueError("not one that we write")
             return cls(
                 user_id=_id(int(_exactly(str, payload["user_id"]))),
                 login_id=_id(_exactly(int, payload["login"])),
@@ -73,14 +81,18 @@ class Claims:
                 issued_at=datetime.fromtimestamp(_exactly(int, payload["iat"]), tz=UTC),
                 expires_at=datetime.fromtimestamp(_exactly(int, payload["exp"]), tz=UTC),
             )
-        except ExpiredTokenError as error:
-            raise TokenExpired from error
         # Of what is not ours nothing is parsed; these are for what somebody signed with our key.
         except (
             *(TokenError, KeyError, TypeError, ValueError),
             *(ArithmeticError, OSError, RecursionError),  # times that no calendar has; deep nests
         ) as error:
             raise TokenNotValid from error
+
+    def good_at(self, now: datetime) -> Self:
+        """Itself. Raises TokenExpired where it is not. `now`: by the database's clock."""
+        if now >= self.expires_at + LEEWAY:
+            raise TokenExpired
+        return self
 
     def login(self) -> LoginQuerySet:
         """The login that it is of, standing or not. It is not older than that.
@@ -139,9 +151,11 @@ def admit(token: str) -> Admission:
     Raises TokenNotValid, TokenExpired or Revoked. Errors of the database come through as they are.
     """
     claims = Claims.of(AccessToken, token)
-    login = claims.login().standing().select_related("user").first()
+    login = claims.login().standing().select_related("user").annotate(asked_at=Now()).first()
     if login is None:
         raise Revoked
-    if datetime.now(UTC) - login.last_seen > SEEN_EVERY:
+    now: datetime = login.asked_at  # type: ignore[attr-defined]  # the annotation
+    claims.good_at(now)
+    if now - login.last_seen > SEEN_EVERY:
         Login.objects.touch([login.pk])
     return Admission(user=login.user, login=login, expires_at=claims.expires_at)

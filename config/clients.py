@@ -6,18 +6,14 @@ Enough to share room fairly. Whether the login of a token still stands, the view
 from __future__ import annotations
 
 from collections.abc import Hashable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from rest_framework_simplejwt.settings import api_settings
-
 from accounts.address import client_address, network_of
 from accounts.exceptions import TokenNotValid
-from accounts.tokens import AccessToken, Claims
-
-# As the view has it, or a picture would be thrown away, and its request let in without it.
-LEEWAY: timedelta = api_settings.LEEWAY
+from accounts.tokens import LEEWAY, AccessToken, Claims  # or a picture would be thrown away,
+from realtime.clock import clock  # and its request let in without it
 
 
 def client_of(scope: Any) -> Hashable:
@@ -39,7 +35,7 @@ def _user(token: bytes) -> int | None:
         user_id, expires_at = _claims(token)
     except TokenNotValid:
         return None
-    return user_id if datetime.now(UTC) < expires_at + LEEWAY else None
+    return user_id if clock.now() < expires_at + LEEWAY else None
 
 
 @lru_cache(maxsize=4096)  # a device sends the same one all day; what is not valid is not kept
