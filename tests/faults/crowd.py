@@ -91,12 +91,17 @@ class Roving(Device):
         super().__init__(*given)
         self._bases = itertools.cycle(bases)
         self.is_patient = False
+        self._heard_at = now_ms()
         self.comings: list[float] = []
         self.losses: list[tuple[float, int]] = []
 
     async def _connection(self) -> None:
         self.base = next(self._bases)
         await super()._connection()
+
+    async def _heard(self, text: str | bytes, began: float) -> None:
+        self._heard_at = now_ms()
+        await super()._heard(text, began)
 
     async def _came_in(self, at: float, began: float) -> None:
         self.comings.append(at)
@@ -111,7 +116,7 @@ class Roving(Device):
         """As the page does: nothing for two heartbeats, and the connection is taken for dead."""
         if self._socket is None or not self.check.is_ready or self.is_patient:
             return
-        if now_ms() - self.check._last_heard > 2 * self.check.heartbeat_s * 1000:
+        if now_ms() - self._heard_at > 2 * self.check.heartbeat_s * 1000:
             self._tally.count["silent connections given up"] += 1
             self._socket.transport.abort()
 
@@ -258,11 +263,11 @@ class Crowd:
 
     def _behind(self, devices: Collection[Device]) -> list[str]:
         revisions = dict(self.stack.sql("SELECT id, revision FROM accounts_user"))
+        stored = {device: revisions[self.users[device.account.username]] for device in devices}
         return [
-            f"{device.check.who} at {device.check.revision} of {revisions[user]}"
-            for device in devices
-            if not device.is_here
-            or device.check.revision != revisions[user := self.users[device.account.username]]
+            f"{device.check.who} at {device.check.revision} of {revision}"
+            for device, revision in stored.items()
+            if not device.is_here or device.check.revision != revision
         ]
 
     async def check(self, excused: Collection[str] = ()) -> None:

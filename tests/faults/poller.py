@@ -27,6 +27,7 @@ class Poller:
         self.cut: list[str] = []
         self.refused = 0
         self.latest_s = 0.0
+        self._over = False
         self._bases, self._headers = bases, {"Authorization": f"Bearer {token}"}
 
     @property
@@ -35,15 +36,19 @@ class Poller:
         return sum(count for status, count in self.statuses.items() if status >= 500)
 
     async def run(self) -> None:
-        """Until it is cancelled."""
+        """Until `end`."""
         async with asyncio.TaskGroup() as tasks:
             for base in self._bases:
                 for _ in range(AT_EACH):
                     tasks.create_task(self._ask(base))
 
+    def end(self) -> None:
+        """Each request that is under way is waited for."""
+        self._over = True
+
     async def _ask(self, base: str) -> None:
         async with httpx.AsyncClient(base_url=base, headers=self._headers, timeout=30) as http:
-            while True:
+            while not self._over:
                 asked = now_ms()
                 try:
                     answer = await http.get("/sessions/")
@@ -64,8 +69,6 @@ async def polling(bases: Sequence[str], token: str) -> AsyncIterator[Poller]:
     asking = asyncio.create_task(made.run())
     try:
         yield made
-        if asking.done():
-            asking.result()
     finally:
-        asking.cancel()
-        await asyncio.gather(asking, return_exceptions=True)
+        made.end()
+        await asking
