@@ -18,6 +18,8 @@ WITH_PSYCOPG2 = [
     "tests/config/test_driver.py",
     "tests/config/test_logs.py",
     "tests/config/test_one_thread.py",
+    "tests/config/test_postgres.py",
+    "tests/config/test_unavailable.py",
     *(
         f"tests/accounts/test_{about}.py"
         for about in ("arrivals", "deactivation", "many_logins", "moved", "races", "refresh")
