@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 from django.db import Error as DatabaseError
@@ -17,6 +19,25 @@ from sessions_app.ledger import Actor
 from sessions_app.reconnect import is_away
 
 log = logging.getLogger(__name__)
+
+
+TURN_S = 3.0  # and 5 s for the database: an answer comes in less than ten
+
+
+@asynccontextmanager
+async def in_turn(turn: asyncio.Lock) -> AsyncIterator[None]:
+    """One of the user's commands after the other: all of them need the user's row.
+
+    Where somebody else holds that row each would keep a thread for the two seconds that a lock is
+    waited for, and a user with as many devices as there are threads would keep everybody waiting.
+    Raises `TimeoutError` where the turn does not come.
+    """
+    async with asyncio.timeout(TURN_S):
+        await turn.acquire()
+    try:
+        yield
+    finally:
+        turn.release()
 
 
 async def perform(
@@ -47,12 +68,17 @@ async def perform(
         if isinstance(error, DatabaseError) and is_away(error):
             what = (frame.action, frame.session, error)
             log.error("%s of session %s found the database unavailable: %s", *what)
-            return Error(id=frame.id, code="unavailable", message="Try again in a moment.")
+            return unavailable(frame.id)
         log.exception("%s of session %s failed", frame.action, frame.session)
         return Error(id=frame.id, code="internal", message="Something went wrong here.")
     if not repeats:
         on_done(state)
     return Ack(id=frame.id, session=state.id, version=state.timer.version, state=state)
+
+
+def unavailable(frame_id: str | None) -> Error:
+    """To be said again, with the same key."""
+    return Error(id=frame_id, code="unavailable", message="Try again in a moment.")
 
 
 def refused(frame_id: str | None, refusal: SessionError) -> Error:

@@ -23,7 +23,7 @@ from accounts.exceptions import TokenNotValid
 from realtime import auth, messages
 from realtime.clock import clock
 from realtime.close_codes import Close
-from realtime.commands import perform
+from realtime.commands import in_turn, perform, unavailable
 from realtime.drain import is_draining
 from realtime.hub import Hub, Room
 from realtime.limits import CHANGES_PER_FRAME, BadFrames, FrameBudget
@@ -248,8 +248,7 @@ class DeviceConsumer(AsyncConsumer):
         assert self.room is not None
         self._is_working = True
         try:
-            # The ticks follow at once, also while Redis is away.
-            answer = await perform(frame, by, partial(self.hub.follow_state, self.room))
+            answer = await self._answer(frame, by, self.room)
             result = answer.code if isinstance(answer, messages.Error) else "ok"
             commands[frame.action, result] += 1
             self.say(answer)
@@ -257,6 +256,16 @@ class DeviceConsumer(AsyncConsumer):
             self._is_working = False
             if "restart" in self._timers:
                 self.restarting()
+
+    async def _answer(
+        self, frame: messages.Command, by: Actor, room: Room
+    ) -> messages.Ack | messages.Error:
+        try:
+            async with in_turn(room.turn):
+                # The ticks follow at once, also while Redis is away.
+                return await perform(frame, by, partial(self.hub.follow_state, room))
+        except TimeoutError:
+            return unavailable(frame.id)
 
     async def _authenticate(self, frame: messages.Authenticate) -> None:
         if "authenticate" in self._timers:

@@ -86,6 +86,7 @@ class Room:
     ahead: set[int] = field(default_factory=set)
     versions: dict[int, int] = field(default_factory=dict)  # the newest heard of each session
     ticking: dict[int, int] = field(default_factory=dict)  # sessions, by the revision that said so
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)  # of whose command is being done
 
     def heard(self, revision: int) -> None:
         """This change was heard."""

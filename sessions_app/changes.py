@@ -18,6 +18,7 @@ from sessions_app.models import Session, SessionEvent, Space, Task
 
 MOST = 200  # changes; beyond that a device loads its lists afresh
 MOST_TASKS = 500  # of the sessions that changed; the same
+MORE_LOOKS = 3  # where the user does something while we read; a state newer than its change is true
 
 
 class Change(Value, frozen=True, kw_only=True):
@@ -89,9 +90,21 @@ def _missed_by(seen: Seen, here: str, revision: int | None) -> Missed | NotFound
     if since is None or seen.epoch not in {None, here} or not 0 <= revision - since <= MOST:
         return Missed(epoch=here, revision=revision, reset=True, changes=[])
     changes = _changes(seen.user_id, since, revision) if since < revision else []
+    for _ in range(MORE_LOOKS):
+        if changes is None or all(map(_state_is_its_own, changes)):
+            break
+        # The log was read before the states, and something has happened between the two.
+        revision = User.objects.filter(pk=seen.user_id).values_list("revision", flat=True).first()
+        if revision is None:
+            return NotFound()
+        changes = _changes(seen.user_id, since, revision)
     if changes is None:
         return Missed(epoch=here, revision=revision, reset=True, changes=[])
     return Missed(epoch=here, revision=revision, reset=False, changes=changes)
+
+
+def _state_is_its_own(change: Change) -> bool:
+    return change.state is None or change.state.timer.version == change.version
 
 
 def _have_too_many_tasks(ids: set[int]) -> bool:

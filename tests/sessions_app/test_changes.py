@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
 from sessions_app import changes, services
+from sessions_app.clock import database_now
 from sessions_app.epoch import begin_new_epoch, current_epoch
 from sessions_app.exceptions import NotFound
 from tests.sessions_app.world import Person, data_url, picture
@@ -48,6 +50,23 @@ def test_the_newest_change_of_a_session_carries_it_whole(ada: Person) -> None:
         state["timer"].pop(moving)
         shown["timer"].pop(moving)
     assert state == shown
+
+
+def test_a_change_between_reading_the_log_and_the_states_is_told_too(
+    ada: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = ada.has_running()
+
+    def meanwhile() -> datetime:  # asked for between the two
+        monkeypatch.undo()
+        services.pause(session.id, by=ada.actor)
+        return database_now()
+
+    monkeypatch.setattr(changes, "database_now", meanwhile)
+    answer = missed(ada, 0)
+    assert answer["revision"] == 3
+    assert [change["version"] for change in answer["changes"]] == [1, 2, 3]
+    assert answer["changes"][-1]["state"]["timer"]["version"] == 3
 
 
 def test_an_end_carries_the_body_that_it_became(ada: Person) -> None:
