@@ -7,6 +7,7 @@ acknowledged must outlive `kill -9`.
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import os
 import secrets
@@ -236,10 +237,21 @@ def kill(part: Part) -> None:
 
 def start_again(part: Part) -> None:
     """Ready, by the log that it writes now; that of before is kept beside it."""
+    _start_again(part)
+    part.wait_until_ready(READY_S)
+
+
+async def comes_again(part: Part) -> None:
+    """The same where devices live in the loop. Who has started a part is the thread, and the part
+    dies with it (see `local/guard.py`): one of `asyncio.to_thread` is gone before the audit."""
+    _start_again(part)
+    await asyncio.to_thread(part.wait_until_ready, READY_S)
+
+
+def _start_again(part: Part) -> None:
     number = len(list(part.log.parent.glob(f"{part.log.name}.*")))
     part.log.rename(part.log.with_name(f"{part.log.name}.{number}"))
     part.start()
-    part.wait_until_ready(READY_S)
 
 
 def signal_to(part: Part, number: signal.Signals) -> None:
