@@ -14,7 +14,7 @@ import msgspec
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
-from benchmarks.load_generator.accounts import Account
+from benchmarks.load_generator.accounts import Account, CannotSignIn
 from benchmarks.load_generator.device_check import DeviceCheck, Frame
 from benchmarks.load_generator.lag import Lag, now_ms
 from benchmarks.load_generator.rest import Rest
@@ -121,8 +121,10 @@ class Device:
             if not waiting.done():
                 waiting.set_result(None)
         self._waiting.clear()
-        if socket.close_code == 4401 and not await self.account.renew(self._rest):
-            await self.account.log_in(self._rest)
+        if socket.close_code == 4401:
+            with suppress(httpx.HTTPError, CannotSignIn):  # the next connection says so again
+                if not await self.account.renew(self._rest):
+                    await self.account.log_in(self._rest)
 
     async def _authenticate(self) -> None:
         seen = {}
@@ -167,16 +169,15 @@ class Device:
             await self._ping()
 
     async def _load(self) -> None:
-        """The lists anew, after a reset."""
-        for _ in range(5):
-            try:
+        """The lists anew, after a reset; as often as it takes, while this connection lives."""
+        socket = self._socket
+        while self._socket is socket:
+            with suppress(httpx.HTTPError):
                 answer = await self._rest.ask("GET", "/sessions/", self.account.access)
-            except httpx.HTTPError:
-                await asyncio.sleep(1)
-                continue
-            if answer.status_code == 200:
-                self.check.loaded(answer.json(), now_ms())
-                return
+                if answer.status_code == 200:
+                    self.check.loaded(answer.json(), now_ms())
+                    return
+            await asyncio.sleep(1)
 
     async def _upkeep(self, socket: ClientConnection) -> None:
         """A clock sample now and then, and a look at what has not come."""

@@ -132,8 +132,8 @@ class Person:
         one, other = answers
         if one is None or other is None:
             return
-        if "idempotency_in_progress" in {one.get("code"), other.get("code")}:
-            return
+        if {"idempotency_in_progress", "unavailable"} & {one.get("code"), other.get("code")}:
+            return  # not its answer: ask again later
         said = [(each["type"], each.get("code"), each.get("version")) for each in answers]
         if said[0] != said[1]:
             self._findings.found(

@@ -12,7 +12,7 @@ import itertools
 import random
 import time
 from collections.abc import AsyncIterator, Collection, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import httpx
@@ -122,24 +122,25 @@ class Roving(Device):
 
 
 class AnyServer(Rest):
-    """Requests go to whichever server is there."""
+    """Requests go to one server after the other, and to the next where one is not there."""
 
     def __init__(self, bases: Sequence[str], *given: Any) -> None:
         super().__init__(bases[0], *given)
-        self._others = [Rest(base, *given) for base in bases[1:]]
+        self._servers = [Rest(base, *given) for base in bases]
+        self._turns = itertools.count()
 
     async def ask(
         self, method: str, path: str, token: str = "", key: str = "", **body: Any
     ) -> httpx.Response:
-        for other in self._others:
-            try:
-                return await super().ask(method, path, token, key, **body)
-            except httpx.TransportError:
-                return await other.ask(method, path, token, key, **body)
-        return await super().ask(method, path, token, key, **body)
+        turn = next(self._turns) % len(self._servers)
+        *first, last = self._servers[turn:] + self._servers[:turn]
+        for server in first:
+            with suppress(httpx.TransportError):
+                return await server.ask(method, path, token, key, **body)
+        return await last.ask(method, path, token, key, **body)
 
     async def close(self) -> None:
-        await asyncio.gather(super().close(), *(other.close() for other in self._others))
+        await asyncio.gather(super().close(), *(server.close() for server in self._servers))
 
 
 class Crowd:

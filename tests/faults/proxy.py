@@ -9,8 +9,10 @@ import asyncio
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import urlsplit
+
+import uvloop
 
 PIECE = 65_536
 
@@ -28,7 +30,7 @@ class Proxy:
 
     def __init__(self, host: str, port: int) -> None:
         self._to = (host, port)
-        self._loop = asyncio.new_event_loop()
+        self._loop = uvloop.new_event_loop()  # half of the work
         self._thread = threading.Thread(target=self._run, name="proxy", daemon=True)
         self._started = threading.Event()
         self._open = asyncio.Event()  # of the proxy's loop: pieces may pass
@@ -36,7 +38,7 @@ class Proxy:
         self._refuses = self._mute = False
         self._pairs: set[tuple[asyncio.StreamWriter, asyncio.StreamWriter]] = set()
         self._tasks: set[asyncio.Task[None]] = set()
-        self.port = 0
+        self.port: int = 0
         self.connections = 0  # so far
         self._thread.start()
         assert self._started.wait(5)
@@ -153,12 +155,15 @@ class Proxy:
     ) -> None:
         late: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue()
         writing = self._loop.create_task(self._write(late, to, back=back))
-        with suppress(OSError):
-            while data := await source.read(PIECE):
-                late.put_nowait((self._loop.time() + self._delay_s, data))
-        late.put_nowait((self._loop.time() + self._delay_s, b""))
-        with suppress(OSError):
-            await writing
+        try:
+            with suppress(OSError):
+                while data := await source.read(PIECE):
+                    late.put_nowait((self._loop.time() + self._delay_s, data))
+            late.put_nowait((self._loop.time() + self._delay_s, b""))
+            with suppress(OSError):
+                await writing
+        finally:
+            writing.cancel()
 
     async def _write(
         self, late: asyncio.Queue[tuple[float, bytes]], to: asyncio.StreamWriter, *, back: bool
@@ -169,6 +174,8 @@ class Proxy:
                 await asyncio.sleep(wait_s)
             await self._open.wait()
             if self._mute and back:
+                if not data:
+                    return  # its end is not told either
                 continue
             if not data:
                 to.close()
@@ -195,7 +202,12 @@ def proxy_to(url: str) -> Iterator[Proxy]:
         proxy.stop()
 
 
-def through(proxy: Proxy, url: str) -> str:
+class HasPort(Protocol):
+    @property
+    def port(self) -> int: ...
+
+
+def through(proxy: HasPort, url: str) -> str:
     """The URL, by way of the proxy."""
     parts = urlsplit(url)
     assert parts.port is not None
