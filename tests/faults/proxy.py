@@ -160,7 +160,7 @@ class Proxy:
                 while data := await source.read(PIECE):
                     late.put_nowait((self._loop.time() + self._delay_s, data))
             late.put_nowait((self._loop.time() + self._delay_s, b""))
-            with suppress(OSError):
+            with suppress(OSError, RuntimeError):  # uvloop's word for a transport that is closed
                 await writing
         finally:
             writing.cancel()
