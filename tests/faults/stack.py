@@ -104,6 +104,7 @@ class Stack:
 
     def __init__(self, on: Ground, folder: Path, exits: ExitStack) -> None:
         self.ground, self.folder = on, folder
+        self.code = ROOT  # of what is started from now on: another version of Space
         self.database = on.new_database()
         self.failpoints = folder / "failpoints"
         self.failpoints.mkdir()
@@ -118,16 +119,19 @@ class Stack:
 
     # -- what runs -------------------------------------------------------------------------------
 
-    def server(self, kind: str = "uvicorn", *, ready: bool = True, **more: str) -> Server:
+    def server(
+        self, kind: str = "uvicorn", *, ready: bool = True, start: bool = True, **more: str
+    ) -> Server:
         """A server ("uvicorn", "daphne --processes 2"), ready unless that is not wanted."""
         port = self._exits.enter_context(reserved_port())
         arguments = ["serve", "--port", str(port), "--server", *kind.split()]
         part = self._part(f"server-{port}", arguments, more, lambda _: answers(port, "/readyz"))
         server = Server(f"http://127.0.0.1:{port}", part)
         self.servers.append(server)
-        part.start()
-        if ready:
-            part.wait_until_ready(READY_S)
+        if start:
+            part.start()
+            if ready:
+                part.wait_until_ready(READY_S)
         return server
 
     def timekeeper(self, **more: str) -> Part:
@@ -143,7 +147,7 @@ class Stack:
         return part
 
     def _part(self, name: str, arguments: list[str], more: dict[str, str], ready: Any) -> Part:
-        command: list[str | Path] = [sys.executable, ROOT / "manage.py", *arguments]
+        command: list[str | Path] = [sys.executable, self.code / "manage.py", *arguments]
         part = Part(name, command, self.folder / f"{name}.log", self.environment | more, ready)
         self._exits.callback(_end, part)
         return part
@@ -271,9 +275,9 @@ def answers(port: int, path: str) -> bool:
         http.close()
 
 
-def manage(environment: dict[str, str], *arguments: str) -> str:
+def manage(environment: dict[str, str], *arguments: str, code: Path = ROOT) -> str:
     """What a command of manage.py says. Raises if it fails."""
-    command: list[str | Path] = [sys.executable, ROOT / "manage.py", *arguments]
+    command: list[str | Path] = [sys.executable, code / "manage.py", *arguments]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
