@@ -1,7 +1,7 @@
 """All that goes on while a test breaks something.
 
 steady     watch sessions that nobody touches: their ticks must go on
-changing   extend their sessions by one device after the other; the other devices must show it
+changing   extend their sessions by one device; that on the other server must show it
 asking     do the same over REST, of each server
 ending     watch sessions that end at their deadline
 knocking   open new sockets
@@ -183,8 +183,8 @@ class Scene:
             await asyncio.sleep(max(0.0, began + every - time.monotonic()))
 
     async def _change(self, person: Person, number: int) -> None:
-        """One more minute or one less, by each device in turn."""
-        device = person.devices[number % len(person.devices)]
+        """One more minute or one less. By one device, so that the others only hear of it."""
+        device = person.devices[self.changing.index(person) % len(person.devices)]
         self.command_s.append(await self.insist(person, device, 60 if number % 4 < 2 else -60))
 
     async def insist(self, person: Person, device: Device, seconds: int = 60) -> float:
@@ -311,11 +311,13 @@ class Scene:
         measured("changes acknowledged", sum(self._said.values()))
         measured("of them lost or done twice", self.not_once(), promised=0)
         measured("a change shown by the other device, p50", quantile(shown, 0.5) * 1000, "ms")
-        measured("a change shown by the other device, latest", max(shown), "s")
+        measured("a change shown by the other device, latest", max(shown), "s", promised=IN_STEP_S)
         measured("longest pause between two ticks", pause_s, "s", promised=NOTHING_LEFT_OUT_S)
         refused = ", ".join(f"{code} {count}" for code, count in self.refusals.items())
         slowest = f"slowest answer to a command ({refused or 'none refused'})"
         measured(slowest, max(self.command_s), "s", promised=ANSWERED_WITHIN_S)
+        lost = sum(len(device.losses) for device in self.people.devices)
+        measured("connections that devices lost", lost)
         answered = ", ".join(
             f"{n} x {status}" for status, n in sorted(self.answers.statuses.items())
         )
@@ -403,3 +405,24 @@ def serving(stack: Stack, *environments: dict[str, str]) -> list[Server]:
     for server in servers:
         server.part.wait_until_ready(READY_S)
     return servers
+
+
+async def ends_after(it: Scene, measured: Measured, *, since: float) -> None:
+    """Ends that were due during the outage come soon after it; later ones are on time."""
+    healed_at = time.time() - (time.monotonic() - it.healed_at)
+    await it.ended()
+    space = it.people.stack
+    rows = space.sql(
+        "SELECT extract(epoch FROM s.ended_at)::float, extract(epoch FROM e.at)::float"
+        " FROM sessions_app_sessionevent e JOIN sessions_app_session s ON s.id = e.session_id"
+        " WHERE e.kind = 'completed'"
+    )
+    due_meanwhile = [stored - healed_at for due, stored in rows if since <= due <= healed_at]
+    afterwards = [stored - due for due, stored in rows if due > healed_at + 5]
+    measured("sessions ended", len(rows))
+    if due_meanwhile:
+        what = f"the {len(due_meanwhile)} due meanwhile ended after the healing"
+        measured(what, max(0.0, *due_meanwhile), "s", promised=5)
+    if afterwards:
+        late = quantile(afterwards, 0.99) * 1000
+        measured("ends after their deadline, p99, five seconds later", late, "ms", promised=100)

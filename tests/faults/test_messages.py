@@ -48,7 +48,7 @@ def done_to_them(space: Stack) -> Counter[str]:
 @pytest.mark.fault("every message through Redis is dropped, unnoticed", "2, 4")
 async def test_every_message_is_lost(space: Stack, measured: Measured) -> None:
     servers = shimmed(space, "drop=1")
-    async with scene(space, *servers, ends_in=(3, 8)) as it, behind(it.people) as waits:
+    async with scene(space, *servers, ends_in=(3, 7)) as it, behind(it.people) as waits:
         async with it.acting():
             await asyncio.sleep(5)
         await it.all_done()

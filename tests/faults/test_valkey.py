@@ -63,7 +63,7 @@ async def goes_on(
     space: Stack, measured: Measured, fault: Fault, servers: list[Server], *, lasts_s: float
 ) -> None:
     """Two servers, devices on both: whatever one changes is shown by the other."""
-    async with scene(space, *servers, ends_in=(4, 6 + lasts_s)) as it:
+    async with scene(space, *servers, ends_in=(3, 5 + lasts_s)) as it:
         async with it.acting(), fault(space):
             await asyncio.sleep(lasts_s)
         await it.heals(measured)
