@@ -400,7 +400,7 @@ async def scene(
 
 def serving(stack: Stack, *environments: dict[str, str]) -> list[Server]:
     """A server for each of the environments and a timekeeper, started side by side. All ready."""
-    servers = [stack.server(ready=False, **more) for more in environments]
+    servers = [stack.server(ready=False, start=True, **more) for more in environments]
     stack.timekeeper()
     for server in servers:
         server.part.wait_until_ready(READY_S)
