@@ -15,7 +15,7 @@ def codes(devices: Iterable[Roving], since_ms: float) -> Counter[int]:
     return Counter(code for device in devices for at, code in device.losses if at >= since_ms)
 
 
-def most_at_once(devices: Iterable[Roving], since_ms: float, window_ms: float = 100) -> float:
+def most_at_once(devices: Iterable[Roving], since_ms: float, window_ms: float) -> float:
     """The largest share of all losses from that moment on that came within one window."""
     moments = sorted(at for device in devices for at, _ in device.losses if at >= since_ms)
     first, most = 0, 0

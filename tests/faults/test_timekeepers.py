@@ -152,7 +152,7 @@ async def test_a_timekeeper_is_stopped_inside_its_transaction_and_goes_on_later(
     "failpoint",
     [
         pytest.param("ends_written", marks=pytest.mark.fault(BEFORE, "1, 2")),
-        pytest.param("committed", marks=pytest.mark.fault(AFTER, "1, 2")),
+        pytest.param("committed", marks=[pytest.mark.slow, pytest.mark.fault(AFTER, "1, 2")]),
     ],
 )
 async def test_a_timekeeper_crashes_while_it_ends_sessions(
