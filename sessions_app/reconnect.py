@@ -8,12 +8,16 @@ was without a database for 13 s more. With its setting `reconnect_timeout` at 1 
 from __future__ import annotations
 
 import time
+from typing import Any
 
 from django.db import Error, InterfaceError, OperationalError, connection
 
 AT_MOST_EVERY_S = 1.0  # each thread that had a connection says so
 
+SOME = 2  # one that is lost may be a backend that froze; the others are good
+
 _renewed = 0.0  # on the monotonic clock
+_lost_before = 0  # connections that the pool had found broken by then
 # Those that Django has another class for: a connection that is gone, too little of something (room,
 # memory, connections), being stopped or started, a transaction that took too long, and a server one
 # that is for reading only: it was the primary a moment ago.
@@ -31,18 +35,30 @@ def renew_connections(after: Error) -> None:
     """Has the pool replace all its connections, if `after` may mean that they are broken."""
     global _renewed
     pool = getattr(connection, "pool", None)  # psycopg2 has none
-    if pool is None or not _lost(after) or time.monotonic() - _renewed < AT_MOST_EVERY_S:
+    if pool is None or time.monotonic() - _renewed < AT_MOST_EVERY_S:
+        return
+    if not (_met_broken_ones(pool) if _is_pool_timeout(after) else _lost(after)):
         return
     _renewed = time.monotonic()
     pool.drain()
 
 
-def _lost(error: Error) -> bool:
-    """Not what a server says that goes on (a lock or a statement that took too long), and not a
-    pool that is merely exhausted: to connect anew is the last thing that it needs.
+def _is_pool_timeout(error: Error) -> bool:
+    return type(error.__cause__).__name__ == "PoolTimeout"
+
+
+def _met_broken_ones(pool: Any) -> bool:
+    """Whether nobody got a connection because the pool tried broken ones, one by one. One that is
+    merely exhausted must not connect anew: that is the last thing that it needs.
     """
-    if type(error.__cause__).__name__ == "PoolTimeout":
-        return False
+    global _lost_before
+    lost = pool.get_stats().get("connections_lost", 0)
+    since, _lost_before = lost - _lost_before, lost
+    return bool(since >= SOME)
+
+
+def _lost(error: Error) -> bool:
+    """Not what a server says that goes on: a lock or a statement that took too long."""
     state = _sqlstate(error)
     return not state or state.startswith(("08", "57P", "25006"))
 

@@ -22,7 +22,7 @@ from tests.faults.stack import READY_S, Ground, Stack
 from tests.faults.test_timekeepers import tell_lateness
 
 NOTICED = "a clock was set by"
-# Under libfaketime threads hand the interpreter over seven times more slowly: that is not the clock.
+# Under libfaketime threads hand the interpreter over seven times more slowly.
 SLOWED = {"unanswered", "tick_late"}
 
 
