@@ -24,6 +24,7 @@ PROSE = {
     "architecture.md": "The parts, the path of a change, what fails and what then happens.",
     "operations.md": "Configuration, processes, upgrade, backup, what to watch.",
     "deploy.md": "With Docker Compose, behind nginx, Caddy or a platform's proxy.",
+    "reliability.md": "What is promised when parts fail, and what was measured while they did.",
     "security.md": "Who may do what, what is kept, every limit, and which test shows it.",
 }
 CODES = {  # what a client does, in a word or two
