@@ -71,11 +71,12 @@ async def test_one_of_two_timekeepers_is_killed_again_and_again(
         won = await racing
         await asyncio.to_thread(space.settle)
         measured("kills", kills)
-        measured("pauses that came first", won["paused"])
-        measured("pauses that came too late", won["too late"])
+        measured("pauses that came first", won[PAUSED])
+        measured("pauses that came too late", won.total() - won[PAUSED])
         measured("devices in step after the last end", await people.in_step(), "s", promised=6)
         await people.check()
-        assert sum(won.values()) == sum(RACERS)
+        assert won.total() == sum(RACERS)
+        assert won.keys() <= {PAUSED, *TOO_LATE}
         assert ended(space) == 600
     tell_lateness(space, measured, p99=1_000, latest=1_000)
 
@@ -176,18 +177,20 @@ async def test_a_timekeeper_crashes_while_it_ends_sessions(
 # -- what they do and tell -------------------------------------------------------------------------
 
 RACERS = (60, 240)  # by a socket, by REST
+PAUSED = "paused"
+TOO_LATE = {"already_due", "illegal_transition"}  # due and not ended yet, ended
 
 
 async def race(people: Crowd) -> Counter[str]:
     """Many pause a session at the last moment; whoever comes too late is told so.
 
-    How often which came first.
+    How often what was answered: `PAUSED`, or the code of a refusal.
     """
 
     async def at_its_end(session: int) -> None:
-        await asyncio.sleep(
-            max(0.0, people.ends_at[session] - time.time() + random.uniform(-0.2, 0.02))
-        )
+        # A busy machine is slow to answer: half of them have more of a start.
+        early_s = random.choice([random.uniform(-0.03, 0.03), random.uniform(0, 0.6)])
+        await asyncio.sleep(max(0.0, people.ends_at[session] - early_s - time.time()))
 
     async def by_socket(person: Person) -> str:
         [device], session = person.devices, people.session_of[person.account.username]
@@ -196,8 +199,8 @@ async def race(people: Crowd) -> Counter[str]:
         assert answer is not None
         if answer["type"] == "ack":  # in time: then it ends early, or later
             await device.command("resume", session)
-            return "paused"
-        return "too late"
+            return PAUSED
+        return str(answer["code"])
 
     async def by_rest(person: Person) -> str:
         token, session = person.account.access, people.session_of[person.account.username]
@@ -205,9 +208,8 @@ async def race(people: Crowd) -> Counter[str]:
         answer = await people.rest.ask("POST", f"/sessions/{session}/pause/", token)
         if answer.status_code == 200:
             await people.rest.ask("POST", f"/sessions/{session}/resume/", token)
-            return "paused"
-        assert answer.status_code == 409, answer.text
-        return "too late"
+            return PAUSED
+        return str(answer.json()["code"])
 
     with_device = [person for person in people.people if person.devices][: RACERS[0]]
     without = [person for person in people.people if not person.devices][: RACERS[1]]
