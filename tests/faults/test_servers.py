@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 
-import httpx
 import pytest
-from websockets.asyncio.client import ClientConnection
 
 from benchmarks.load_generator.histogram import Histogram
 from benchmarks.load_generator.lag import now_ms
@@ -98,7 +95,7 @@ async def test_a_command_during_which_its_server_crashes_happens_once(
         pytest.param(MANY, marks=[slow, fault(f"kill -9 of a server with {MANY} sockets", "2, 6")]),
     ],
 )
-@pytest.mark.usefixtures("_by_the_rules_only")
+@pytest.mark.usefixtures("by_the_rules_only")
 async def test_the_devices_of_a_server_that_is_killed_come_back_to_another(
     space: Stack, measured: Measured, count: int
 ) -> None:
@@ -107,7 +104,6 @@ async def test_the_devices_of_a_server_that_is_killed_come_back_to_another(
         neighbours.comes(10)
         await neighbours.connect()
         await all_come(people, count)
-        forget_ticks(neighbours)
         killed = now_ms()
         await asyncio.to_thread(kill, victim.part)
         paused = await pause_by_rest(people, people.people[:10])
@@ -115,7 +111,6 @@ async def test_the_devices_of_a_server_that_is_killed_come_back_to_another(
         measured("all are back", longest_way_back_s(people.devices, killed), "s", promised=10)
         await people.in_step()
         measured("all are back and in step", since_s(killed), "s", promised=10)
-        tell_ticks(neighbours, measured, "ticks of devices on the other server")
         tell_lag(people, measured)
         assert paused == 10
         await people.check()
@@ -140,7 +135,7 @@ async def test_the_devices_of_a_server_that_is_killed_come_back_to_another(
         ),
     ],
 )
-@pytest.mark.usefixtures("_by_the_rules_only")
+@pytest.mark.usefixtures("by_the_rules_only")
 async def test_a_server_that_is_told_to_go_tells_its_sockets(
     space: Stack, measured: Measured, kind: str, count: int
 ) -> None:
@@ -319,16 +314,6 @@ def two(space: Stack, kind: str = "uvicorn") -> tuple[Server, Server]:
     for server in (first, second):
         server.part.wait_until_ready(READY_S)
     return first, second
-
-
-@pytest.fixture
-def _by_the_rules_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Frames and answers are not held against the documents of the API, as in all other tests.
-
-    It would take the devices' program more time than all else that it does.
-    """
-    for where, name in ((ClientConnection, "recv"), (httpx.AsyncClient, "send")):
-        monkeypatch.setattr(where, name, inspect.unwrap(getattr(where, name)))
 
 
 async def all_come(people: Crowd, count: int) -> None:

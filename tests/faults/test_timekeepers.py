@@ -46,6 +46,7 @@ async def test_sessions_end_on_time(space: Stack, measured: Measured) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("by_the_rules_only")
 @pytest.mark.fault(KILLED, "1")
 async def test_one_of_two_timekeepers_is_killed_again_and_again(
     space: Stack, measured: Measured
