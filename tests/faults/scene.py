@@ -35,10 +35,10 @@ from tests.faults.stack import READY_S, Stack
 from tests.journeys.world import Server
 
 LOOK_EVERY_S = 0.025
-CHANGE_EVERY_S = 0.25
+CHANGE_EVERY_S = 0.75  # a device may say two frames a second in the long run
 ASK_EVERY_S = 0.3
 KNOCK_EVERY_S = 0.5
-AGAIN_S = 0.25  # after a refusal
+AGAIN_S = 0.5  # after a refusal
 ANSWERED_WITHIN_S = 10.0  # promised of every request
 IN_STEP_S = 6.0  # promised after any fault
 NORMALLY_S = 0.25  # promised while nothing is broken

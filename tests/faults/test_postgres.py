@@ -162,6 +162,23 @@ async def test_one_backend_is_frozen(space: Stack, measured: Measured, which: st
 
 
 @pytest.mark.slow
+@pytest.mark.fault("a partition of 20 s between PostgreSQL and one of two servers", "2, 3, 4")
+async def test_one_server_is_cut_off(space: Stack, measured: Measured) -> None:
+    """Nothing arrives, and nobody is told. Its devices hear of the others' changes by Redis."""
+    proxy, behind = space.behind("DATABASE_URL")
+    servers = serving(space, behind, {})
+    async with scene(space, *servers, ends_in=(3, 24)) as it:
+        async with it.acting():
+            proxy.blackhole()
+            await asyncio.sleep(20)
+            proxy.heal()
+        await it.heals(measured)
+        it.knocked(measured)
+        await it.ends(measured, p99_ms=100)
+        await it.people.check(excused=["unanswered"])
+
+
+@pytest.mark.slow
 @pytest.mark.fault("all of PostgreSQL's connections are taken for 8 s", "1, 2, 3, 4")
 async def test_too_many_clients(space: Stack, measured: Measured) -> None:
     servers = serving(space, {}, {})
