@@ -36,7 +36,7 @@ async def test_sessions_end_on_time(space: Stack, measured: Measured) -> None:
     space.timekeeper()
     space.timekeeper()
     async with crowd(space, server) as people:
-        people.comes(100, due_in=(4, 7))
+        people.comes(50, due_in=(4, 6))
         await people.connect()
         await until(max(people.ends_at.values()))
         await asyncio.to_thread(space.settle)
