@@ -54,14 +54,26 @@ class Seen:
 
 
 def active_sessions(user_ids: Collection[int]) -> dict[int, SessionState]:
-    """The running or paused session of each of these users who has one. Two queries."""
+    """The running or paused session of each of these users who has one. Three queries."""
     of_users = Session.objects.filter(user_id__in=user_ids).active()
     active: list[Any] = list(of_users.annotate(read_at=ClockTimestamp()))
+    if not active:
+        return {}
     # Not by prefetching, which makes a query set for each session: half of the cost, for thousands.
     tasks: dict[int, list[TaskState]] = defaultdict(list)
-    for task in Task.objects.filter(session_id__in=[s.pk for s in active]) if active else ():
+    for task in Task.objects.filter(session_id__in=[s.pk for s in active]):
         tasks[task.session_id].append(task.state())
-    return {s.user_id: s.state(s.read_at, tasks[s.pk]) for s in active}
+    moved = _moved({s.pk: s.version for s in active})
+    again = active_sessions({s.user_id for s in active if s.pk in moved}) if moved else {}
+    still = {s.user_id: s.state(s.read_at, tasks[s.pk]) for s in active if s.pk not in moved}
+    return still | again
+
+
+def _moved(versions: dict[int, int]) -> set[int]:
+    """The sessions that have these versions no more. Their tasks, which are read after them, may
+    be those of another version: a version has one state, whoever reads it."""
+    now = dict(Session.objects.filter(pk__in=versions).values_list("pk", "version"))
+    return {pk for pk, version in versions.items() if now.get(pk) != version}
 
 
 def missed(user_id: int, *, since: int | None, epoch: str | None = None) -> Missed:
@@ -91,7 +103,7 @@ def _missed_by(seen: Seen, here: str, revision: int | None) -> Missed | NotFound
         return Missed(epoch=here, revision=revision, reset=True, changes=[])
     changes = _changes(seen.user_id, since, revision) if since < revision else []
     for _ in range(MORE_LOOKS):
-        if changes is None or all(map(_state_is_its_own, changes)):
+        if changes is None or (all(map(_state_is_its_own, changes)) and not _moved_since(changes)):
             break
         # The log was read before the states, and something has happened between the two.
         revision = User.objects.filter(pk=seen.user_id).values_list("revision", flat=True).first()
@@ -101,6 +113,11 @@ def _missed_by(seen: Seen, here: str, revision: int | None) -> Missed | NotFound
     if changes is None:
         return Missed(epoch=here, revision=revision, reset=True, changes=[])
     return Missed(epoch=here, revision=revision, reset=False, changes=changes)
+
+
+def _moved_since(changes: list[Change]) -> set[int]:
+    versions = {c.state.id: c.state.timer.version for c in changes if c.state is not None}
+    return _moved(versions) if versions else set()
 
 
 def _state_is_its_own(change: Change) -> bool:

@@ -23,8 +23,8 @@ RESET = "client: reset (RST) in the middle of a command, then the command again 
 LOST = "client: the response of a command is lost, then the command again with its key"
 BAD = "clients that never read, and that read 1 KB/s, of users who change something all the time"
 HALF_OPEN = "client: half open (its connection goes dead without a word)"
-PEOPLE = 20
-HONEST = 12
+PEOPLE = 10
+HONEST = 8
 BUSY = 3  # people who pause and resume all the time
 BAD_EACH = 8  # connections: a user has at most ten
 CALM_S = 5.0
@@ -56,7 +56,7 @@ async def test_a_command_whose_answer_did_not_come_happens_once(
         people.comes(PEOPLE)
         await honest.connect()
         await people.connect()
-        before = await ticks_for(honest, 2.0)
+        before = await ticks_for(honest, 1.5)
         if lost:
             await asyncio.to_thread(proxy.mute)
         given = [
@@ -82,7 +82,7 @@ async def test_a_command_whose_answer_did_not_come_happens_once(
             for first, second in zip(answers, again, strict=True)
         )
         measured("commands that happened twice, or not", wrong, promised=0)
-        during = await ticks_for(honest, 2.0)
+        during = await ticks_for(honest, 1.5)
         tell_delay(measured, before, during)
         await people.all_here()
         measured("devices in step", await people.in_step(), "s", promised=6)

@@ -180,3 +180,23 @@ def test_a_picture_has_an_absolute_url_here_too(ada: Person) -> None:
     services.start(state["id"], by=ada.actor)
     services.finish(state["id"], by=ada.actor)
     assert missed(ada, 2)["changes"][-1]["space"]["image"].startswith("http://testserver/static/")
+
+
+def test_the_tasks_of_a_state_are_those_of_its_version(
+    ada: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are read after the session. A task that comes between the two makes it read anew."""
+    session = ada.has_running()
+    read = changes.Task.objects.filter
+    calls = []
+
+    def meanwhile(**given: Any) -> Any:
+        calls.append(given)
+        if len(calls) == 1:
+            services.add_task(session.id, by=ada.actor, title="Outline", duration=5)
+        return read(**given)
+
+    monkeypatch.setattr(changes.Task.objects, "filter", meanwhile)
+    state = changes.active_sessions([ada.actor.user_id])[ada.actor.user_id]
+    assert [task.title for task in state.tasks] == ["Outline"]
+    assert state.timer.version == 3
