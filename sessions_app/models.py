@@ -9,8 +9,10 @@ from functools import cache
 from typing import Any, ClassVar
 
 from django.conf import settings
+from django.contrib.postgres.expressions import ArraySubquery
 from django.db import models
-from django.db.models import Q
+from django.db.models import OuterRef, Q
+from django.db.models.functions import JSONObject
 from django.templatetags.static import static
 
 from accounts.models import User
@@ -40,8 +42,13 @@ class SessionQuerySet(models.QuerySet["Session"]):
         return self if statuses is None else self.filter(status__in=statuses)
 
     def for_show(self) -> models.QuerySet[Any]:
-        """With all that a state needs, and `read_at`, the database's clock, in two queries."""
-        return self.prefetch_related("tasks").annotate(read_at=ClockTimestamp())
+        """With all that `shown` needs. One statement, so that tasks are those of the version: what
+        is read after the session may have changed with the next one.
+        """
+        tasks = Task.objects.filter(session=OuterRef("pk")).values(
+            json=JSONObject(**{name: name for name in TaskState.__struct_fields__})
+        )
+        return self.annotate(read_at=ClockTimestamp(), tasks_read=ArraySubquery(tasks))
 
 
 class Session(models.Model):
@@ -165,6 +172,12 @@ class Session(models.Model):
     def reminder_offsets(self) -> list[int]:
         """Seconds before the end: the session's own, or else those of its user's profile."""
         return list(self.user.reminders if self.reminders is None else self.reminders)
+
+    def shown(self) -> SessionState:
+        """The state of a session that was read by `for_show`."""
+        read: Any = self
+        tasks = [TaskState.from_json(task) for task in read.tasks_read]
+        return self.state(read.read_at, tasks)
 
     def state(self, now: datetime, tasks: list[TaskState] | None = None) -> SessionState:
         """The session as everybody shows it. Its own time never runs backwards.

@@ -48,7 +48,7 @@ class SessionsView(APIView):
         sessions = own_sessions(request).in_status(statuses(request)).for_show()
 
         def show(session: Any) -> SessionState:
-            state: SessionState = session.state(session.read_at)
+            state: SessionState = session.shown()
             return absolute(request, state)
 
         return listed(request, sessions, show, newest_first=True)
@@ -78,7 +78,7 @@ class SessionView(APIView):
         session = own_sessions(request).for_show().filter(pk=session_id).first()
         if session is None:
             raise NotFound
-        return answer(request, session.state(session.read_at))
+        return answer(request, session.shown())
 
     @extend_schema(
         summary="Edit a session; a part is enough",

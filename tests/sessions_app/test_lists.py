@@ -8,6 +8,8 @@ from urllib.parse import quote
 import pytest
 
 from accounts.api import paging
+from sessions_app import services
+from sessions_app.models import Session
 from tests.sessions_app.world import Person
 
 
@@ -63,3 +65,17 @@ def test_a_list_that_ends_with_a_slice_has_no_next_page(
 def test_a_number_that_is_none_is_400(ada: Person, path: str, name: str, value: str) -> None:
     answer = ada.get(f"{path}?{name}={quote(value)}")
     assert (answer.status_code, answer.json()["code"]) == (400, "invalid")
+
+
+def test_a_session_is_read_with_its_tasks_in_one_statement(
+    ada: Person, django_assert_num_queries: Any
+) -> None:
+    """Those of the next version may be there a moment later."""
+    session = ada.has_session()
+    for title in ("Outline", "Pages"):
+        services.add_task(session.id, title=title, duration=2, by=ada.actor)
+    with django_assert_num_queries(1):
+        [read] = Session.objects.filter(pk=session.id).for_show()
+        state = read.shown()
+    assert [task.title for task in state.tasks] == ["Outline", "Pages"]
+    assert state == Session.objects.get(pk=session.id).state(read.read_at)
