@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from django.db import connection
 
-from accounts.exceptions import Revoked, TokenExpired, TokenNotValid
+from accounts.exceptions import Revoked, TokenNotValid
 from accounts.models import SEEN_EVERY, Login, User
 from accounts.tokens import AccessToken, Claims
 
@@ -73,6 +73,6 @@ def _arrival(claims: Claims, standing: dict[int, _Standing]) -> Arrival | TokenN
         return Revoked()
     try:
         claims.good_at(login.asked_at)
-    except TokenExpired as refusal:
+    except TokenNotValid as refusal:
         return refusal
     return Arrival(claims.user_id, claims.login_id, login.device, claims.expires_at)

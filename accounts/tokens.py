@@ -22,6 +22,9 @@ from accounts.models import SEEN_EVERY, Login, LoginQuerySet, User
 LARGEST_ID = 2**63 - 1
 A_SECOND = timedelta(seconds=1)
 LEEWAY: timedelta = api_settings.LEEWAY
+STEP = timedelta(
+    hours=1
+)  # by so much the database's clock may be put back, and nobody is logged out
 
 
 class _LoginToken(Token):
@@ -89,9 +92,11 @@ class Claims:
             raise TokenNotValid from error
 
     def good_at(self, now: datetime) -> Self:
-        """Itself. Raises TokenExpired where it is not. `now`: by the database's clock."""
+        """Itself. Raises TokenExpired or TokenNotValid. `now`: by the database's clock."""
         if now >= self.expires_at + LEEWAY:
             raise TokenExpired
+        if self.issued_at > now + STEP:
+            raise TokenNotValid
         return self
 
     def login(self) -> LoginQuerySet:

@@ -129,7 +129,10 @@ class SessionStateFrame(_OfChange, frozen=True, kw_only=True, tag="session.state
 
 
 class SessionEnded(_OfChange, frozen=True, kw_only=True, tag="session.ended"):
-    """Once, after the end is committed. `late_ms`: how long after the deadline it was recorded."""
+    """Once, after the end is committed. `late_ms`: how long after the deadline it was recorded.
+
+    Where it was missed and told later, `state` may be newer: of a version above this one's.
+    """
 
     ended_at: Instant | None
     late_ms: int | None

@@ -24,7 +24,8 @@ RULES = {
     "two_states_of_one_version": "a version of a session has one state, whoever reads it",
     "told_differently": "all devices are told the same of a revision",
     "told_late": "a change is told to a device that is here within 10 s, whatever was lost",
-    "frame_disagrees_with_its_state": "a frame's session and version are its state's",
+    "frame_disagrees_with_its_state": "a frame's session and version are its state's (a missed"
+    " end's state may be newer)",
     # ends
     "ended_early": "no session ends before its deadline",
     "ended_not_at_its_deadline": "`ended_at` of a completed session is its deadline",
