@@ -22,9 +22,8 @@ from accounts.models import SEEN_EVERY, Login, LoginQuerySet, User
 LARGEST_ID = 2**63 - 1
 A_SECOND = timedelta(seconds=1)
 LEEWAY: timedelta = api_settings.LEEWAY
-STEP = timedelta(
-    hours=1
-)  # by so much the database's clock may be put back, and nobody is logged out
+# By so much the database's clock may be put back, and nobody is logged out.
+STEP = timedelta(hours=1)
 
 
 class _LoginToken(Token):

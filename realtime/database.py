@@ -24,6 +24,8 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 PATIENCE_S = 5.0  # as long as a statement may take
+# A round that the database's being away has caught must not last longer than what is left of 6 s.
+RECONCILE_PATIENCE_S = 3.0
 
 _for_sockets = ThreadPoolExecutor(max_workers=8, thread_name_prefix="socket")
 # Its own thread: nobody's slow query keeps it from its round.
@@ -32,23 +34,23 @@ _for_reconciling = ThreadPoolExecutor(max_workers=1, thread_name_prefix="reconci
 
 async def in_database(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
     """What `function` gives, for a socket. Raises `OperationalError` if the database is silent."""
-    return await _run(_for_sockets, partial(function, *args, **kwargs))
+    return await _run(_for_sockets, partial(function, *args, **kwargs), PATIENCE_S)
 
 
 async def when_reconciling(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
     """The same for `reconcile.py`."""
-    return await _run(_for_reconciling, partial(function, *args, **kwargs))
+    return await _run(_for_reconciling, partial(function, *args, **kwargs), RECONCILE_PATIENCE_S)
 
 
-async def _run(executor: Executor, act: Callable[[], R]) -> R:
+async def _run(executor: Executor, act: Callable[[], R], patience_s: float) -> R:
     loop = asyncio.get_running_loop()
-    until = monotonic() + PATIENCE_S  # the wait for a thread counts
+    until = monotonic() + patience_s  # the wait for a thread counts
     try:
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(patience_s):
             # With the context, so that what is logged there is known to be this socket's.
             return await loop.run_in_executor(executor, copy_context().run, _on_thread, act, until)
     except TimeoutError:
-        raise OperationalError(f"no answer within {PATIENCE_S} s") from None
+        raise OperationalError(f"no answer within {patience_s} s") from None
 
 
 def _on_thread(act: Callable[[], Any], until: float) -> Any:

@@ -37,6 +37,7 @@ EVERY_S = 2.0  # of the 6 s that are promised two rounds leave two, for a machin
 # no longer.
 AGAIN_S = 0.25
 EVERY_S_WHEN_DEAF = 1.0  # nobody else tells the devices then
+EVERY_S_WHEN_FAILING = 1.0  # whatever was missed meanwhile has waited for long
 JOIN_EVERY_S = 2.5
 LOGINS_IN_ROUNDS = 5  # 10 s: whoever is signed out while Redis is away may stay for 30
 ROOMS_AT_A_TIME = 250  # then the loop may see to its ticks
@@ -68,6 +69,7 @@ async def keep_reconciled(hub: Hub) -> None:
         try:
             behind = await _round(hub, behind, with_logins=called or count % LOGINS_IN_ROUNDS == 0)
             reconcile_duration.note(time.monotonic() - began)
+            called = called or failing  # the first one that succeeds is as good as a call
             failing = False
         except DatabaseError as error:
             tally.rounds_failed += 1
@@ -78,6 +80,8 @@ async def keep_reconciled(hub: Hub) -> None:
             tally.rounds_failed += 1
             log.exception("a round of reconciling failed")
         every = EVERY_S_WHEN_DEAF if hub.canary.is_deaf else EVERY_S
+        if failing:
+            called, every = False, EVERY_S_WHEN_FAILING
         called = await _called(hub, within_s=AGAIN_S if called else every)
 
 

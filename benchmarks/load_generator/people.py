@@ -190,7 +190,8 @@ class Person:
             if log is not None:
                 check_log(state, log, self.check, self._findings)
         self.check.stored(fresh)
-        self.check.look_for_lost_acks(now_ms() + 3_600_000, somebody_listens=True)
+        at = now_ms() + 3_600_000
+        self.check.look_for_lost_acks(at, somebody_listens=True, rule="ack_not_stored")
 
     async def _in_step(self) -> tuple[list[State], int]:
         """All sessions and the revision, when all devices have that or their time is over."""

@@ -33,6 +33,7 @@ RULES = {
     "ended_twice": "a session ends once",
     "not_ended": "a session has ended 10 s after its deadline",
     # answers
+    "ack_not_told": "what was acknowledged is told to a device that is here within 15 s",
     "ack_not_stored": "what was acknowledged stands in the log, as that change",
     "key_done_twice": "a command repeated with its key has one effect and one answer",
     "unanswered": "a frame that asks for an answer has it within 10 s",

@@ -80,14 +80,17 @@ class UserCheck:
             if version <= versions.get(session, 0):
                 del self._acked[session, version]
 
-    def look_for_lost_acks(self, at: float, *, somebody_listens: bool) -> None:
+    def look_for_lost_acks(
+        self, at: float, *, somebody_listens: bool, rule: str = "ack_not_told"
+    ) -> None:
+        """`rule` is another one at the end, when all that is stored has been read."""
         for (session, version), (action, since) in list(self._acked.items()):
             if not somebody_listens:
                 self._acked[session, version] = action, at
             elif at - since > STORED_WITHIN_MS:
                 del self._acked[session, version]
                 self._found(
-                    "ack_not_stored",
+                    rule,
                     f"{self.name}: {action} of session {session} was acknowledged as version "
                     f"{version}, and nobody was told of it within {STORED_WITHIN_MS // 1000} s",
                 )

@@ -367,7 +367,7 @@ def _(desk: Desk) -> None:
 # -- answers -------------------------------------------------------------------------------------
 
 
-@breaks("ack_not_stored")
+@breaks("ack_not_told")
 def _(desk: Desk) -> None:
     """nobody is ever told"""
     desk.laptop.asks("c0", "pause", 0)

@@ -20,6 +20,7 @@ LATE = {
     "tick_of_an_old_version",
     "ticks_left_out",
     "told_late",
+    "ack_not_told",
     "unanswered",
     "close_not_allowed",
     "closed_without_closing",
