@@ -63,7 +63,7 @@ class Measured:
 
     def save(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        name = "".join(c if c.isalnum() else "-" for c in self.test)[-150:]
+        name = "".join(c if c.isalnum() or c in "+-" else "_" for c in self.test)[-150:]
         (folder / f"{name}.json").write_text(json.dumps(asdict(self), indent=1))
 
     @classmethod

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -93,10 +94,12 @@ def not_held(results: Sequence[Measured]) -> str:
 
 def table(results: Sequence[Measured]) -> str:
     rows = ["| fault | promise | measured (promised) | held |", "|---|---|---|---|"]
+    times = Counter(made.fault for made in results)
     for made in results:
         figures = " · ".join(map(shown, made.figures)) or "the checks of its devices"
         held = "yes" if made.is_held else "**no**"
-        rows.append(f"| {made.fault} | {made.promise} | {figures} | {held} |")
+        case = f" [{made.test.partition('[')[2]}" if times[made.fault] > 1 else ""
+        rows.append(f"| {made.fault}{case} | {made.promise} | {figures} | {held} |")
     return "\n".join(rows)
 
 
