@@ -196,7 +196,7 @@ CLAIMS: dict[str, dict[str, Any]] = {
     "exp huge": {"exp": HUGE},
     "exp infinite": {"exp": float("inf")},
     "exp not a number": {"exp": float("nan")},
-    "iat in the future": {"iat": int(time.time()) + 3_700},
+    "iat in the future": {"iat": int(time.time()) + 86_400},
     "iat text": {"iat": "yesterday"},
     "iat huge": {"iat": HUGE},
     "iat infinite": {"iat": float("inf")},
