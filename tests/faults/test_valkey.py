@@ -74,6 +74,8 @@ async def goes_on(
 # -- rows ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(180)
 @pytest.mark.fault("Valkey is killed and started again", "2, 3, 4")
 async def test_valkey_is_restarted(space: Stack, measured: Measured) -> None:
     await goes_on(space, measured, restarted, serving(space, {}, {}), lasts_s=1)
