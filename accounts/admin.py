@@ -12,10 +12,10 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 
-from accounts import logins
 from accounts.models import Login, User
 from accounts.security_log import note
-from accounts.support import MOST_AT_ONCE, LookedAt, by_id, may_act_on, named
+from accounts.services import logins
+from accounts.staff import MOST_AT_ONCE, LookedAt, by_id, may_act_on, named
 
 
 @admin.register(User)

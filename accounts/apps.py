@@ -11,12 +11,13 @@ class AccountsConfig(AppConfig):
     def ready(self) -> None:
         from django.contrib.auth.signals import user_logged_in
 
-        from accounts import notices, traces
         from accounts.checks import mails_can_be_sent
         from accounts.events import account_changed, login_revoked
-        from accounts.support import came_in
+        from accounts.mail import notices
+        from accounts.services import deletion
+        from accounts.staff import came_in
 
-        pre_delete.connect(traces.forget, sender="accounts.User", dispatch_uid="traces")
+        pre_delete.connect(deletion.forget, sender="accounts.User", dispatch_uid="traces")
         user_logged_in.connect(came_in, dispatch_uid="support")
         post_delete.connect(_user_deleted, sender="accounts.User", dispatch_uid="accounts")
         account_changed.connect(notices.tell_of_change, dispatch_uid="notices")

@@ -9,7 +9,7 @@ time. Views take it as a throttle, everything else spends it:
     Limit("resets of one address", "LIMIT_RESETS_PER_EMAIL", HOUR_S).spend(fold(email))
 
 The numbers are settings (`config/variables.py`), read when they are needed. `Throttled` is DRF's,
-raised outside of its views too: `wait` has the seconds, and `config/errors.py` says 429.
+raised outside of its views too: `wait` has the seconds, and `web/errors.py` says 429.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from rest_framework.exceptions import Throttled
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
-from accounts.address import NOWHERE, client_address, current_network, ends_of, network_of
+from accounts.auth.credentials import called
 from accounts.counters import MINUTE_S, Count, raise_count, read_count, seconds_left
-from accounts.credentials import called
 from accounts.exceptions import InvalidCredentials, WrongPassword
 from accounts.models import Login
 from accounts.names import fold
 from accounts.security_log import note, pseudonym
+from runtime.client_address import NOWHERE, client_address, current_network, ends_of, network_of
 
 if TYPE_CHECKING:  # the views import this module by the settings
     from rest_framework.views import APIView

@@ -16,9 +16,9 @@ from typing import Literal, get_args
 
 from django.conf import settings
 
-from accounts.address import current_network
 from accounts.names import fold
-from accounts.tally import Counts
+from runtime.client_address import current_network
+from runtime.stats import Counts
 
 log = logging.getLogger("space.security")
 

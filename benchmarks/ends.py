@@ -199,7 +199,7 @@ def plans(db: psycopg.Connection, environment: dict[str, str]) -> list[dict[str,
     import django
 
     django.setup()
-    from sessions_app import sweep
+    from sessions_app.timekeeper import sweep
 
     asked = {
         "seconds to the next": (sweep._SECONDS_TO_NEXT, None),

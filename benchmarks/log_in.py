@@ -43,8 +43,8 @@ def people() -> None:
     django.setup()
     from django.contrib.auth.hashers import make_password
 
-    from accounts import logins
     from accounts.models import User
+    from accounts.services import logins
 
     for number in range(USERS):
         for name in (f"known{number}", f"quiet{number}", f"empty{number}"):

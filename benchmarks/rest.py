@@ -117,8 +117,8 @@ def users(count: int) -> list[User]:
     django.setup()
     from django.conf import settings
 
-    from accounts import logins
-    from accounts.tokens import pair_of
+    from accounts.auth.tokens import pair_of
+    from accounts.services import logins
     from sessions_app import services
     from sessions_app.ledger import Actor
 

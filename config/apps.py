@@ -11,13 +11,13 @@ class ConfigConfig(AppConfig):
     label = "wiring"
 
     def ready(self) -> None:
-        from sessions_app.timekeeper import timekeeper_starts
+        from sessions_app.timekeeper.loop import timekeeper_starts
 
         timekeeper_starts.connect(_watch, dispatch_uid="metrics")
 
 
 def _watch(**_: Any) -> None:
-    from config.metrics import start  # it loads much that other commands do not need
+    from ops.metrics import start  # it loads much that other commands do not need
 
     start.in_timekeeper()
 
@@ -26,4 +26,4 @@ class SupportConfig(admin.AdminConfig):
     """Django's admin, with our site."""
 
     default = False
-    default_site = "accounts.support.Site"
+    default_site = "accounts.staff.Site"

@@ -9,14 +9,14 @@ django.setup()  # loads the apps: before what imports models
 
 from channels.routing import ProtocolTypeRouter  # noqa: E402
 
-from config.bodies import DiscardTooLarge  # noqa: E402
-from config.headers import Headers  # noqa: E402
-from config.health import Health  # noqa: E402
-from config.metrics import families  # noqa: E402
-from config.metrics.page import Metrics  # noqa: E402
-from config.one_thread import OneThread  # noqa: E402
-from config.only import no_rest  # noqa: E402
+from ops.metrics import families  # noqa: E402
+from ops.metrics.page import Metrics  # noqa: E402
 from realtime.routing import nowhere, websocket_application  # noqa: E402
+from server.asgi.bodies import DiscardTooLarge  # noqa: E402
+from server.asgi.django_handler import OneThread  # noqa: E402
+from server.asgi.headers import Headers  # noqa: E402
+from server.asgi.health import Health  # noqa: E402
+from server.asgi.only import no_rest  # noqa: E402
 
 families.tell("server")
 rest = Headers(Metrics(Health(DiscardTooLarge(OneThread()))))

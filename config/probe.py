@@ -29,7 +29,7 @@ def status_of(path: str, port: int = PORT) -> int:
 
 
 def works(file: Path) -> bool:
-    """Whether who writes this file (`sessions_app/pulse.py`) did its job lately."""
+    """Whether who writes this file (`runtime/liveness_file.py`) did its job lately."""
     try:
         worked = float(json.loads(file.read_text())["worked"])
     except (OSError, ValueError, KeyError, TypeError):

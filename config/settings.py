@@ -13,10 +13,10 @@ from pathlib import Path
 import django
 from django.core.exceptions import ImproperlyConfigured
 
-from config.postgres import bound_psycopg2, bounded_connection
-from config.static_hash import content_hash
 from config.variables import BASE_DIR, given
-from realtime.redis_connection import hosts
+from realtime.broker.connection import hosts
+from runtime.database.connections import bound_psycopg2, bounded_connection
+from web.static_hash import content_hash
 
 DEVELOPMENT = given.SPACE_ENV == "development"
 DEBUG = False  # a traceback page shows settings; errors are JSON and the log has the traceback
@@ -60,21 +60,21 @@ INSTALLED_APPS = [
     "config",
 ]
 MIDDLEWARE = [
-    "config.middleware.RequestId",
-    "config.middleware.JsonErrors",
-    "accounts.address.RememberAddress",
-    "config.middleware.Utf8",
-    "config.middleware.Cors",
+    "web.middleware.RequestId",
+    "web.middleware.JsonErrors",
+    "runtime.client_address.RememberAddress",
+    "web.middleware.Utf8",
+    "web.middleware.Cors",
     "django.middleware.security.SecurityMiddleware",
-    "config.static.Static",
-    "config.middleware.BodyLimit",
+    "web.static.Static",
+    "server.asgi.body_limit.BodyLimit",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     # These do nothing outside of /admin/.
-    "config.staff.Sessions",
-    "config.staff.Csrf",
-    "config.staff.Authentication",
-    "config.staff.Messages",
+    "web.admin_middleware.Sessions",
+    "web.admin_middleware.Csrf",
+    "web.admin_middleware.Authentication",
+    "web.admin_middleware.Messages",
 ]
 ROOT_URLCONF = "config.urls"
 ASGI_APPLICATION = "config.asgi.application"
@@ -131,7 +131,7 @@ if DB_DRIVER == "psycopg":
         "min_size": 1,
         "max_size": given.DB_POOL_SIZE,
         "timeout": 2,  # seconds a request waits for a connection before it is told 503
-        "reconnect_timeout": 1,  # else attempts wait ever longer (see `sessions_app.reconnect`)
+        "reconnect_timeout": 1,  # else attempts wait ever longer (see `runtime.database.pool`)
         "connection_class": bounded_connection(_ANSWERS_WITHIN_S),  # also of a frozen server
     }
 # Threads that answer REST: one more would only wait for a connection.
@@ -157,8 +157,8 @@ CACHES = {
 
 # -- accounts ------------------------------------------------------------------------------------
 AUTH_USER_MODEL = "accounts.User"
-AUTHENTICATION_BACKENDS = ["accounts.support.StaffBackend"]  # of the admin; the API has tokens
-PASSWORD_HASHERS = ["accounts.hashing.Argon2"]
+AUTHENTICATION_BACKENDS = ["accounts.staff.StaffBackend"]  # of the admin; the API has tokens
+PASSWORD_HASHERS = ["accounts.password_hashing.Argon2"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {
@@ -222,14 +222,14 @@ HEARTBEAT_S = 15
 
 # -- REST ----------------------------------------------------------------------------------------
 REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.authentication.LoginAuthentication"],
+    "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.api.authentication.LoginAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["config.json.Json"],
+    "DEFAULT_PARSER_CLASSES": ["web.json.Json"],
     "DEFAULT_THROTTLE_CLASSES": ["accounts.limits.RequestsPerUser"],
-    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "config.json.AnswerAnyway",
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "web.json.AnswerAnyway",
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
-    "EXCEPTION_HANDLER": "config.errors.handle",
+    "EXCEPTION_HANDLER": "web.errors.handle",
     "UNAUTHENTICATED_USER": None,
 }
 SPECTACULAR_SETTINGS = {
@@ -251,7 +251,7 @@ SPECTACULAR_SETTINGS = {
 BODY_LIMIT = 256 * 1024  # bytes
 BODY_LIMIT_WITH_IMAGE = 8 * 1024 * 1024  # where an image is allowed
 FILE_UPLOAD_MAX_MEMORY_SIZE = BODY_LIMIT  # what is larger is written to disk while it arrives
-DATA_UPLOAD_MAX_MEMORY_SIZE = BODY_LIMIT_WITH_IMAGE  # `config/bodies.py` is the stricter one
+DATA_UPLOAD_MAX_MEMORY_SIZE = BODY_LIMIT_WITH_IMAGE  # `server/asgi/bodies.py` is the stricter one
 
 # -- files ---------------------------------------------------------------------------------------
 _SWAGGER = version("drf-spectacular-sidecar")
@@ -281,7 +281,7 @@ SESSION_COOKIE_PATH = CSRF_COOKIE_PATH = "/admin/"
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Strict"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = given.HTTPS
 SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
-CSRF_FAILURE_VIEW = "config.staff.csrf_failed"
+CSRF_FAILURE_VIEW = "web.admin_middleware.csrf_failed"
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 
 _HTTPS = given.HTTPS
@@ -310,12 +310,12 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {
-        "json": {"()": "config.logs.Json"},
-        "lines": {"()": "config.logs.Lines"},
+        "json": {"()": "ops.logs.Json"},
+        "lines": {"()": "ops.logs.Lines"},
     },
     "filters": {
-        "one_line_per_outage": {"()": "config.logs.OneLinePerOutage"},
-        "sparing": {"()": "config.logs.Sparing"},
+        "one_line_per_outage": {"()": "ops.logs.OneLinePerOutage"},
+        "sparing": {"()": "ops.logs.Sparing"},
     },
     "handlers": {
         "stderr": {

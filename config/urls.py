@@ -10,7 +10,7 @@ from django.urls.converters import IntConverter
 from django.views.decorators.http import require_safe
 from django.views.generic import RedirectView
 
-from config import docs, errors, page
+from web import docs, errors, page
 
 
 class IdConverter(IntConverter):

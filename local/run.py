@@ -144,7 +144,7 @@ def _answers(host: str, port: int, path: str, seconds: float) -> bool:
 
 
 def _turns(alive: Path) -> bool:
-    """Whether the timekeeper turned lately, whatever came of it (`sessions_app/pulse.py`)."""
+    """Whether the timekeeper turned lately, whatever came of it (`runtime/liveness_file.py`)."""
     try:
         turned = float(json.loads(alive.read_text())["turned"])
     except (OSError, ValueError, KeyError, TypeError):

@@ -8,7 +8,7 @@ class RealtimeConfig(AppConfig):
 
     def ready(self) -> None:
         from accounts.events import login_revoked
-        from realtime import publisher
+        from realtime.broker import publisher
         from sessions_app.events import session_changed, session_reminded
 
         session_changed.connect(publisher.publish_change, dispatch_uid="realtime")

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from sessions_app.clock import database_now_exactly
+from runtime.database.clock import database_now_exactly
 
 # What two clocks may drift apart. Of those that NTP keeps it is less; where it is more, answers
 # contradict the bounds every few rounds, and are followed.

@@ -17,8 +17,8 @@ from typing import Any, ParamSpec, TypeVar
 
 from django.db import Error, OperationalError, close_old_connections
 
-from accounts import deadline
-from sessions_app.reconnect import is_away, renew_connections
+from runtime import deadline
+from runtime.database.pool import is_away, renew_connections
 
 P = ParamSpec("P")
 R = TypeVar("R")

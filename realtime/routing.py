@@ -7,8 +7,8 @@ from typing import Any
 from channels.routing import URLRouter
 from django.urls import path, re_path
 
-from realtime.auth import AllowedOrigins, Scope, forbidden
-from realtime.consumers import DeviceConsumer
+from realtime.sockets.consumer import DeviceConsumer
+from realtime.sockets.origins import AllowedOrigins, Scope, forbidden
 
 
 async def nowhere(scope: Scope, receive: Any, send: Any) -> None:

@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html, format_html_join
 
-from accounts.support import LookedAt
+from accounts.staff import LookedAt
 from sessions_app.models import Session, SessionEvent, Space, Task
 
 if TYPE_CHECKING:

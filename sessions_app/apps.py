@@ -8,7 +8,7 @@ class SessionsAppConfig(AppConfig):
         from django.db.models.signals import post_delete
 
         from accounts.events import reminders_changed
-        from sessions_app.files import session_deleted
+        from sessions_app.pictures.storage import session_deleted
         from sessions_app.services.sessions import rearm
 
         reminders_changed.connect(rearm, dispatch_uid="sessions")

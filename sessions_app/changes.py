@@ -10,7 +10,7 @@ from typing import Any
 from django.conf import settings
 
 from accounts.models import User
-from sessions_app.clock import ClockTimestamp, database_now
+from runtime.database.clock import ClockTimestamp, database_now
 from sessions_app.epoch import current_epoch
 from sessions_app.events import Cause, Instant, SessionState, SpaceState, TaskState, Value
 from sessions_app.exceptions import NotFound

@@ -2,7 +2,7 @@
 
 A backup that is restored, or a standby that takes over without the last commits, gives numbers
 again that clients have seen already, for other changes. `manage.py after_restore` begins a new
-epoch; `realtime/reconcile.py` does so too where it sees that a user's revision went back.
+epoch; `realtime/hub/reconcile.py` does so too where it sees that a user's revision went back.
 """
 
 from __future__ import annotations

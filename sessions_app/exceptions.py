@@ -19,7 +19,8 @@
         |-- TaskBudgetExceeded      the tasks' minutes would not fit
         |-- QuotaExceeded           the user keeps as much as anybody may
 
-The translation to HTTP is in `api/errors.py`, the one to the socket in `realtime/commands.py`.
+The translation to HTTP is in `api/errors.py`, the one to the socket in
+`realtime/sockets/commands.py`.
 """
 
 from __future__ import annotations

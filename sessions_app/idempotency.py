@@ -16,8 +16,8 @@ from typing import Any
 from django.conf import settings
 from django.db import connection, transaction
 
+from runtime.database.clock import database_now
 from sessions_app import exceptions
-from sessions_app.clock import database_now
 from sessions_app.events import SessionState
 from sessions_app.exceptions import (
     Conflict,

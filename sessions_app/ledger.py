@@ -24,6 +24,7 @@ from django.conf import settings
 from django.db import connection, transaction
 
 from accounts.models import User
+from runtime.failpoints import failpoint
 from sessions_app.events import (
     Cause,
     Reminded,
@@ -33,7 +34,6 @@ from sessions_app.events import (
     session_reminded,
 )
 from sessions_app.exceptions import Conflict, NotFound, StaleVersion, TooManyChanges
-from sessions_app.failpoints import failpoint
 from sessions_app.models import Session, SessionEvent
 
 DAY = timedelta(days=1)

@@ -16,7 +16,7 @@ from django.db.models.functions import JSONObject
 from django.templatetags.static import static
 
 from accounts.models import User
-from sessions_app.clock import ClockTimestamp
+from runtime.database.clock import ClockTimestamp
 from sessions_app.countdown import ACTIVE, Countdown, Status
 from sessions_app.events import Cause, SessionState, SpaceState, TaskState, TimerState
 from sessions_app.reminders import next_reminder

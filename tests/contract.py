@@ -29,7 +29,7 @@ from jsonschema import Draft202012Validator, FormatChecker
 from websockets.asyncio.client import ClientConnection
 
 from benchmarks.device import Device
-from realtime import messages
+from realtime.protocol import messages
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 FROM_SERVER, FROM_CLIENT = "fromServer", "fromClient"

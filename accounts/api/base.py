@@ -7,10 +7,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from accounts.api.authentication import CHALLENGE
 from accounts.api.errors import as_drf
-from accounts.authentication import CHALLENGE
+from accounts.auth.tokens import Admission
 from accounts.exceptions import AccountError
-from accounts.tokens import Admission
 
 
 class AccountView(APIView):

@@ -9,9 +9,8 @@ from rest_framework.exceptions import NotAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts import logins
-from accounts.address import client_address
 from accounts.api import schema
+from accounts.api.authentication import LoginAuthentication
 from accounts.api.base import OpenView, valid
 from accounts.api.devices import device_name
 from accounts.api.serializers import (
@@ -22,12 +21,13 @@ from accounts.api.serializers import (
     SignUpSerializer,
     TokensSerializer,
 )
-from accounts.authentication import LoginAuthentication
-from accounts.credentials import check_credentials
+from accounts.auth.credentials import check_credentials
+from accounts.auth.tokens import pair_of
 from accounts.exceptions import TokenNotValid
 from accounts.limits import RefreshesPerAddress, SignUpsPerAddress, failures_counted
 from accounts.models import Login
-from accounts.tokens import pair_of
+from accounts.services import logins
+from runtime.client_address import client_address
 
 
 class SignUpView(OpenView):

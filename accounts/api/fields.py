@@ -6,7 +6,7 @@ from django.contrib.auth.validators import UnicodeUsernameValidator
 from rest_framework import serializers
 
 from accounts.names import LONGEST_TO_TIDY, tidy_email, tidy_username
-from accounts.profiles import time_zones
+from accounts.services.profiles import time_zones
 
 
 class Text(serializers.CharField):

@@ -8,7 +8,6 @@ from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts import logins
 from accounts.api import schema
 from accounts.api.base import AccountView, admitted, valid
 from accounts.api.paging import page
@@ -23,7 +22,8 @@ from accounts.api.serializers import (
 from accounts.exceptions import NoSuchLogin
 from accounts.limits import PasswordChangesPerUser, RequestsPerUser, failures_counted
 from accounts.models import Login
-from accounts.profiles import Changes, change_profile, moves
+from accounts.services import logins
+from accounts.services.profiles import Changes, change_profile, moves
 
 _COMMON: dict[str, Any] = {"tags": schema.TAGS}
 _ERRORS = {401: schema.NOT_LOGGED_IN, 429: schema.TOO_OFTEN, 503: schema.UNAVAILABLE}

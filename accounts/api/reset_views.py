@@ -8,7 +8,6 @@ from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts import reset
 from accounts.api import schema
 from accounts.api.base import OpenView, valid
 from accounts.api.serializers import (
@@ -19,6 +18,7 @@ from accounts.api.serializers import (
 )
 from accounts.limits import ResetsPerAddress
 from accounts.security_log import note, pseudonym
+from accounts.services import password_reset
 
 ANSWER = "If there is an account with this address, a link to a new password is on its way to it."
 _ERRORS: dict[int, Any] = {
@@ -47,7 +47,7 @@ class ResetView(OpenView):
     def post(self, request: Request) -> Response:
         given = valid(ResetSerializer(data=request.data))
         note("password_reset_asked", who=pseudonym(given["email"]))
-        reset.ask(given["email"], _base(request))
+        password_reset.ask(given["email"], _base(request))
         return Response({"detail": ANSWER}, status=status.HTTP_202_ACCEPTED)
 
 
@@ -66,7 +66,7 @@ class ResetConfirmView(OpenView):
     )
     def post(self, request: Request) -> Response:
         given = valid(ResetConfirmSerializer(data=request.data))
-        ended = reset.reset(given["uid"], given["token"], given["new_password"])
+        ended = password_reset.reset(given["uid"], given["token"], given["new_password"])
         return Response({"ended": ended})
 
 

@@ -44,7 +44,7 @@ UNAVAILABLE = OpenApiResponse(ErrorSerializer, description="A part is down; try 
 class LoginScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
     """The access token."""
 
-    target_class = "accounts.authentication.LoginAuthentication"
+    target_class = "accounts.api.authentication.LoginAuthentication"
     name = "access"
 
     def get_security_definition(self, auto_schema: AutoSchema) -> dict[str, str]:

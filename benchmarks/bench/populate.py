@@ -37,7 +37,7 @@ def main(users: int, tokens: Path) -> None:
     django.setup()
     from django.db import connection
 
-    from accounts.deadline import unhurried
+    from runtime.deadline import unhurried
 
     with unhurried(), connection.cursor() as cursor:
         cursor.execute("SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0")
@@ -48,8 +48,8 @@ def main(users: int, tokens: Path) -> None:
 
 
 def _fill(count: int, tokens: Path) -> dict[str, Any]:
+    from accounts.auth.tokens import new_jti, pair_of
     from accounts.models import Login, User
-    from accounts.tokens import new_jti, pair_of
     from sessions_app.models import Epoch, Session, SessionEvent, Task
 
     now = datetime.now(UTC).replace(microsecond=0)

@@ -51,7 +51,7 @@ class Runtime:
         shutil.rmtree(bundle, ignore_errors=True)
         bundle.mkdir(parents=True)
         output_of([*self._runc, "spec", "--bundle", str(bundle)])
-        file = bundle / "config.json"
+        file = bundle / "web.json"
         told = json.loads(file.read_text())
         arguments = command or service.get("command") or self.image["Cmd"]
         told["process"] |= self._process(service, environment, arguments)

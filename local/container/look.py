@@ -9,7 +9,7 @@ from local.venv import name_of, pins
 
 # Of the repository: what production runs.
 CONTENT = {"accounts", "client", "config", "docs", "manage.py", "realtime", "requirements.txt"}
-CONTENT |= {"sessions_app", "static", "__pycache__"}
+CONTENT |= {"ops", "runtime", "server", "sessions_app", "static", "web", "__pycache__"}
 APP, PACKAGES = "app", "opt/venv/lib"
 
 

@@ -25,8 +25,8 @@ from accounts.api.base import admitted
 from accounts.api.serializers import LoginSerializer, UserSerializer
 from accounts.exceptions import Revoked
 from accounts.models import Login, User
+from runtime.database.clock import database_now
 from sessions_app.api.shown import shown
-from sessions_app.clock import database_now
 from sessions_app.models import Session, SessionEvent, Space
 
 SLICE = 500  # rows

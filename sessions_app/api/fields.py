@@ -10,7 +10,7 @@ from rest_framework import serializers
 
 from accounts.api.base import admitted
 from accounts.api.fields import Text
-from sessions_app.images import from_data_url
+from sessions_app.pictures.upload import from_data_url
 
 
 class TrueOrFalse(serializers.BooleanField):

@@ -13,9 +13,10 @@ from datetime import timedelta
 from django.contrib.auth.models import Group
 from django.db import connection, transaction
 
-from accounts import deadline, logins, profiles
 from accounts.models import Login, User
 from accounts.names import fold
+from accounts.services import logins, profiles
+from runtime import deadline
 from sessions_app.demo.plan import Plan
 from sessions_app.demo.write import Written
 

@@ -9,13 +9,13 @@ from typing import Any, TypedDict
 from django.core.files.base import ContentFile
 
 from accounts.models import User
-from sessions_app.clock import database_now
+from runtime.database.clock import database_now
 from sessions_app.countdown import Status
 from sessions_app.events import SessionState
 from sessions_app.exceptions import Started, StorageFailed, TaskBudgetExceeded
-from sessions_app.files import discard_on_commit, stored
 from sessions_app.ledger import Actor, turn
 from sessions_app.models import Session, Task
+from sessions_app.pictures.storage import discard_on_commit, stored
 from sessions_app.services.quotas import room_for_a_picture, room_for_a_session, room_for_tasks
 
 log = logging.getLogger(__name__)

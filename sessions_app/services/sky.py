@@ -8,7 +8,7 @@ from datetime import date, timedelta
 
 from django.conf import settings
 
-from sessions_app import spaces
+from sessions_app import sky as spaces
 from sessions_app.models import Session, Space
 
 

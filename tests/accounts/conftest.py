@@ -13,10 +13,11 @@ from django.test import TestCase
 from rest_framework.response import Response
 from rest_framework.test import APIClient
 
-from accounts import counters, mail
+from accounts import counters
+from accounts.auth.tokens import AccessToken, Claims, admit
 from accounts.events import LoginRevoked, login_revoked
+from accounts.mail import queue
 from accounts.models import Login, User
-from accounts.tokens import AccessToken, Claims, admit
 
 PASSWORD = "correct horse battery"
 
@@ -107,9 +108,9 @@ def eve(db: None, sign_up: Callable[..., Device]) -> Device:
 @pytest.fixture
 def mails(monkeypatch: pytest.MonkeyPatch) -> list[EmailMessage]:
     """What was sent. Here it is sent at once: the background would not see this transaction."""
-    mail.flush()
+    queue.flush()
     django_mail.outbox.clear()
-    monkeypatch.setattr(mail, "put", lambda work: work())
+    monkeypatch.setattr(queue, "put", lambda work: work())
     return django_mail.outbox
 
 

@@ -19,9 +19,9 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from accounts import logins
 from accounts.events import LoginRevoked
 from accounts.models import Login, User
+from accounts.services import logins
 
 pytestmark = pytest.mark.django_db
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from accounts.arrivals import Arrival, admit_all
+from accounts.auth.admission import Arrival, admit_all
+from accounts.auth.tokens import admit
 from accounts.exceptions import TokenNotValid
 from accounts.models import Login, User
-from accounts.tokens import admit
 from tests.accounts.test_tokens import claims_of, signed
 
 pytestmark = pytest.mark.django_db

@@ -9,9 +9,9 @@ import pytest
 from django.contrib.auth.hashers import PBKDF2PasswordHasher, make_password
 from django.core.management import call_command
 
-from accounts import logins
 from accounts.events import LoginRevoked
 from accounts.models import Login, User
+from accounts.services import logins
 
 pytestmark = pytest.mark.django_db
 

@@ -12,20 +12,20 @@ from django.db import connection, connections
 from rest_framework.exceptions import Throttled
 from rest_framework.test import APIClient
 
-from accounts import hashing
-from accounts.turns import FairTurns
+from accounts import password_hashing
+from runtime.fair_semaphore import FairTurns
 
 
 @pytest.fixture(autouse=True)
 def _real_passwords(settings):
-    settings.PASSWORD_HASHERS = ["accounts.hashing.Argon2"]
+    settings.PASSWORD_HASHERS = ["accounts.password_hashing.Argon2"]
 
 
 @pytest.fixture
 def one_at_a_time(monkeypatch):
     """One hash at a time, and no patience."""
-    monkeypatch.setattr(hashing, "_turns", FairTurns(1))
-    monkeypatch.setattr(hashing, "PATIENCE_S", 0.01)
+    monkeypatch.setattr(password_hashing, "_turns", FairTurns(1))
+    monkeypatch.setattr(password_hashing, "PATIENCE_S", 0.01)
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def most_at_once(monkeypatch):
 
 
 def test_a_hash_fits_its_password_only():
-    hasher = hashing.Argon2()
+    hasher = password_hashing.Argon2()
     encoded = hasher.encode("a long walk at dusk", hasher.salt())
     assert hasher.verify("a long walk at dusk", encoded)
     assert not hasher.verify("a short walk", encoded)
@@ -53,25 +53,25 @@ def test_a_hash_fits_its_password_only():
 
 def test_no_more_than_a_few_are_hashed_at_once(most_at_once):
     with ThreadPoolExecutor(20) as threads:
-        list(threads.map(lambda _: hashing.Argon2().encode("x", "salt"), range(200)))
-    assert most_at_once() <= hashing.AT_A_TIME
+        list(threads.map(lambda _: password_hashing.Argon2().encode("x", "salt"), range(200)))
+    assert most_at_once() <= password_hashing.AT_A_TIME
 
 
 @pytest.mark.django_db
 def test_who_is_not_served_in_time_is_asked_to_come_back(one_at_a_time):
     body = {"username": "ada", "email": "ada@example.org", "password": "a long walk at dusk"}
-    with hashing._turn():
+    with password_hashing._turn():
         answer = APIClient().post("/users/signup/", body, format="json")
     assert answer.status_code == 429
-    assert answer["Retry-After"] == str(hashing.TRY_AGAIN_S)
+    assert answer["Retry-After"] == str(password_hashing.TRY_AGAIN_S)
 
 
 @pytest.mark.django_db(transaction=True)
 def test_who_waits_leaves_the_connections_of_the_database_to_others(one_at_a_time):
     connection.ensure_connection()
-    with hashing._turn():
+    with password_hashing._turn():
         assert connection.connection is not None, "it is kept by who need not wait"
-        with pytest.raises(Throttled), hashing._turn():
+        with pytest.raises(Throttled), password_hashing._turn():
             pass
     assert connection.connection is None
 
@@ -83,9 +83,9 @@ def test_a_hash_that_fails_gives_its_place_back(one_at_a_time, monkeypatch):
     monkeypatch.setattr(Argon2PasswordHasher, "encode", fails)
     for _ in range(2):
         with pytest.raises(MemoryError):
-            hashing.Argon2().encode("x", "salt")
-    with pytest.raises(Throttled), hashing._turn():
-        hashing.Argon2().encode("x", "salt")
+            password_hashing.Argon2().encode("x", "salt")
+    with pytest.raises(Throttled), password_hashing._turn():
+        password_hashing.Argon2().encode("x", "salt")
 
 
 def log_in_from(address):
@@ -100,7 +100,7 @@ def log_in_from(address):
 def test_one_network_cannot_fill_the_queue_for_others(monkeypatch, settings):
     settings.LIMIT_WAITING_PER_ADDRESS = 4
     turns = FairTurns(1)
-    monkeypatch.setattr(hashing, "_turns", turns)
+    monkeypatch.setattr(password_hashing, "_turns", turns)
     with ThreadPoolExecutor(13) as threads:
         with turns.of("somebody", waiting=0, within_s=0):
             crowd = [threads.submit(log_in_from, f"2001:db8:0:7::{n}") for n in range(12)]
@@ -112,17 +112,17 @@ def test_one_network_cannot_fill_the_queue_for_others(monkeypatch, settings):
         assert other.result(timeout=30).status_code == 401
         answers = [request.result(timeout=30).status_code for request in crowd]
     assert [answer.status_code for answer in refused] == [429] * 8
-    assert {answer["Retry-After"] for answer in refused} == {str(hashing.QUEUE_MOVES_S)}
+    assert {answer["Retry-After"] for answer in refused} == {str(password_hashing.QUEUE_MOVES_S)}
     assert sorted(answers) == [401] * 4 + [429] * 8
 
 
 def test_what_hashes_outside_of_a_request_may_always_wait(monkeypatch, settings):
     settings.LIMIT_WAITING_PER_ADDRESS = 0
     turns = FairTurns(1)
-    monkeypatch.setattr(hashing, "_turns", turns)
+    monkeypatch.setattr(password_hashing, "_turns", turns)
     with ThreadPoolExecutor(1) as threads:
-        with hashing._turn():
-            hashed = threads.submit(hashing.Argon2().encode, "x", "saltsaltsalt")
+        with password_hashing._turn():
+            hashed = threads.submit(password_hashing.Argon2().encode, "x", "saltsaltsalt")
             while not turns._queues:
                 time.sleep(0)
         assert hashed.result(timeout=30).startswith("argon2")

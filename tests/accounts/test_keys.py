@@ -15,11 +15,11 @@ import pytest
 from django.conf import settings as _settings
 from rest_framework.test import APIClient
 
-from accounts.arrivals import admit_all
+from accounts.auth.admission import admit_all
+from accounts.auth.keys import key_id
+from accounts.auth.tokens import admit, pair_of
 from accounts.exceptions import TokenExpired, TokenNotValid
-from accounts.keys import key_id
 from accounts.models import Login
-from accounts.tokens import admit, pair_of
 
 pytestmark = pytest.mark.django_db
 

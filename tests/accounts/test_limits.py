@@ -11,9 +11,9 @@ from rest_framework.exceptions import Throttled
 from rest_framework.test import APIClient
 
 from accounts import counters
-from accounts.address import client_address, network_of
 from accounts.limits import HOUR_S, Limit
 from accounts.models import Login, User
+from runtime.client_address import client_address, network_of
 
 pytestmark = pytest.mark.django_db
 

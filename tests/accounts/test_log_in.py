@@ -7,10 +7,10 @@ import pytest
 from django.contrib.auth.hashers import MD5PasswordHasher, make_password
 from rest_framework.test import APIClient
 
-from accounts import logins
-from accounts.credentials import check_credentials
+from accounts.auth.credentials import check_credentials
 from accounts.exceptions import InvalidCredentials
 from accounts.models import Login, User
+from accounts.services import logins
 
 pytestmark = pytest.mark.django_db
 

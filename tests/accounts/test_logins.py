@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from django.db import transaction
 
-from accounts import logins
 from accounts.events import LoginRevoked, login_revoked
 from accounts.models import Login
+from accounts.services import logins
 
 pytestmark = pytest.mark.django_db
 

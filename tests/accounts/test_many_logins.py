@@ -12,11 +12,11 @@ from django.db import connection
 from django.db.models import F
 from django.test.utils import CaptureQueriesContext
 
-from accounts import forgetting
 from accounts.events import LoginRevoked
-from accounts.forgetting import KEPT, forget_old_logins
 from accounts.models import Login
-from sessions_app import timekeeper
+from accounts.services import retention
+from accounts.services.retention import KEPT, forget_old_logins
+from sessions_app.timekeeper import loop
 
 pytestmark = pytest.mark.django_db
 
@@ -27,7 +27,7 @@ MINUTE = timedelta(minutes=1)
 
 @pytest.fixture(autouse=True)
 def _never_cleaned(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(forgetting, "_last_cleaning", None)
+    monkeypatch.setattr(retention, "_last_cleaning", None)
 
 
 def seen(device: Any, minutes_ago: int) -> None:
@@ -150,7 +150,7 @@ def test_old_logins_are_looked_for_now_and_then(ada: Any, phone: Any) -> None:
 def test_many_are_deleted_slice_by_slice(
     ada: Any, log_in: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(forgetting, "SLICE", 2)
+    monkeypatch.setattr(retention, "SLICE", 2)
     for _ in range(4):
         ended(log_in("ada"), KEPT + MINUTE)
     counts = []
@@ -162,7 +162,7 @@ def test_many_are_deleted_slice_by_slice(
 
 def test_the_timekeeper_does_it(ada: Any, phone: Any) -> None:
     ended(phone, KEPT + MINUTE)
-    timekeeper.Timekeeper()._round()
+    loop.Timekeeper()._round()
     assert Counter(Login.objects.values_list("pk", flat=True)) == {ada.login.pk: 1}
 
 

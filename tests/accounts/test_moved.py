@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 from django.db.models import F
 
-from accounts import logins
 from accounts.models import Login, User
-from accounts.moved import Moved, moved
+from accounts.revisions import Moved, moved
+from accounts.services import logins
 
 pytestmark = pytest.mark.django_db
 

@@ -8,8 +8,9 @@ import pytest
 from django.core.mail import EmailMessage
 from django.test import TestCase
 
-from accounts import letters, reset
+from accounts.mail import messages
 from accounts.models import Login
+from accounts.services import password_reset
 
 pytestmark = pytest.mark.django_db
 
@@ -35,7 +36,7 @@ def change_password(device: Any) -> None:
 
 
 def reset_password(device: Any) -> None:
-    uid, token = reset.link(device.user, "x").split("/")[-2:]
+    uid, token = password_reset.link(device.user, "x").split("/")[-2:]
     body = {"uid": uid, "token": token, "new_password": NEW}
     answer = device.api.post("/users/password/reset/confirm/", body, format="json")
     assert answer.status_code == 200
@@ -155,4 +156,4 @@ def test_what_matters_is_told_however_much_was_told_of_other_things(
 )
 def test_the_name_of_a_device_is_no_link_in_a_mail(device: str, shown: str) -> None:
     """Anybody may sign up with the address of a stranger, and call a device as they like."""
-    assert f"signed out: {shown}\n" in letters.refresh_reused("ada", device).text
+    assert f"signed out: {shown}\n" in messages.refresh_reused("ada", device).text

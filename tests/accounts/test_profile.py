@@ -10,7 +10,7 @@ from django.db.models import F
 from accounts.events import LoginRevoked
 from accounts.exceptions import InvalidInput, WrongPassword
 from accounts.models import Login, User
-from accounts.profiles import change_profile, time_zones
+from accounts.services.profiles import change_profile, time_zones
 
 pytestmark = pytest.mark.django_db
 

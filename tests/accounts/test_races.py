@@ -12,9 +12,10 @@ from django.db import connections
 from django.db.models import F
 from rest_framework.test import APIClient
 
-from accounts import counters, logins
+from accounts import counters
 from accounts.events import LoginRevoked, login_revoked
 from accounts.models import Login, User
+from accounts.services import logins
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

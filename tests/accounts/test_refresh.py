@@ -13,9 +13,9 @@ from django.conf import settings
 from django.db.models import F
 from rest_framework.test import APIClient
 
+from accounts.auth.tokens import pair_of
 from accounts.events import LoginRevoked
 from accounts.models import Login, User
-from accounts.tokens import pair_of
 
 pytestmark = pytest.mark.django_db
 

@@ -13,9 +13,10 @@ import pytest
 from django.core.mail import EmailMessage
 from rest_framework.test import APIClient
 
-from accounts import mail, reset
 from accounts.events import LoginRevoked
+from accounts.mail import queue
 from accounts.models import Login, User
+from accounts.services import password_reset
 
 pytestmark = pytest.mark.django_db
 
@@ -102,7 +103,7 @@ def test_nothing_of_a_known_address_is_done_before_the_answer(
     ada: Any, monkeypatch: pytest.MonkeyPatch, django_assert_num_queries: Any
 ) -> None:
     put: list[Any] = []
-    monkeypatch.setattr(mail, "put", put.append)
+    monkeypatch.setattr(queue, "put", put.append)
     with django_assert_num_queries(0):
         for email in ("ada@example.com", "nobody@example.com"):
             assert ask(email).status_code == 202
@@ -195,10 +196,10 @@ def test_a_weak_password_does_not_use_the_link_up(link: Any) -> None:
 
 
 def test_a_link_lasts_an_hour(link: Any) -> None:
-    now = reset._tokens._now()
+    now = password_reset._tokens._now()
     for later, status in ((3601 + 5, 400), (3600 - 30, 200)):
         then = now + timedelta(seconds=later)
-        with patch.object(reset._tokens, "_now", lambda then=then: then):
+        with patch.object(password_reset._tokens, "_now", lambda then=then: then):
             assert confirm(*link).status_code == status
 
 
@@ -211,7 +212,7 @@ def test_a_link_does_not_outlive_what_it_was_made_for(link: Any, change: dict[st
 
 
 def test_a_link_to_one_user_opens_no_other(ada: Any, eve: Any, link: Any) -> None:
-    eves = reset.link(eve.user, "x").split("/")[-2]
+    eves = password_reset.link(eve.user, "x").split("/")[-2]
     assert confirm(eves, link[1]).status_code == 400
     assert eve.user.check_password(PASSWORD)
 
@@ -274,7 +275,7 @@ def test_of_two_that_use_one_link_at_once_one_gets_in(
     sign_up: Callable[..., Any],
 ) -> None:
     sign_up("ada")
-    uid, token = reset.link(User.objects.get(), "x").split("/")[-2:]
+    uid, token = password_reset.link(User.objects.get(), "x").split("/")[-2:]
     statuses: list[int] = []
     barrier = threading.Barrier(4)
 
@@ -298,14 +299,14 @@ def test_of_two_that_use_one_link_at_once_one_gets_in(
 def test_the_mail_comes_by_the_background(sign_up: Callable[..., Any], mailoutbox: Any) -> None:
     sign_up("ada")
     assert ask().status_code == 202
-    assert mail.flush(10)
+    assert queue.flush(10)
     assert [letter.to for letter in mailoutbox] == [["ada@example.com"]]
 
 
 def test_a_mail_server_that_hangs_holds_nobody_up(ada: Any) -> None:
     goes_on = threading.Event()
-    background = mail.Background()
-    with patch.object(mail, "put", background.put):
+    background = queue.Background()
+    with patch.object(queue, "put", background.put):
         background.put(lambda: bool(goes_on.wait(20)))
         began = time.monotonic()
         assert ask("nobody@example.com").status_code == 202
@@ -318,7 +319,7 @@ def test_a_mail_server_that_hangs_holds_nobody_up(ada: Any) -> None:
 def test_what_cannot_be_sent_is_logged_and_the_next_is_sent(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    background = mail.Background()
+    background = queue.Background()
     done: list[str] = []
 
     def fail() -> None:
@@ -334,9 +335,9 @@ def test_what_cannot_be_sent_is_logged_and_the_next_is_sent(
 def test_mails_that_are_too_many_are_dropped_not_waited_for(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(mail, "LONGEST_QUEUE", 2)
+    monkeypatch.setattr(queue, "LONGEST_QUEUE", 2)
     goes_on, begun = threading.Event(), threading.Event()
-    background = mail.Background()
+    background = queue.Background()
     done: list[int] = []
 
     def first() -> None:

@@ -12,10 +12,10 @@ from django.db import OperationalError
 from django.db.models import F
 from django.db.models.functions import Now
 
-from accounts.arrivals import admit_all
+from accounts.auth.admission import admit_all
+from accounts.auth.tokens import admit
 from accounts.exceptions import Revoked, TokenExpired, TokenNotValid
 from accounts.models import Login, LoginQuerySet, User
-from accounts.tokens import admit
 
 pytestmark = pytest.mark.django_db
 

@@ -8,7 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
-from accounts.turns import FairTurns, QueueFull, TookTooLong
+from runtime.fair_semaphore import FairTurns, QueueFull, TookTooLong
 
 LONG_S = 30.0
 

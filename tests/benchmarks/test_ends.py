@@ -9,8 +9,8 @@ import pytest
 from django.db import connections
 
 from benchmarks import crowd, ends
-from sessions_app import sweep
 from sessions_app.models import Session, SessionEvent, Space
+from sessions_app.timekeeper import sweep
 from tests.journeys.world import environment
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from django.db.models import F
 
-from accounts.arrivals import Arrival, admit_all
+from accounts.auth.admission import Arrival, admit_all
 from accounts.models import Login
 from benchmarks.bench.populate import _fill
 

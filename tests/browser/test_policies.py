@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from playwright.async_api import Browser, ConsoleMessage, Page, expect
 
-from accounts.hashing import Argon2
 from accounts.models import User
+from accounts.password_hashing import Argon2
 from realtime.database import in_database
 from tests.journeys.world import Server
 from tests.realtime.world import PASSWORD, Person

@@ -13,8 +13,8 @@ import pytest
 from django.contrib.auth.tokens import default_token_generator
 from playwright.async_api import expect
 
-from accounts import reset
 from accounts.models import Login, User
+from accounts.services import password_reset
 from realtime.database import in_database
 from tests.browser import axe
 from tests.browser.desk import Desk, Scheme
@@ -116,7 +116,7 @@ async def test_a_forgotten_password_is_replaced_by_the_link_of_a_mail(
 
 async def test_who_is_signed_in_here_is_signed_out_by_it(laptop: Window, ada: Person) -> None:
     user = await in_database(User.objects.get, pk=ada.id)
-    link = await in_database(reset.link, user, laptop.page.url.rstrip("/"))
+    link = await in_database(password_reset.link, user, laptop.page.url.rstrip("/"))
     await laptop.page.goto(link)
     await laptop.dialog.get_by_label("New password").fill(NEW)
     await laptop.page.keyboard.press("Enter")

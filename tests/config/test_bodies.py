@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
+from accounts.auth.tokens import AccessToken, Claims
 from accounts.exceptions import TokenExpired
-from accounts.tokens import AccessToken, Claims
-from config import bodies, clients
-from config.bodies import KEPT, LARGE_AT_A_TIME, LARGE_OF_A_USER, DiscardTooLarge
+from server.asgi import bodies, clients
+from server.asgi.bodies import KEPT, LARGE_AT_A_TIME, LARGE_OF_A_USER, DiscardTooLarge
 
 LARGE = 1_000_000
 

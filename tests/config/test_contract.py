@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from realtime import messages
+from realtime.protocol import messages
 from tests.contract import FROM_CLIENT, FROM_SERVER, NotAsDocumented, check_answer, check_frame
 
 PONG = {"type": "pong", "id": "p", "client_time": 1.5, "server_received": 2.0, "server_sent": 3.0}

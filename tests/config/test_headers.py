@@ -10,12 +10,12 @@ import httpx
 import pytest
 import websockets
 
-from config.headers import Headers
-from config.health import Health
-from config.only import no_rest
-from config.page import CONTENT_SECURITY_POLICY as OF_THE_PAGE
+from server.asgi.headers import Headers
+from server.asgi.health import Health
+from server.asgi.only import no_rest
 from tests.realtime.served import served
 from tests.realtime.world import Person, person
+from web.page import CONTENT_SECURITY_POLICY as OF_THE_PAGE
 
 API = "default-src 'none'; frame-ancestors 'none'"
 ORIGIN = "http://localhost:5173"

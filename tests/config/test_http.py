@@ -12,9 +12,15 @@ import pytest
 import uvicorn
 from uvicorn.server import ServerState
 
-from config import http
-from config.http import LARGEST_HEAD, MOST_AFTER_ANSWER, MOST_HEADERS, MOST_IN_PIPELINE, Http
-from config.websocket import WebSocket
+from server.uvicorn import http
+from server.uvicorn.http import (
+    LARGEST_HEAD,
+    MOST_AFTER_ANSWER,
+    MOST_HEADERS,
+    MOST_IN_PIPELINE,
+    Http,
+)
+from server.uvicorn.websocket import WebSocket
 
 PATIENCE_S = 20.0
 LARGE = 30_000_000  # bytes: more than the kernel keeps of what is not read

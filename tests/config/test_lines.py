@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from config import lines
-from config.lines import Full, Line
+from runtime import lines
+from runtime.lines import Full, Line
 
 
 class Work:

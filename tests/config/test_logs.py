@@ -16,9 +16,9 @@ from django.http import HttpRequest, HttpResponse
 from django.test import Client
 from django.urls import path
 
-from accounts import log_context
-from config.logs import Json, Lines, OneLinePerOutage, Sparing
 from config.urls import urlpatterns as ours
+from ops.logs import Json, Lines, OneLinePerOutage, Sparing
+from runtime import log_context
 from tests.sessions_app.world import Person, signed_up
 
 FORGERY = "/a\nERROR forged: b\r\x1b[31m\x85\u2028c"

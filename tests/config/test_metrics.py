@@ -15,13 +15,14 @@ from django.test import Client
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from accounts.tally import Buckets, Counts
-from config.metrics import families, lag, listener, rest
-from config.metrics.page import Metrics
-from config.metrics.registry import REGISTRY
 from config.variables import address
-from realtime import tally
-from sessions_app.tally import Tally
+from ops.metrics import families, listener, loop_lag
+from ops.metrics.page import Metrics
+from ops.metrics.registry import REGISTRY
+from realtime import stats
+from runtime.stats import Buckets, Counts
+from sessions_app.stats import Tally
+from web import request_metrics
 
 TOKEN = "t" * 40
 
@@ -69,11 +70,11 @@ def test_a_process_says_which_it_is_and_only_what_concerns_it(role: families.Rol
 
 def test_a_number_moves_with_what_it_counts(server: None) -> None:
     before = told()
-    tally.tally.ticks_sent += 3
-    tally.tick_lateness.note(0.004, 3)
-    tally.tally.publish_failed += 1
-    tally.commands["pause", "ok"] += 1
-    rest.count_error("illegal_transition")
+    stats.tally.ticks_sent += 3
+    stats.tick_lateness.note(0.004, 3)
+    stats.tally.publish_failed += 1
+    stats.commands["pause", "ok"] += 1
+    request_metrics.count_error("illegal_transition")
     rose = {name: value - before.get(name, 0) for name, value in told().items()}
     assert rose["space_ticks_sent_total"] == 3
     assert rose["space_tick_lateness_seconds_bucket,le=0.01"] == 3
@@ -103,15 +104,15 @@ def test_how_long_a_timekeeper_has_done_nothing_is_known_without_its_help(
 ) -> None:
     counted = Tally()
     assert counted.seconds_since_round() is None
-    monkeypatch.setattr("sessions_app.tally.time.monotonic", lambda: 100.0)
+    monkeypatch.setattr("sessions_app.stats.time.monotonic", lambda: 100.0)
     counted.round_done(0.002)
-    monkeypatch.setattr("sessions_app.tally.time.monotonic", lambda: 107.0)
+    monkeypatch.setattr("sessions_app.stats.time.monotonic", lambda: 107.0)
     assert (counted.seconds_since_round(), counted.rounds) == (7.0, 1)
 
 
 def test_the_latest_of_a_loop_is_forgotten_after_a_minute() -> None:
     now = 0.0
-    loop = lag.Lag(lambda: now)
+    loop = loop_lag.Lag(lambda: now)
     assert loop.silent() is None
     for now, late in ((0.0, 0.0), (1.0, 0.4), (31.0, 0.01)):
         loop.beat(now - late, now)
@@ -133,7 +134,7 @@ def test_what_strangers_send_adds_no_label(server: None) -> None:
     for path in ("/nothing/", "/sessions/1/", '/"x"} 1/', "/media/none.webp", "/sessions/"):
         client.get(path, headers=stranger)
         client.generic("BREW", path)
-    rest.count_error("made_up")
+    request_metrics.count_error("made_up")
     known = set(told())
     for number in range(20):
         client.get(f"/nothing/{number}/")
@@ -141,14 +142,19 @@ def test_what_strangers_send_adds_no_label(server: None) -> None:
         client.get(f"/media/{number}.webp")
         client.generic(f"BREW{number}", f"/{number}")
         client.get("/sessions/", headers={"Authorization": f"Bearer {number}"})
-        rest.count_error(f"made_up_{number}")
+        request_metrics.count_error(f"made_up_{number}")
     assert set(told()) - known == set()
     assert not any(word in name for name in known for word in ("BREW", "made_up", '"x"'))
 
 
 def test_every_error_that_the_code_can_make_has_its_name() -> None:
-    assert {"already_due", "invalid_credentials", "unavailable", "throttled"} <= rest.known_codes()
-    assert len(rest.known_codes()) < 50
+    assert {
+        "already_due",
+        "invalid_credentials",
+        "unavailable",
+        "throttled",
+    } <= request_metrics.known_codes()
+    assert len(request_metrics.known_codes()) < 50
 
 
 # -- who is told ---------------------------------------------------------------------------------

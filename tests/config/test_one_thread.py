@@ -14,11 +14,12 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.urls import path
 
-from accounts import deadline, hashing
-from accounts.tokens import AccessToken
-from config import one_thread
-from config.one_thread import LARGE, MOST_UNREAD, OneThread
+from accounts import password_hashing
+from accounts.auth.tokens import AccessToken
 from config.variables import Environment
+from runtime import deadline
+from server.asgi import django_handler
+from server.asgi.django_handler import LARGE, MOST_UNREAD, OneThread
 
 PATIENCE_S = 10.0
 seen: list[str] = []
@@ -46,7 +47,7 @@ def slow(request: HttpRequest) -> HttpResponse:
 
 
 def hashing_takes_turns(request: HttpRequest) -> HttpResponse:
-    with hashing._turn():
+    with password_hashing._turn():
         time.sleep(0)  # lets another thread in
     return HttpResponse(b"hashed")
 
@@ -200,9 +201,9 @@ async def test_a_request_that_breaks_off_is_forgotten(app: OneThread) -> None:
 @pytest.fixture
 def short_line(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.CORS_ALLOWED_ORIGINS = ["https://app.example"]
-    monkeypatch.setattr(one_thread, "PATIENT_THREADS", 2)
-    monkeypatch.setattr(one_thread, "PATIENT_SHARE", 2)
-    monkeypatch.setattr(one_thread, "PATIENT_IN_LINE", 4)
+    monkeypatch.setattr(django_handler, "PATIENT_THREADS", 2)
+    monkeypatch.setattr(django_handler, "PATIENT_SHARE", 2)
+    monkeypatch.setattr(django_handler, "PATIENT_IN_LINE", 4)
 
 
 async def test_where_the_line_is_full_the_answer_comes_at_once_and_without_a_thread(
@@ -258,14 +259,14 @@ async def test_a_class_behind_one_address_is_hashed_to_the_last(
     """With the limit of production: who may have a thread may also wait for a hash."""
     most = Environment.LIMIT_WAITING_PER_ADDRESS.default
     settings.LIMIT_WAITING_PER_ADDRESS = most
-    assert most >= one_thread.PATIENT_SHARE - hashing.AT_A_TIME
+    assert most >= django_handler.PATIENT_SHARE - password_hashing.AT_A_TIME
     answers = await asyncio.gather(*(ask(app, "POST", "/users/signup/") for _ in range(60)))
     assert answers == [(200, b"hashed")] * 60
 
 
 async def test_a_thread_knows_how_long_it_may_take(app: OneThread) -> None:
     _, left = await ask(app, "GET", "/hurried/")
-    assert 0 < float(left) <= one_thread.WORK_S
+    assert 0 < float(left) <= django_handler.WORK_S
 
 
 async def test_the_time_in_line_is_taken_from_the_time_for_the_work(
@@ -278,14 +279,14 @@ async def test_the_time_in_line_is_taken_from_the_time_for_the_work(
     await asyncio.sleep(0.05)
     go_on.set()
     _, left = await waiting
-    assert float(left) <= one_thread.WORK_S - 0.05
+    assert float(left) <= django_handler.WORK_S - 0.05
     await asyncio.gather(*at_work)
 
 
 async def test_who_is_not_answered_in_time_is_told_so_and_the_turn_lasts_as_long_as_the_work(
     app: OneThread, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(one_thread, "ANSWER_S", 0.05)
+    monkeypatch.setattr(django_handler, "ANSWER_S", 0.05)
     start, body = await messages(app, "GET", "/sessions/")
     assert (start["status"], dict(start["headers"])[b"retry-after"]) == (503, b"5")
     assert json.loads(body["body"])["code"] == "unavailable"
@@ -316,8 +317,10 @@ async def test_a_user_who_reads_no_answer_gets_no_more_of_them(app: OneThread) -
 
 
 async def test_one_user_gets_only_some_of_the_threads(app: OneThread, settings: Any) -> None:
-    assert one_thread._share_of_a_user(7) == one_thread.USER_SHARE
-    assert one_thread._share_of_a_user("10.0.0.1") == settings.REST_THREADS, "it may be a school"
+    assert django_handler._share_of_a_user(7) == django_handler.USER_SHARE
+    assert django_handler._share_of_a_user("10.0.0.1") == settings.REST_THREADS, (
+        "it may be a school"
+    )
 
 
 async def test_large_bodies_are_worked_on_few_at_a_time_and_one_of_a_user(app: OneThread) -> None:

@@ -13,8 +13,8 @@ import pytest
 from django.conf import settings
 from django.db import OperationalError, connection, transaction
 
-from accounts.deadline import within
 from realtime import database
+from runtime.deadline import within
 from sessions_app.exceptions import IdempotencyInProgress
 from sessions_app.idempotency import once
 from tests.sessions_app.world import signed_up

@@ -12,7 +12,7 @@ import pytest
 
 from config.probe import FRESH_S, is_well, status_of
 from local.network import free_port
-from sessions_app.pulse import Pulse
+from runtime.liveness_file import Pulse
 
 
 @pytest.fixture

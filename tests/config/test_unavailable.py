@@ -16,9 +16,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from realtime import commands
-from realtime.messages import Command, Error
-from sessions_app import reconnect
+from realtime.protocol.messages import Command, Error
+from realtime.sockets import commands
+from runtime.database import pool
 from sessions_app.ledger import Actor
 
 FOR_A_MOMENT = {
@@ -105,5 +105,5 @@ def test_connections_are_made_anew_where_all_may_be_broken_and_not_where_the_ser
 ) -> None:
     with pytest.raises(DatabaseError) as failure:
         say(code)
-    assert reconnect.is_away(failure.value)
-    assert reconnect._lost(failure.value) is (code in BROKEN)
+    assert pool.is_away(failure.value)
+    assert pool._lost(failure.value) is (code in BROKEN)

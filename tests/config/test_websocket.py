@@ -14,9 +14,9 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 from websockets.frames import Frame, Opcode
 
-from config.websocket import WebSocket
-from realtime.outbox import Outbox, put_tick
-from realtime.tick import Ticks, text_frame
+from realtime.delivery.outbox import Outbox, put_tick
+from realtime.delivery.tick import Ticks, text_frame
+from server.uvicorn.websocket import WebSocket
 
 SMALL = 4096  # bytes: what a connection holds that is not read
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from config.metrics import families
+from ops.metrics import families
 
 ROOT = Path(__file__).resolve().parents[2]
 DASHBOARD: dict[str, Any] = json.loads((ROOT / "deploy/grafana-dashboard.json").read_text())

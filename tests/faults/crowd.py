@@ -19,8 +19,8 @@ import httpx
 import psycopg
 from websockets.asyncio.client import ClientConnection
 
+from accounts.auth.tokens import new_jti, pair_of
 from accounts.models import Login
-from accounts.tokens import new_jti, pair_of
 from benchmarks.load_generator.accounts import Account
 from benchmarks.load_generator.device import Device
 from benchmarks.load_generator.device_check import DeviceCheck

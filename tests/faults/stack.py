@@ -191,7 +191,7 @@ class Stack:
     # -- faults ----------------------------------------------------------------------------------
 
     def arm(self, failpoint: str, action: str) -> None:
-        """The next process that comes by this failpoint does it: see `sessions_app/failpoints.py`.
+        """The next process that comes by this failpoint does it: see `runtime/failpoints.py`.
 
         It appears whole (a rename): who comes by must not read half of it.
         """

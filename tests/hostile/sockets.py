@@ -11,8 +11,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from realtime.messages import Closing
-from realtime.messages import Error as ErrorFrame
+from realtime.protocol.messages import Closing
+from realtime.protocol.messages import Error as ErrorFrame
 from tests.realtime.world import PATIENCE_S
 
 CONT, TEXT, BINARY, CLOSE, PING, PONG = 0x0, 0x1, 0x2, 0x8, 0x9, 0xA

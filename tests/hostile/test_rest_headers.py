@@ -256,7 +256,7 @@ def test_what_the_table_forges_with_is_right(api: Wire, ada: Person) -> None:
 
 
 def test_a_token_of_another_kind_lets_nobody_in(api: Wire, ada: Person) -> None:
-    from accounts.tokens import pair_of
+    from accounts.auth.tokens import pair_of
 
     pair = pair_of(Login.objects.get())
     answer = api.ask("GET", "/users/me/", headers={"Authorization": f"Bearer {pair.refresh}"})

@@ -15,9 +15,9 @@ from django.db import connections
 from django.db.models import Sum
 from rest_framework.test import APIClient
 
-from accounts import logins
+from accounts.auth.tokens import pair_of
 from accounts.models import Login, User
-from accounts.tokens import pair_of
+from accounts.services import logins
 from sessions_app.models import IdempotencyKey, Session, SessionEvent, Space, Task
 from tests.sessions_app.world import PASSWORD, Person, at_once, signed_up
 

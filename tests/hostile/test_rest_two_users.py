@@ -16,9 +16,9 @@ from typing import Any
 import pytest
 from django.core.files.base import ContentFile
 
-from accounts import logins
+from accounts.auth.tokens import pair_of
 from accounts.models import Login, User
-from accounts.tokens import pair_of
+from accounts.services import logins
 from sessions_app import services
 from sessions_app.models import IdempotencyKey, Session, SessionEvent, Space, Task
 from tests.hostile.routes import ALLOWED, OPEN, ids_of, path_of

@@ -12,7 +12,7 @@ import pytest
 
 from benchmarks import flood
 from benchmarks.device import device
-from realtime.hub import Hub
+from realtime.hub.hub import Hub
 from tests.journeys.world import Server, servers
 from tests.realtime.served import served
 from tests.realtime.world import Person, person, raw, until
@@ -83,12 +83,12 @@ async def test_what_has_gone_is_freed_without_the_collector(ada: Person) -> None
     import gc
     import weakref
 
-    from realtime import consumers
+    from realtime.sockets import consumer
 
-    came: list[weakref.ref[consumers.DeviceConsumer]] = []
+    came: list[weakref.ref[consumer.DeviceConsumer]] = []
     arrive = Hub.here().strangers.add
 
-    def noted(stranger: consumers.DeviceConsumer) -> None:
+    def noted(stranger: consumer.DeviceConsumer) -> None:
         came.append(weakref.ref(stranger))
         arrive(stranger)
 

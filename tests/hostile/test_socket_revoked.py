@@ -15,9 +15,9 @@ import httpx
 import pytest
 from django.db.models import F
 
-from accounts import logins
+from accounts.auth.tokens import pair_of
 from accounts.models import Login
-from accounts.tokens import pair_of
+from accounts.services import logins
 from benchmarks.device import Account
 from local.servers import Programs
 from local.valkey import Valkey

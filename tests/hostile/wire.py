@@ -166,11 +166,11 @@ class Wire:
 
     def _application(self) -> Any:
         """All of `config/asgi.py` anew: one whose threads are the test's."""
-        from config import one_thread
+        from server.asgi import django_handler
 
         threads = _InTheTestsThread(self._jobs)
         with (
-            mock.patch.object(one_thread, "ThreadPoolExecutor", return_value=threads),
+            mock.patch.object(django_handler, "ThreadPoolExecutor", return_value=threads),
             mock.patch("django.setup"),  # that was
         ):
             # By its path: whether it was imported before, by another test, does not matter.

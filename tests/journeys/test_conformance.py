@@ -14,10 +14,10 @@ from django.utils import timezone
 from websockets.exceptions import InvalidStatus
 
 from benchmarks.device import Device, device
-from config.serve import LARGEST_FRAME_READ
 from realtime.database import in_database
-from realtime.limits import BAD_FRAMES, BURST
-from realtime.messages import LARGEST_FRAME
+from realtime.protocol.limits import BAD_FRAMES, BURST
+from realtime.protocol.messages import LARGEST_FRAME
+from server.run import LARGEST_FRAME_READ
 from sessions_app import services
 from sessions_app.models import Task
 from tests.journeys.world import Server, servers

@@ -18,8 +18,8 @@ from typing import Any
 import pytest
 from websockets.exceptions import ConnectionClosed
 
-from config.processes import LONGEST_WAIT_S, Processes
-from realtime.drain import PATIENCE_S, SPREAD_S
+from realtime.hub.drain import PATIENCE_S, SPREAD_S
+from server.prefork import LONGEST_WAIT_S, Processes
 from tests.journeys.world import ROOT, Server, environment, is_alive, servers
 from tests.realtime.world import Person, RawSocket, person, raw, until
 
@@ -132,8 +132,8 @@ def run(*arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
 
 def test_a_server_that_cannot_start_stops_the_parent() -> None:
     fails = (
-        "import sys; from config.listening import listeners;"
-        "from config.processes import Processes;"
+        "import sys; from server.listen import listeners;"
+        "from server.prefork import Processes;"
         "Processes(lambda *_: sys.exit(3), listeners('127.0.0.1', 0, 1)).run()"
     )
     done = run("-c", fails)

@@ -11,8 +11,8 @@ from pathlib import Path
 import httpx
 from django.core.management import call_command
 
-from accounts import logins
-from accounts.tokens import pair_of
+from accounts.auth.tokens import pair_of
+from accounts.services import logins
 from benchmarks.device import Account, device
 from local.servers import Programs
 from realtime.database import in_database

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from django.db.models import F
 
-from accounts import logins
+from accounts.auth.tokens import pair_of
 from accounts.models import Login
-from accounts.tokens import pair_of
+from accounts.services import logins
 from benchmarks.device import Device, Frame, device
 from realtime.database import in_database
 from tests.journeys.world import Server, stored, timekeeper

@@ -8,10 +8,10 @@ from contextlib import asynccontextmanager
 
 import uvicorn
 
-from config.serve import LARGEST_FRAME_READ, WebSocket
-from realtime import publisher
-from realtime.groups import channel_layer
-from realtime.hub import Hub
+from realtime.broker import publisher
+from realtime.broker.channel_layer import channel_layer
+from realtime.hub.hub import Hub
+from server.run import LARGEST_FRAME_READ, WebSocket
 
 
 @asynccontextmanager

@@ -9,9 +9,9 @@ from django.db import transaction
 
 from accounts.models import User
 from benchmarks.device import Device, Frame, device
-from realtime import reconcile
 from realtime.database import in_database
-from realtime.tally import tally
+from realtime.hub import reconcile
+from realtime.stats import tally
 from sessions_app import services
 from sessions_app.epoch import begin_new_epoch, current_epoch
 from sessions_app.models import Session, SessionEvent

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from realtime.auth import AllowedOrigins, bearer_token, is_allowed, origin_of
+from realtime.sockets.origins import AllowedOrigins, bearer_token, is_allowed, origin_of
 
 
 def scope(*headers: tuple[str, str], scheme: str = "ws", **more: Any) -> dict[str, Any]:

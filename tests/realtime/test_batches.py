@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import pytest
 from django.db import OperationalError
 
-from realtime.batches import AT_ONCE, LINGER_S, MOST, Batches
+from realtime.hub.batching import AT_ONCE, LINGER_S, MOST, Batches
 
 UNANSWERABLE = 9_999
 
@@ -134,7 +134,7 @@ async def test_while_batch_follows_batch_each_waits_a_moment_for_more(
         await real(0)
 
     late: list[asyncio.Future[int]] = []
-    monkeypatch.setattr("realtime.batches.asyncio.sleep", sleep)
+    monkeypatch.setattr("realtime.hub.batching.asyncio.sleep", sleep)
     assert await batches.ask(2) == 4
     async with asyncio.timeout(5):
         assert await asyncio.gather(*late) == [6, 8]

@@ -15,12 +15,13 @@ from django.conf import settings
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from benchmarks.device import device
-from config import health
-from realtime import canary, groups, hub, reconcile
-from realtime.canary import Canary
-from realtime.hub import Hub
-from realtime.redis_connection import Connection, LetsTheLoopGoOn, SSLConnection, hear_anew, hosts
-from realtime.tally import tally
+from realtime.broker import canary, channel_layer
+from realtime.broker.canary import Canary
+from realtime.broker.connection import Connection, LetsTheLoopGoOn, SSLConnection, hear_anew, hosts
+from realtime.hub import hub, reconcile
+from realtime.hub.hub import Hub
+from realtime.stats import tally
+from server.asgi import health
 from tests.realtime.proxy import Way, way_to
 from tests.realtime.world import Person, until
 
@@ -128,8 +129,8 @@ async def way(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Way]:
         url = redis._replace(netloc=f"{user}{at}127.0.0.1:{way.port}").geturl()
         config = settings.CHANNEL_LAYERS["default"]["CONFIG"]
         layer = RedisPubSubChannelLayer(**config | {"hosts": hosts(url)})
-        loop, direct = asyncio.get_running_loop(), groups.channel_layer
-        for module in (hub, groups):
+        loop, direct = asyncio.get_running_loop(), channel_layer.channel_layer
+        for module in (hub, channel_layer):
             monkeypatch.setattr(
                 module,
                 "channel_layer",  # the publisher has a loop of its own
@@ -244,7 +245,7 @@ def test_a_url_says_which_connection_and_where(url: str, kind: type) -> None:
 
 
 def test_an_outage_is_one_line_without_a_traceback(caplog: pytest.LogCaptureFixture) -> None:
-    from config.logs import QUIET_S, OneLinePerOutage
+    from ops.logs import QUIET_S, OneLinePerOutage
 
     now = 1000.0
     quiet = OneLinePerOutage(now=lambda: now)

@@ -12,19 +12,22 @@ from typing import Any
 import pytest
 from websockets.exceptions import ConnectionClosed, ConnectionClosedError, InvalidStatus
 
-from accounts import logins
-from accounts.tokens import pair_of
+from accounts.auth.tokens import pair_of
+from accounts.services import logins
 from benchmarks.device import device
-from realtime import consumers, database, entrance, publisher
-from realtime.close_codes import Close
+from realtime import database
+from realtime.broker import publisher
+from realtime.broker.channel_layer import channel_layer
 from realtime.database import in_database
-from realtime.groups import channel_layer
-from realtime.hub import Hub
-from realtime.limits import BAD_FRAMES, BURST
-from realtime.messages import LARGEST_FRAME, Command
-from realtime.outbox import LONGEST_QUEUE
+from realtime.delivery.outbox import LONGEST_QUEUE
+from realtime.hub import admission
+from realtime.hub.hub import Hub
+from realtime.protocol.close_codes import Close
+from realtime.protocol.limits import BAD_FRAMES, BURST
+from realtime.protocol.messages import LARGEST_FRAME, Command
+from realtime.sockets import consumer as consumers
 from sessions_app import services
-from sessions_app.timekeeper import finish_due
+from sessions_app.timekeeper.loop import finish_due
 from tests.realtime.world import Person, database_down, messages_lost, raw, room_of, until
 from tests.sessions_app.world import time_passes
 
@@ -447,7 +450,7 @@ async def test_a_command_that_fails_is_our_fault_and_the_socket_stays(
 
     async with device(ada.account) as laptop:
         with monkeypatch.context() as patched:
-            patched.setattr("realtime.commands.command", broken)
+            patched.setattr("realtime.sockets.commands.command", broken)
             error = await laptop.command("pause", 1)
         assert error["code"] == "internal"
         await laptop.measure_clock(1)
@@ -573,7 +576,7 @@ async def test_devices_of_one_user_hear_the_same_second_at_the_same_time(ada: Pe
 async def test_no_tick_comes_before_ready(ada: Person, monkeypatch: pytest.MonkeyPatch) -> None:
     """A client takes the first frame for the answer to its first frame."""
     session = await ada.has_running()
-    read = entrance._read_all
+    read = admission._read_all
 
     def slowly(*arguments: Any) -> Any:
         """The database takes its time, while another device is told of a second."""
@@ -582,7 +585,7 @@ async def test_no_tick_comes_before_ready(ada: Person, monkeypatch: pytest.Monke
 
     ticking = threading.Event()
     async with device(ada.account) as laptop, raw(ada.account.base) as phone:
-        monkeypatch.setattr(entrance, "_read_all", slowly)
+        monkeypatch.setattr(admission, "_read_all", slowly)
         answer = asyncio.ensure_future(phone.authenticate(ada.account.access))
         await until(lambda: len(Hub.here().sockets()) == 2)
         seen = len(laptop.frames)
@@ -618,7 +621,7 @@ async def test_news_do_not_overtake_the_answer_to_sync(
     ada: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     session = await ada.has_session()
-    read = entrance._read_all
+    read = admission._read_all
 
     def slowly(*arguments: Any) -> Any:
         before = read(*arguments)
@@ -630,7 +633,7 @@ async def test_news_do_not_overtake_the_answer_to_sync(
     heard = threading.Event()
     async with device(ada.account) as laptop, raw(ada.account.base) as phone:
         await phone.authenticate(ada.account.access)
-        monkeypatch.setattr(entrance, "_read_all", slowly)
+        monkeypatch.setattr(admission, "_read_all", slowly)
         await phone.send(type="sync", since=1)
         await laptop.heard_type("session.state", cause="started")
         heard.set()
@@ -645,8 +648,8 @@ async def test_a_database_that_says_nothing_is_said_to_be_unavailable(
     async with device(ada.account) as laptop, raw(ada.account.base) as phone:
         thawed = threading.Event()
         monkeypatch.setattr(database, "PATIENCE_S", 0.1)
-        monkeypatch.setattr("realtime.commands.command", lambda *_, **__: thawed.wait(10))
-        monkeypatch.setattr(entrance, "admit_all", lambda _: thawed.wait(10))
+        monkeypatch.setattr("realtime.sockets.commands.command", lambda *_, **__: thawed.wait(10))
+        monkeypatch.setattr(admission, "admit_all", lambda _: thawed.wait(10))
         error = await laptop.command("start", session.id)
         await phone.send(type="authenticate", token=ada.account.access)
         ending = await phone.ending()
@@ -746,7 +749,7 @@ async def test_a_watcher_ends_up_with_what_a_newcomer_sees(ada: Person) -> None:
 async def test_a_change_between_joining_and_reading_is_not_lost(
     ada: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = entrance._read_all
+    real = admission._read_all
 
     def read(*args: Any) -> Any:
         services.create(by=ada.actor, title="Meanwhile", duration=5)
@@ -754,7 +757,7 @@ async def test_a_change_between_joining_and_reading_is_not_lost(
 
     async with device(ada.account) as laptop:
         seen = {"epoch": laptop.ready["epoch"], "since": laptop.ready["revision"]}
-    monkeypatch.setattr(entrance, "_read_all", read)
+    monkeypatch.setattr(admission, "_read_all", read)
     async with device(ada.account, **seen) as laptop:
         assert [change["state"]["title"] for change in laptop.ready["changes"]] == ["Meanwhile"]
 
@@ -762,7 +765,7 @@ async def test_a_change_between_joining_and_reading_is_not_lost(
 async def test_a_change_while_it_is_read_is_told_after_it(
     ada: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real, loop = entrance._read_all, asyncio.get_running_loop()
+    real, loop = admission._read_all, asyncio.get_running_loop()
 
     def read(*args: Any) -> Any:
         found = real(*args)
@@ -773,7 +776,7 @@ async def test_a_change_while_it_is_read_is_told_after_it(
         ).result()
         return found
 
-    monkeypatch.setattr(entrance, "_read_all", read)
+    monkeypatch.setattr(admission, "_read_all", read)
     async with device(ada.account) as laptop:
         told = await laptop.heard_type("session.state")
         assert told["state"]["title"] == "Meanwhile"

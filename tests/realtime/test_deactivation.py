@@ -7,12 +7,12 @@ from collections.abc import Callable
 
 import pytest
 
-from accounts import logins
 from accounts.models import User
+from accounts.services import logins
 from benchmarks.device import device
-from realtime import reconcile
-from realtime.close_codes import Close
 from realtime.database import in_database
+from realtime.hub import reconcile
+from realtime.protocol.close_codes import Close
 from tests.realtime.world import Person, messages_lost, raw
 
 

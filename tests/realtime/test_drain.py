@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 
 from benchmarks.device import device
-from config.headers import completed
-from realtime import consumers, drain
-from realtime.close_codes import Close
-from realtime.hub import Hub
-from realtime.tally import tally
+from realtime.hub import drain
+from realtime.hub.hub import Hub
+from realtime.protocol.close_codes import Close
+from realtime.sockets import consumer as consumers
+from realtime.stats import tally
+from server.asgi.headers import completed
 from tests.realtime.world import Person, raw, until
 
 
@@ -119,7 +120,7 @@ async def test_while_it_goes_down_answers_end_their_connection(base: str, draine
 async def test_a_task_of_the_hub_that_ended_is_begun_anew(
     ada: Person, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("realtime.hub.RETRY_S", 0.01)
+    monkeypatch.setattr("realtime.hub.hub.RETRY_S", 0.01)
     hub, before = Hub.here(), tally.organs_renewed
     async with device(ada.account) as laptop:
         for task in tuple(hub._tasks.values()):

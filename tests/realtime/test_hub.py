@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from realtime.hub import Hub, Room
-from realtime.outbox import Outbox
+from realtime.delivery.outbox import Outbox
+from realtime.hub.hub import Hub, Room
 
 ADA = 1
 SOON = 2_000_000_000_000  # a deadline, in milliseconds

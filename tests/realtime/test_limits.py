@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realtime.limits import (
+from realtime.protocol.limits import (
     BAD_FRAMES,
     BAD_FRAMES_WINDOW_S,
     BURST,

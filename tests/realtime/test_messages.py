@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realtime import messages
-from realtime.close_codes import Close
-from realtime.messages import BadFrame, decode
+from realtime.protocol import messages
+from realtime.protocol.close_codes import Close
+from realtime.protocol.messages import BadFrame, decode
 from sessions_app.events import (
     ENDS,
     Cause,

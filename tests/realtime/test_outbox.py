@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from realtime.outbox import LARGEST_QUEUE, LONGEST_QUEUE, MOST_DROPPED, Outbox, put_tick
-from realtime.tally import tally
-from realtime.tick import Ticks
+from realtime.delivery.outbox import LARGEST_QUEUE, LONGEST_QUEUE, MOST_DROPPED, Outbox, put_tick
+from realtime.delivery.tick import Ticks
+from realtime.stats import tally
 
 TICK = Ticks(session=7, version=2, ends_at_ms=1_800_000_001_250).tick(1_000)
 SECONDS = 12.5  # the loop's clock

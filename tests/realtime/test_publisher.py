@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from accounts import logins
-from realtime import groups
-from realtime import publisher as publisher_module
-from realtime.groups import Message, channel_layer
-from realtime.publisher import Publisher
-from realtime.tally import tally
+from accounts.services import logins
+from realtime.broker import channel_layer as groups
+from realtime.broker import publisher as publisher_module
+from realtime.broker.channel_layer import Message, channel_layer
+from realtime.broker.publisher import Publisher
+from realtime.stats import tally
 from sessions_app import services
 from sessions_app.events import SessionChanged, session_changed
 from sessions_app.ledger import Actor

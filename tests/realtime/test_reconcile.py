@@ -8,16 +8,17 @@ from typing import Any
 
 import pytest
 
-from accounts import logins
 from accounts.models import Login
+from accounts.services import logins
 from benchmarks.device import Device, device
-from realtime import entrance, groups, reconcile
+from realtime.broker import channel_layer
 from realtime.database import in_database
-from realtime.hub import Hub
-from realtime.tally import tally
+from realtime.hub import admission, reconcile
+from realtime.hub.hub import Hub
+from realtime.stats import tally
 from sessions_app import changes, services
 from sessions_app.events import SessionState
-from sessions_app.timekeeper import finish_due
+from sessions_app.timekeeper.loop import finish_due
 from tests.realtime.world import Person, database_down, messages_lost, raw, room_of, until
 from tests.sessions_app.world import time_passes
 
@@ -121,7 +122,7 @@ async def test_a_slow_reader_does_not_make_the_others_hear_an_end_twice(
 ) -> None:
     """Its read is from before the end; the others have heard of the end by then."""
     session = await ada.has_running()
-    read = entrance._read_all
+    read = admission._read_all
 
     def slowly(*arguments: Any) -> Any:
         before = read(*arguments)
@@ -131,7 +132,7 @@ async def test_a_slow_reader_does_not_make_the_others_hear_an_end_twice(
 
     heard = threading.Event()
     async with device(ada.account) as laptop, raw(ada.account.base) as phone:
-        monkeypatch.setattr(entrance, "_read_all", slowly)
+        monkeypatch.setattr(admission, "_read_all", slowly)
         answer = asyncio.ensure_future(phone.authenticate(ada.account.access))
         await laptop.heard_type("session.ended")
         heard.set()
@@ -270,7 +271,7 @@ async def test_while_redis_hangs_one_room_is_tried_at_a_time_and_the_database_as
     tried = []
 
     async def hangs(self: Hub, act: Any, names: list[str]) -> list[bool]:
-        if act is groups.join:
+        if act is channel_layer.join:
             tried.extend(names)
         return [False] * len(names)
 
@@ -279,7 +280,7 @@ async def test_while_redis_hangs_one_room_is_tried_at_a_time_and_the_database_as
         tried.clear()
         before = tally.joins_retried
         await until(lambda: len(tried) >= 3)
-        assert set(tried) == {groups.of_user(ada.id)}
+        assert set(tried) == {channel_layer.of_user(ada.id)}
         assert tally.joins_retried - before in {len(tried), len(tried) - 1}
         with messages_lost():
             await ada.has_session()

@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 import pytest
 
-from realtime import strangers
-from realtime.limits import COMINGS, COMINGS_WINDOW_S, Comings
-from realtime.strangers import Strangers
+from realtime.hub import unauthenticated
+from realtime.hub.unauthenticated import Strangers
+from realtime.protocol.limits import COMINGS, COMINGS_WINDOW_S, Comings
 from tests.realtime.test_limits import Clock
 
 MOST = 5
@@ -33,7 +33,7 @@ class Silent:
 @pytest.fixture
 def here(clock: Clock, settings: object, monkeypatch: pytest.MonkeyPatch) -> Strangers:
     settings.SOCKETS_UNAUTHENTICATED = MOST  # type: ignore[attr-defined]
-    monkeypatch.setattr(strangers, "LOOK_EVERY_S", 0)
+    monkeypatch.setattr(unauthenticated, "LOOK_EVERY_S", 0)
     return Strangers(clock)
 
 
@@ -60,15 +60,15 @@ async def test_above_the_limit_the_silent_make_room_the_oldest_first(
     here: Strangers, clock: Clock
 ) -> None:
     new = come(here, MOST + 2)
-    clock.now += strangers.SILENT_S + 0.1
+    clock.now += unauthenticated.SILENT_S + 0.1
     await looks()
     assert [one.shown_out for one in new] == [True] * 2 + [False] * MOST
     assert len(here) == MOST
 
 
 async def test_a_crowd_that_has_only_just_come_is_let_be(here: Strangers, clock: Clock) -> None:
-    new = come(here, strangers.HARD * MOST)
-    clock.now += strangers.SILENT_S - 0.1
+    new = come(here, unauthenticated.HARD * MOST)
+    clock.now += unauthenticated.SILENT_S - 0.1
     await looks()
     assert not any(one.shown_out for one in new)
 
@@ -86,8 +86,8 @@ async def test_who_may_have_spoken_while_the_loop_was_busy_is_let_be(
 
 
 async def test_far_above_the_limit_the_oldest_goes_at_once(here: Strangers) -> None:
-    new = come(here, strangers.HARD * MOST + 1)
-    assert [one.shown_out for one in new] == [True] + [False] * strangers.HARD * MOST
+    new = come(here, unauthenticated.HARD * MOST + 1)
+    assert [one.shown_out for one in new] == [True] + [False] * unauthenticated.HARD * MOST
 
 
 async def test_who_speaks_or_goes_is_not_counted(here: Strangers, clock: Clock) -> None:

@@ -13,8 +13,8 @@ from websockets.protocol import OPEN
 from websockets.uri import parse_uri
 
 from realtime.clock import at_ms
-from realtime.messages import SessionTick
-from realtime.tick import Ticks, text_frame
+from realtime.delivery.tick import Ticks, text_frame
+from realtime.protocol.messages import SessionTick
 
 
 @pytest.mark.parametrize("length", [0, 1, 125, 126, 127, 65_535, 65_536, 100_000])

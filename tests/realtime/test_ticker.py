@@ -10,9 +10,9 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from realtime.tally import tally
-from realtime.tick import Tick, Ticks
-from realtime.ticker import BREATH, QUANTUM, Ticker
+from realtime.delivery.tick import Tick, Ticks
+from realtime.delivery.ticker import BREATH, QUANTUM, Ticker
+from realtime.stats import tally
 from tests.realtime.fake_time import START_MS, FakeTime
 
 SESSION = 7

@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
-from realtime import tidy
-from realtime.tidy import WORTH_IT, keep_tidy
+from realtime.hub import memory
+from realtime.hub.memory import WORTH_IT, keep_tidy
 
 
 class Crowd:
@@ -20,8 +20,8 @@ async def test_memory_is_given_back_once_for_each_crowd_that_has_gone(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     given_back = []
-    monkeypatch.setattr(tidy, "EVERY_S", 0)
-    monkeypatch.setattr(tidy, "_trim", lambda: lambda: given_back.append(hub.gone))
+    monkeypatch.setattr(memory, "EVERY_S", 0)
+    monkeypatch.setattr(memory, "_trim", lambda: lambda: given_back.append(hub.gone))
     hub = Crowd()
     keeping = asyncio.create_task(keep_tidy(hub))  # type: ignore[arg-type]
     for hub.gone in (0, 1, WORTH_IT - 1, WORTH_IT, WORTH_IT + 1, 3 * WORTH_IT):
@@ -32,4 +32,4 @@ async def test_memory_is_given_back_once_for_each_crowd_that_has_gone(
 
 
 def test_here_it_can_be_done_or_is_left_out() -> None:
-    tidy._trim()()
+    memory._trim()()

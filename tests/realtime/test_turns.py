@@ -9,8 +9,8 @@ from contextlib import asynccontextmanager
 import pytest
 
 from benchmarks.device import device
-from realtime import commands, consumers
-from realtime.commands import in_turn
+from realtime.sockets import commands, consumer
+from realtime.sockets.commands import in_turn
 from tests.realtime.world import Person
 
 
@@ -53,7 +53,7 @@ async def test_a_command_whose_turn_does_not_come_is_told_to_come_again(
     session = await ada.has_session()
     async with device(ada.account) as laptop:
         with monkeypatch.context() as patched:
-            patched.setattr(consumers, "in_turn", never)
+            patched.setattr(consumer, "in_turn", never)
             answer = await laptop.command("start", session.id, key="once")
             assert (answer["type"], answer["code"]) == ("error", "unavailable")
         answer = await laptop.command("start", session.id, key="once")

@@ -16,13 +16,13 @@ from django.db import connection
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
-from accounts import logins
+from accounts.auth.tokens import AccessToken, pair_of
 from accounts.models import Login
-from accounts.tokens import AccessToken, pair_of
+from accounts.services import logins
 from benchmarks.device import Account, Frame
-from realtime import groups, publisher
+from realtime.broker import channel_layer, publisher
 from realtime.database import in_database
-from realtime.hub import Hub
+from realtime.hub.hub import Hub
 from sessions_app import services
 from sessions_app.events import SessionState
 from sessions_app.ledger import Actor
@@ -168,7 +168,7 @@ def database_down() -> Iterator[None]:
 def messages_lost() -> Iterator[None]:
     """Nothing that is published arrives."""
 
-    async def lose(together: list[groups.Message]) -> None:
+    async def lose(together: list[channel_layer.Message]) -> None:
         pass
 
     publisher.flush()

@@ -6,8 +6,8 @@ from django.apps import apps
 from django.contrib.auth.models import Group, Permission
 from django.db import models
 
-from accounts import logins
 from accounts.models import User
+from accounts.services import logins
 from sessions_app import services
 from sessions_app.models import Session
 from tests.sessions_app.world import Person, data_url, picture

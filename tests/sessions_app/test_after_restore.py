@@ -8,10 +8,10 @@ import pytest
 from django.core.management import call_command
 from django.db import connection
 
-from accounts import logins
+from accounts.auth.tokens import admit, pair_of
 from accounts.exceptions import Revoked
 from accounts.models import Login
-from accounts.tokens import admit, pair_of
+from accounts.services import logins
 from sessions_app.epoch import begin_new_epoch, current_epoch
 from sessions_app.management.commands.after_restore import GAP
 from tests.sessions_app.world import Person

@@ -9,8 +9,9 @@ from urllib.parse import urlsplit
 import pytest
 from django.contrib.staticfiles import finders
 
-from sessions_app import services, spaces, timekeeper
+from sessions_app import services, sky
 from sessions_app.models import Session, Space
+from sessions_app.timekeeper import loop
 from tests.sessions_app.world import Person, time_passes
 
 SPACE = {
@@ -41,7 +42,7 @@ def test_a_finished_session_is_in_the_sky(ada: Person) -> None:
 def test_a_completed_session_is_in_the_sky(ada: Person) -> None:
     session = ada.has_running(duration=45)
     time_passes(45 * 60 + 1)
-    timekeeper.finish_due()
+    loop.finish_due()
     (space,) = ada.get(f"/sessions/{session.id}/spaces/").json()
     assert (space["type"], space["focused_minutes"]) == ("planet", 45)
 
@@ -81,7 +82,7 @@ def test_nothing_can_be_written_there(ada: Person) -> None:
 
 
 @pytest.mark.parametrize("type_", ["star", "planet"])
-@pytest.mark.parametrize("look", range(spaces.LOOKS))
+@pytest.mark.parametrize("look", range(sky.LOOKS))
 def test_each_look_has_its_picture(ada: Person, type_: str, look: int) -> None:
     a_star(ada)
     Space.objects.update(type=type_, look=look)

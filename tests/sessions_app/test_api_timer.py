@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from sessions_app import services, timekeeper
+from sessions_app import services
 from sessions_app.models import Session
+from sessions_app.timekeeper import loop
 from tests.sessions_app.world import Person, time_passes
 
 MINUTE = 60_000
@@ -41,7 +42,7 @@ def a_session(person: Person, status: str) -> int:
         services.cancel(session_id, by=person.actor)
     elif status == "completed":
         time_passes(25 * 60 + 1)
-        timekeeper.finish_due()
+        loop.finish_due()
     return session_id
 
 
@@ -255,7 +256,7 @@ def test_from_the_deadline_on_the_end_wins(ada: Person, action: str) -> None:
     assert (response.status_code, response.json()["code"]) == (409, "already_due")
     timer = ada.sees(session_id)["timer"]
     assert (timer["status"], timer["remaining_ms"]) == ("running", 0)
-    timekeeper.finish_due()
+    loop.finish_due()
     assert ada.sees(session_id)["timer"]["status"] == "completed"
 
 
@@ -267,7 +268,7 @@ def test_a_completed_session_was_focused_for_all_that_was_planned(ada: Person) -
     ends_at = ada.sees(session_id)["timer"]["ends_at"]
     assert ends_at is not None
     time_passes(31 * 60)
-    timekeeper.finish_due()
+    loop.finish_due()
     timer = ada.sees(session_id)["timer"]
     assert (timer["status"], timer["ends_at"]) == ("completed", None)
     assert timer["focused_ms"] == timer["planned_ms"] == 30 * MINUTE

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from sessions_app import bulk
+from runtime.database import bulk
 from sessions_app.models import SessionEvent
 from tests.sessions_app.world import Person
 

@@ -8,8 +8,8 @@ from uuid import uuid4
 
 import pytest
 
+from runtime.database.clock import database_now
 from sessions_app import changes, services
-from sessions_app.clock import database_now
 from sessions_app.epoch import begin_new_epoch, current_epoch
 from sessions_app.exceptions import NotFound
 from tests.sessions_app.world import Person, data_url, picture

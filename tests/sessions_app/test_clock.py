@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from django.db import connection
 
+from runtime.database.clock import database_now
 from sessions_app import services
-from sessions_app.clock import database_now
 from sessions_app.models import Session, SessionEvent
 from tests.sessions_app.world import Person, time_passes
 

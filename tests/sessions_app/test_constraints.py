@@ -9,8 +9,8 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 from django.db.models import F
 
+from runtime.database.clock import database_now
 from sessions_app import services
-from sessions_app.clock import database_now
 from sessions_app.models import IdempotencyKey, Session, SessionEvent, Space, Task
 from tests.sessions_app.world import Person
 

@@ -17,9 +17,9 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from sessions_app import decoder, images
 from sessions_app.exceptions import Busy, ImageInvalid
-from sessions_app.images import Turns, from_data_url
+from sessions_app.pictures import decoder, upload
+from sessions_app.pictures.upload import Turns, from_data_url
 from tests.sessions_app.world import Person, data_url, picture
 
 StandIn = Callable[[str], None]
@@ -34,7 +34,7 @@ def stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StandIn:
         path = tmp_path / "stand_in.py"
         folder = str(Path(decoder.__file__).parent)
         path.write_text(CONFINED.format(folder=folder) + script)
-        monkeypatch.setattr(images, "DECODER", path)
+        monkeypatch.setattr(upload, "DECODER", path)
 
     return replace
 
@@ -88,14 +88,14 @@ def test_one_that_hangs_is_killed(
     stand_in: StandIn, monkeypatch: pytest.MonkeyPatch, script: str
 ) -> None:
     stand_in(script)
-    monkeypatch.setattr(images, "WITHIN_S", 0.5)
+    monkeypatch.setattr(upload, "WITHIN_S", 0.5)
     assert refused() == "The picture cannot be read."
 
 
 def test_one_that_answers_without_end_is_killed(
     stand_in: StandIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(images, "LARGEST_OUT", 200_000)
+    monkeypatch.setattr(upload, "LARGEST_OUT", 200_000)
     stand_in("while True: sys.stdout.write('RIFF....WEBP' * 10_000)")
     assert refused() == "The picture cannot be read."
 
@@ -240,7 +240,7 @@ def test_thousands_of_scans_end_with_the_processor_time_of_the_decoder(
     assert f"CPU_S = {decoder.CPU_S} " in source
     path = tmp_path / "decoder.py"
     path.write_text(source.replace(f"CPU_S = {decoder.CPU_S} ", "CPU_S = 1 "))
-    monkeypatch.setattr(images, "DECODER", path)
+    monkeypatch.setattr(upload, "DECODER", path)
     assert refused(data_url(scans(3_000), "jpeg")) == "The picture cannot be read."
 
 
@@ -250,7 +250,7 @@ def test_thousands_of_scans_end_with_the_processor_time_of_the_decoder(
 def test_one_user_holds_one_slot_and_another_user_gets_the_other(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(images, "PATIENCE_S", 0.05)
+    monkeypatch.setattr(upload, "PATIENCE_S", 0.05)
     turns = Turns(2)
     with turns.of(1):
         with pytest.raises(Busy), turns.of(1):

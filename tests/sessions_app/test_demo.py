@@ -17,7 +17,7 @@ from django.db.models import Model, Sum
 from rest_framework.test import APIClient
 
 from accounts.models import Login, User
-from sessions_app import ledger, services, sweep
+from sessions_app import ledger, services
 from sessions_app.countdown import Countdown, Status
 from sessions_app.demo import account
 from sessions_app.demo.plan import plan
@@ -26,6 +26,7 @@ from sessions_app.events import Cause
 from sessions_app.ledger import Actor
 from sessions_app.models import Session, SessionEvent, Space, Task
 from sessions_app.services import sky
+from sessions_app.timekeeper import sweep
 from tests.sessions_app.world import Person, signed_up
 
 UNTIL = datetime(2026, 3, 22, 17, 30, 0, 123_000, tzinfo=UTC)

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from django.db.models import F
 
-from sessions_app import changes, forgetting, services
-from sessions_app.forgetting import forget_old_history
+from sessions_app import changes, services
 from sessions_app.models import Session, SessionEvent
+from sessions_app.timekeeper import retention
+from sessions_app.timekeeper.retention import forget_old_history
 from tests.sessions_app.world import Person
 
 AT_ONCE = timedelta(0)
@@ -19,7 +20,7 @@ SOON = timedelta(minutes=10)
 
 @pytest.fixture(autouse=True)
 def _first_time(monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:
-    monkeypatch.setattr(forgetting, "_last_cleaning", None)
+    monkeypatch.setattr(retention, "_last_cleaning", None)
     settings.HISTORY_KEPT_DAYS = 30
 
 
@@ -65,7 +66,7 @@ def test_it_is_kept_for_ever_where_that_is_wanted(ada: Person, settings: Any) ->
 
 
 def test_it_goes_in_slices_and_then_rests(ada: Person, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(forgetting, "SLICE", 2)
+    monkeypatch.setattr(retention, "SLICE", 2)
     for _ in range(3):
         ada.has_session()
     grow_old(31, up_to=3)

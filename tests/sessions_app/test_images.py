@@ -19,10 +19,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageChops, ImageOps, ImageStat, PngImagePlugin
 
-from sessions_app import decoder, images, services
+from sessions_app import services
 from sessions_app.exceptions import Busy, ImageInvalid
-from sessions_app.images import from_data_url
 from sessions_app.ledger import Turn
+from sessions_app.pictures import decoder, upload
+from sessions_app.pictures.upload import from_data_url
 from tests.sessions_app.conftest import Listen
 from tests.sessions_app.world import Person, data_url, picture
 
@@ -219,7 +220,7 @@ def test_what_is_no_harmless_picture_is_refused(ada: Person, settings: Any, url:
 
 def test_too_many_bytes_are_refused_before_they_are_decoded() -> None:
     with pytest.raises(ImageInvalid, match="bytes"):
-        from_data_url("data:image/png;base64," + "%" * (images.LARGEST_BYTES * 4 // 3 + 8))
+        from_data_url("data:image/png;base64," + "%" * (upload.LARGEST_BYTES * 4 // 3 + 8))
 
 
 @pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
@@ -299,7 +300,7 @@ def test_who_comes_when_no_decoder_can_be_started_is_told_to_come_again(
     def broken(*_: Any) -> None:
         raise OSError(errno.ENOMEM, "Cannot allocate memory")
 
-    monkeypatch.setattr(images, "_run", broken)
+    monkeypatch.setattr(upload, "_run", broken)
     answer = post(ada, data_url(picture()))
     assert (answer.status_code, answer.json()["code"]) == (429, "throttled")
 
@@ -435,9 +436,9 @@ def test_no_file_is_left_behind_by_what_failed(
 def test_who_waits_for_another_picture_holds_no_connection_and_is_told_to_come_back(
     ada: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(images, "PATIENCE_S", 0.01)
+    monkeypatch.setattr(upload, "PATIENCE_S", 0.01)
     connection.ensure_connection()
-    with images._turns.slots, images._turns.slots:
+    with upload._turns.slots, upload._turns.slots:
         with pytest.raises(Busy):
             from_data_url(data_url(picture()))
         assert connection.connection is None, "others need it"

@@ -14,9 +14,9 @@ from django.db.models import F
 
 from accounts.api import paging
 from accounts.limits import REQUESTS, Limit
-from realtime.commands import perform
 from realtime.database import in_database
-from realtime.messages import Command, Error
+from realtime.protocol.messages import Command, Error
+from realtime.sockets.commands import perform
 from sessions_app import services
 from sessions_app.api import session_views
 from sessions_app.events import SessionState, TaskState

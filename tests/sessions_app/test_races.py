@@ -12,7 +12,7 @@ import pytest
 from django.db import connection, connections
 
 from accounts.models import User
-from sessions_app import services, timekeeper
+from sessions_app import services
 from sessions_app.commands import command
 from sessions_app.events import (
     Reminded,
@@ -23,6 +23,7 @@ from sessions_app.events import (
 )
 from sessions_app.idempotency import once
 from sessions_app.models import IdempotencyKey, Session, SessionEvent, Space, Task
+from sessions_app.timekeeper import loop
 from tests.sessions_app.world import Person, a_crowd_runs, at_once, signed_up, time_passes
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -167,11 +168,11 @@ def test_a_pause_at_the_deadline_and_a_timekeeper_never_both_win(ada: Person) ->
     for _ in range(5):
         session_id = ada.has_running(duration=1).id
         time_passes(60)
-        acts = [timekeeper.finish_due, partial(services.pause, session_id, by=ada.actor)]
+        acts = [loop.finish_due, partial(services.pause, session_id, by=ada.actor)]
         ended, refusal = at_once(lambda n, acts=acts: acts[n](), times=2)  # type: ignore[misc]
         assert refusal.code in {"already_due", "illegal_transition"}
         # It passes over a row that is locked, and comes back 20 ms later.
-        assert ended + timekeeper.finish_due() == 1
+        assert ended + loop.finish_due() == 1
         assert Session.objects.get(pk=session_id).status == "completed"
     assert log_is_whole(ada.user_id)
 
@@ -186,10 +187,10 @@ def test_a_pause_just_before_the_deadline_and_a_timekeeper_lose_nothing(ada: Per
             return services.pause(session.id, by=ada.actor)
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_sleep(0.03)")  # to the deadline
-        return timekeeper.finish_due()
+        return loop.finish_due()
 
     answers = at_once(act, times=4)
-    timekeeper.finish_due()  # one that found the row locked comes back
+    loop.finish_due()  # one that found the row locked comes back
     row = Session.objects.get()
     assert (row.status, outcomes(answers[1:])["paused"]) in {("paused", 1), ("completed", 0)}
     if row.status == "completed":
@@ -206,7 +207,7 @@ def test_two_timekeepers_end_each_of_two_hundred_sessions_once(
     def keep(_: int) -> int:
         ended = 0
         while Session.objects.filter(status="running").exists():
-            ended += timekeeper.finish_due(limit=7)
+            ended += loop.finish_due(limit=7)
         return ended
 
     assert sum(at_once(keep, times=2)) == 200
@@ -227,7 +228,7 @@ def test_two_timekeepers_send_each_of_a_thousand_reminders_once(
     def keep(_: int) -> int:
         sent = 0
         while Session.objects.filter(reminder_at__isnull=False).exists():
-            sent += timekeeper.send_reminders(limit=70)
+            sent += loop.send_reminders(limit=70)
         return sent
 
     assert sum(at_once(keep, times=2)) == 1_000
@@ -243,12 +244,12 @@ def test_a_change_of_the_profile_and_two_timekeepers_send_no_reminder_twice(
         session = ada.has_running(duration=10)
         time_passes(5 * 60)
         acts = [
-            timekeeper.send_reminders,
-            timekeeper.send_reminders,
+            loop.send_reminders,
+            loop.send_reminders,
             partial(ada.patch, "/users/me/", {"reminders": [300, 60]}),
         ]
         at_once(lambda n: acts[n](), times=3)  # noqa: B023 -- done before the next round
-        timekeeper.send_reminders()
+        loop.send_reminders()
         assert Session.objects.get(pk=session.id).reminder_at is not None  # the one of a minute
         services.finish(session.id, by=ada.actor)
     sent = Counter((reminder.session, reminder.offset_s) for reminder in reminders)

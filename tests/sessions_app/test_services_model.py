@@ -20,11 +20,12 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from sessions_app import changes, services, timekeeper
-from sessions_app.clock import database_now
+from runtime.database.clock import database_now
+from sessions_app import changes, services
 from sessions_app.events import ENDS, SessionChanged, SessionState, session_changed
 from sessions_app.exceptions import SessionError
 from sessions_app.models import Session, SessionEvent, Space
+from sessions_app.timekeeper import loop
 from tests.sessions_app.world import Person, signed_up, time_passes
 
 MOST_SESSIONS = 5  # of a user: enough to be in each other's way
@@ -109,12 +110,12 @@ class AnyChanges(RuleBasedStateMachine):
 
     @rule()
     def timekeeper_sweeps(self) -> None:
-        self.act(lambda by: timekeeper.finish_due())
+        self.act(lambda by: loop.finish_due())
 
     @rule()
     def timekeeper_reminds(self) -> None:
         before = self.revision
-        self.act(lambda by: timekeeper.send_reminders())
+        self.act(lambda by: loop.send_reminders())
         assert self.revision == before
 
     @rule()

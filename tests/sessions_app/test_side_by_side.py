@@ -10,11 +10,11 @@ import pytest
 from django.apps import apps
 from django.db import connection
 
-from accounts import logins
 from accounts.models import User
+from accounts.services import logins
 from sessions_app import changes, services
 from sessions_app.idempotency import once
-from sessions_app.timekeeper import finish_due
+from sessions_app.timekeeper.loop import finish_due
 from tests.sessions_app.world import signed_up, time_passes
 
 pytestmark = pytest.mark.django_db

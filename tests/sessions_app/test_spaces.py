@@ -10,11 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from accounts import profiles
-from sessions_app import services, spaces, timekeeper
+from accounts.services import profiles
+from sessions_app import services
+from sessions_app import sky as spaces
 from sessions_app.models import Session, Space
 from sessions_app.services import sky
-from sessions_app.spaces import HEIGHT, WIDTH, Body
+from sessions_app.sky import HEIGHT, WIDTH, Body
+from sessions_app.timekeeper import loop
 from tests.sessions_app.world import Person, time_passes
 
 STAR_UP_TO = timedelta(minutes=30)
@@ -63,7 +65,7 @@ def test_a_session_that_was_kept_becomes_a_body(ada: Person, how: str) -> None:
     session = ada.has_running(duration=1)
     time_passes(61 if how == "completed" else 30)
     if how == "completed":
-        timekeeper.finish_due()
+        loop.finish_due()
     else:
         services.finish(session.id, by=ada.actor)
     space = Space.objects.get()

@@ -14,14 +14,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from accounts.models import User
-from sessions_app import services, sweep, timekeeper
-from sessions_app.clock import database_now
+from runtime.database.clock import database_now
+from sessions_app import services
 from sessions_app.countdown import Countdown
 from sessions_app.events import SessionChanged
 from sessions_app.ledger import turn
 from sessions_app.models import MILLISECOND, Session, SessionEvent, Space
 from sessions_app.reminders import next_reminder, offset_reached
 from sessions_app.services import timer
+from sessions_app.timekeeper import loop, sweep
 from tests.sessions_app.conftest import Listen
 from tests.sessions_app.world import Person, a_crowd_runs, at_once, signed_up, time_passes
 
@@ -40,7 +41,7 @@ def test_a_session_ends_at_its_deadline_however_late_it_is_noticed(
     session = ada.has_running(duration=1)
     time_passes(60 + late_s)
     deadline = row(session.id).ends_at
-    assert timekeeper.finish_due() == 1
+    assert loop.finish_due() == 1
     ended = row(session.id)
     assert (ended.status, ended.ended_at, ended.ends_at) == ("completed", deadline, None)
     assert ended.focused_ms == ended.planned_ms == 60_000
@@ -50,7 +51,7 @@ def test_the_log_says_when_it_was_noticed_and_how_late(ada: Person) -> None:
     session = ada.has_running(duration=1)
     time_passes(60 + 2)
     before = database_now()
-    timekeeper.finish_due()
+    loop.finish_due()
     event = SessionEvent.objects.get(session_id=session.id, kind="completed")
     ended_at = row(session.id).ended_at
     assert ended_at is not None
@@ -61,14 +62,14 @@ def test_the_log_says_when_it_was_noticed_and_how_late(ada: Person) -> None:
 def test_a_session_never_ends_early(ada: Person) -> None:
     session = ada.has_running(duration=1)
     time_passes(50)
-    assert timekeeper.finish_due() == 0
+    assert loop.finish_due() == 0
     assert row(session.id).status == "running"
 
 
 def test_a_session_never_ends_twice(ada: Person) -> None:
     session = ada.has_running(duration=1)
     time_passes(61)
-    assert [timekeeper.finish_due() for _ in range(3)] == [1, 0, 0]
+    assert [loop.finish_due() for _ in range(3)] == [1, 0, 0]
     assert SessionEvent.objects.filter(session_id=session.id, kind="completed").count() == 1
     assert Space.objects.filter(session_id=session.id).count() == 1
 
@@ -80,7 +81,7 @@ def test_only_what_runs_comes_to_its_deadline(ada: Person, what: str) -> None:
         change = {"paused": services.pause, "finished": services.finish}.get(what, services.cancel)
         change(session.id, by=ada.actor)
     time_passes(86_400 * 40)
-    assert timekeeper.finish_due() == 0
+    assert loop.finish_due() == 0
     assert row(session.id).status == what
 
 
@@ -89,7 +90,7 @@ def test_the_end_is_announced_whole(ada: Person, announced: Listen) -> None:
     services.add_task(session.id, by=ada.actor, title="Outline", duration=1)
     time_passes(61)
     with announced() as heard:
-        timekeeper.finish_due()
+        loop.finish_due()
     (change,) = heard
     event = SessionEvent.objects.get(kind="completed")
     assert (change.cause, change.user, change.session) == ("completed", ada.user_id, session.id)
@@ -104,7 +105,7 @@ def test_a_crowd_ends_in_batches(patient: None) -> None:
     people = [signed_up(f"user{n}") for n in range(5)]
     sessions = [person.has_running(duration=n + 1).id for n, person in enumerate(people)]
     time_passes(3600)
-    assert [timekeeper.finish_due(limit=2) for _ in range(4)] == [2, 2, 1, 0]
+    assert [loop.finish_due(limit=2) for _ in range(4)] == [2, 2, 1, 0]
     order = SessionEvent.objects.filter(kind="completed").order_by("pk")
     assert list(order.values_list("session_id", flat=True)) == sessions  # the longest due first
     assert {person.revision for person in people} == {3}
@@ -121,7 +122,7 @@ def test_the_bulk_path_gives_what_a_single_change_would(
     with announced() as one_by_one:
         _complete_as_a_single_change(ada)
     with announced() as in_bulk:
-        timekeeper.finish_due()
+        loop.finish_due()
     assert _compared(ada, one_by_one[0]) == _compared(eve, in_bulk[0])
 
 
@@ -172,7 +173,7 @@ def test_starting_another_session_ends_one_that_is_due_first(ada: Person) -> Non
 def reminded(announced: Listen) -> list[tuple[int, int]]:
     """(offset, seconds left) of what is sent now; in tens, rounded up: the machine may be slow."""
     with announced() as heard:
-        timekeeper.send_reminders()
+        loop.send_reminders()
     return [(r.offset_s, ceil(r.remaining_ms / 10_000) * 10) for r in heard]
 
 
@@ -366,16 +367,16 @@ def test_the_next_reminder_is_the_first_that_is_still_to_come(
 
 
 def test_it_sleeps_until_the_next_deadline(ada: Person) -> None:
-    assert timekeeper.seconds_to_next() is None
+    assert loop.seconds_to_next() is None
     ada.has_running(duration=1, reminders=[])
-    seconds = timekeeper.seconds_to_next()
+    seconds = loop.seconds_to_next()
     assert seconds is not None
     assert 55 < seconds <= 60
 
 
 def test_it_sleeps_until_the_next_reminder(ada: Person) -> None:
     ada.has_running(duration=10)
-    seconds = timekeeper.seconds_to_next()
+    seconds = loop.seconds_to_next()
     assert seconds is not None
     assert 295 < seconds <= 300
 
@@ -386,17 +387,17 @@ def test_it_sleeps_until_the_next_reminder(ada: Person) -> None:
 def test_a_nap_is_neither_too_short_nor_too_long(
     monkeypatch: pytest.MonkeyPatch, left: float | None, nap: float, patient: None
 ) -> None:
-    monkeypatch.setattr(timekeeper, "seconds_to_next", lambda: left)
-    assert timekeeper.Timekeeper()._round() == nap
+    monkeypatch.setattr(loop, "seconds_to_next", lambda: left)
+    assert loop.Timekeeper()._round() == nap
 
 
 @pytest.fixture
 def keeper(transactional_db: None) -> Iterator[Callable[[], None]]:
     """Starts a timekeeper in a thread, and stops it at the end."""
-    started: list[tuple[timekeeper.Timekeeper, threading.Thread]] = []
+    started: list[tuple[loop.Timekeeper, threading.Thread]] = []
 
     def start() -> None:
-        one = timekeeper.Timekeeper()
+        one = loop.Timekeeper()
 
         def run() -> None:
             try:
@@ -445,15 +446,15 @@ def test_the_loop_survives_a_database_that_is_away(
     session = ada.has_running(duration=1)
     time_passes(61)
     failures = iter([OperationalError("gone"), OperationalError("still gone")])
-    finish_due = timekeeper.finish_due
+    finish_due = loop.finish_due
 
     def away_at_first(limit: int, *, leaving: list[int]) -> int:
         for failure in failures:
             raise failure
         return finish_due(limit, leaving=leaving)
 
-    monkeypatch.setattr(timekeeper, "NAP_AFTER_FAILURE", 0.01)
-    monkeypatch.setattr(timekeeper, "finish_due", away_at_first)
+    monkeypatch.setattr(loop, "NAP_AFTER_FAILURE", 0.01)
+    monkeypatch.setattr(loop, "finish_due", away_at_first)
     keeper()
     wait_for(lambda: row(session.id).status == "completed")
 
@@ -488,7 +489,7 @@ def test_a_worker_that_dies_in_the_middle_loses_nothing() -> None:
     def dies() -> None:
         try:
             with transaction.atomic():
-                assert timekeeper.finish_due() == 1
+                assert loop.finish_due() == 1
                 raise Killed
         except Killed:
             pass
@@ -499,7 +500,7 @@ def test_a_worker_that_dies_in_the_middle_loses_nothing() -> None:
     thread.start()
     thread.join(10)
     assert (row(session.id).status, ada.revision, Space.objects.count()) == ("running", before, 0)
-    assert timekeeper.finish_due() == 1
+    assert loop.finish_due() == 1
     assert (row(session.id).status, ada.revision) == ("completed", before + 1)
     connections.close_all()
 
@@ -523,11 +524,11 @@ def test_a_session_that_another_worker_holds_does_not_hold_up_the_others() -> No
     thread = threading.Thread(target=holds)
     thread.start()
     assert taken.wait(10)
-    assert timekeeper.finish_due() == 1
+    assert loop.finish_due() == 1
     assert (row(held.id).status, row(free.id).status) == ("running", "completed")
     done.set()
     thread.join(10)
-    assert timekeeper.finish_due() == 1
+    assert loop.finish_due() == 1
     connections.close_all()
 
 
@@ -572,7 +573,7 @@ def test_one_session_that_cannot_be_ended_does_not_keep_the_others_from_ending(
         return new_space(session, **more)
 
     monkeypatch.setattr(sweep, "new_space", refuse_one)
-    keeper = timekeeper.Timekeeper()
+    keeper = loop.Timekeeper()
     keeper._round()
     assert row(good.id).status == "completed"
     assert row(bad.id).status == "running"
@@ -580,7 +581,7 @@ def test_one_session_that_cannot_be_ended_does_not_keep_the_others_from_ending(
     monkeypatch.setattr(sweep, "new_space", new_space)
     keeper._round()
     assert row(bad.id).status == "running"  # left alone for a minute
-    monkeypatch.setattr(timekeeper, "ASIDE_S", 0.0)
+    monkeypatch.setattr(loop, "ASIDE_S", 0.0)
     keeper._round()
     assert row(bad.id).status == "completed"
 
@@ -592,7 +593,7 @@ def test_a_bad_one_in_a_crowd_costs_the_others_a_few_batches(
     bad = Session.objects.order_by("ends_at")[17].pk
     time_passes(25 * 60)
     batches = []
-    finish_due = timekeeper.finish_due
+    finish_due = loop.finish_due
 
     def counted(limit: int, *, leaving: list[int]) -> int:
         batches.append(limit)
@@ -605,8 +606,8 @@ def test_a_bad_one_in_a_crowd_costs_the_others_a_few_batches(
 
     new_space = sweep.new_space
     monkeypatch.setattr(sweep, "new_space", refuse_one)
-    monkeypatch.setattr(timekeeper, "finish_due", counted)
-    timekeeper.Timekeeper()._round()
+    monkeypatch.setattr(loop, "finish_due", counted)
+    loop.Timekeeper()._round()
     assert list(Session.objects.filter(status="running").values_list("pk", flat=True)) == [bad]
     assert len(batches) < 20
 
@@ -625,7 +626,7 @@ def test_a_log_that_is_wrong_keeps_only_its_own_session_from_ending(
         at=database_now(),
     )
     time_passes(25 * 60)
-    timekeeper.Timekeeper()._round()
+    loop.Timekeeper()._round()
     assert (row(bad.id).status, row(good.id).status) == ("running", "completed")
 
 
@@ -633,7 +634,7 @@ def test_a_session_ends_although_its_users_time_zone_is_no_more(ada: Person) -> 
     session = ada.has_running()
     User.objects.filter(pk=ada.user_id).update(time_zone="Mars/Olympus_Mons")
     time_passes(25 * 60)
-    timekeeper.Timekeeper()._round()
+    loop.Timekeeper()._round()
     assert row(session.id).status == "completed"
 
 

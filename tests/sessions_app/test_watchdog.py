@@ -8,15 +8,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from sessions_app.watchdog import (
-    EXIT_CODE,
-    Ailment,
-    CountingHeart,
-    LoopHeart,
-    Over,
-    Watchdog,
-    stacks,
-)
+from runtime.watchdog import EXIT_CODE, Ailment, CountingHeart, LoopHeart, Over, Watchdog, stacks
 
 
 @dataclass

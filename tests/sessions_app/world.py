@@ -17,9 +17,9 @@ from django.db.models import F
 from PIL import Image
 from rest_framework.test import APIClient
 
-from accounts import logins
+from accounts.auth.tokens import pair_of
 from accounts.models import User
-from accounts.tokens import pair_of
+from accounts.services import logins
 from sessions_app import services
 from sessions_app.events import SessionState
 from sessions_app.ledger import Actor

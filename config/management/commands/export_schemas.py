@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.renderers import OpenApiYamlRenderer
 
-from realtime import asyncapi
+from realtime.protocol import asyncapi
 
 HEAD = "# Made from the code by `./space manage export_schemas`. Do not edit.\n"
 

@@ -65,7 +65,7 @@ def _between(text: str, begin: str, made: str, end: str) -> str:
 
 def metrics() -> str:
     """The tables of what `/metrics` tells."""
-    from config.metrics import families
+    from ops.metrics import families
 
     return "\n".join(
         f"**{title}**\n\n{families.table(role)}" for title, role in families.TITLES.items()

@@ -8,9 +8,10 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from config import serve
-from config.listening import listeners
-from config.processes import CannotStart, Processes
+from ops.metrics import start as metrics
+from server import run as serve
+from server.listen import listeners
+from server.prefork import CannotStart, Processes
 
 APPS = {
     None: serve.APP,
@@ -57,9 +58,10 @@ class Command(BaseCommand):
         host, port, count = options["host"], options["port"], options["processes"]
         app = APPS[options["only"]]
         if options["server"] == "daphne":
-            run = partial(serve.run_daphne, host, port, app)
+            run = partial(serve.run_daphne, host, port, app, on_started=metrics.in_server)
         else:
-            run = partial(serve.run_uvicorn, host, port, settings.FORWARDED_ALLOW_IPS, app)
+            trusted = settings.FORWARDED_ALLOW_IPS
+            run = partial(serve.run_uvicorn, host, port, trusted, app, on_started=metrics.in_server)
         shared = f", {count} processes" if count > 1 else ""
         self.stdout.write(f"Serving on http://{host}:{port} ({options['server']}{shared}).")
         try:

@@ -12,11 +12,11 @@ from zoneinfo import ZoneInfo
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from accounts import logins
 from accounts.exceptions import InvalidInput
 from accounts.names import is_email
-from accounts.profiles import time_zones
-from sessions_app.clock import database_now
+from accounts.services import logins
+from accounts.services.profiles import time_zones
+from runtime.database.clock import database_now
 from sessions_app.demo import account
 from sessions_app.demo.plan import MOST_MONTHS, plan
 from sessions_app.demo.write import Written

@@ -9,10 +9,10 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand
 
-from sessions_app.afresh import ask_anew
-from sessions_app.pulse import Pulse
-from sessions_app.timekeeper import Timekeeper, timekeeper_starts
-from sessions_app.watchdog import Ailment, CountingHeart, Watchdog
+from runtime.database.probe import ask_anew
+from runtime.liveness_file import Pulse
+from runtime.watchdog import Ailment, CountingHeart, Watchdog
+from sessions_app.timekeeper.loop import Timekeeper, timekeeper_starts
 
 # A turn has some statements of at most 5 s each, where the database is frozen.
 STANDS_FOR_S = 30.0

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from realtime.messages import LARGEST_FIRST_FRAME, LARGEST_FRAME
+from realtime.protocol.messages import LARGEST_FIRST_FRAME, LARGEST_FRAME
 from tests.hostile.socket_frames import AGAIN, BAD, COMMAND, PING, SYNC, TICKS, of, with_raw
 from tests.realtime.world import Person, RawSocket, raw, room_of
 
@@ -298,8 +298,8 @@ async def test_silent_strangers_make_room_and_who_speaks_stays(
     ada: Person, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.SOCKETS_UNAUTHENTICATED = 3
-    monkeypatch.setattr("realtime.strangers.SILENT_S", 0.05)
-    monkeypatch.setattr("realtime.strangers.LOOK_EVERY_S", 0.05)
+    monkeypatch.setattr("realtime.hub.unauthenticated.SILENT_S", 0.05)
+    monkeypatch.setattr("realtime.hub.unauthenticated.LOOK_EVERY_S", 0.05)
     async with raw(ada.account.base) as speaker:
         await speaker.authenticate(ada.account.access)
         strangers = [raw(ada.account.base) for _ in range(5)]

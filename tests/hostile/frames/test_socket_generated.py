@@ -12,10 +12,10 @@ import pytest
 from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 
-from realtime.examples import example_of
-from realtime.hub import Hub
-from realtime.limits import BadFrames, Budget
-from realtime.messages import Authenticate, Command, Ping, Sync, Ticks
+from realtime.hub.hub import Hub
+from realtime.protocol.examples import example_of
+from realtime.protocol.limits import BadFrames, Budget
+from realtime.protocol.messages import Authenticate, Command, Ping, Sync, Ticks
 from tests.hostile.sockets import is_documented
 from tests.realtime.test_messages import anything, names, values
 from tests.realtime.world import Person, RawSocket, raw, until

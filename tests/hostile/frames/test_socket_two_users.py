@@ -11,11 +11,11 @@ import pytest
 
 from benchmarks.device import device
 from realtime.database import in_database
-from realtime.limits import Budget
-from realtime.messages import Command
+from realtime.protocol.limits import Budget
+from realtime.protocol.messages import Command
 from sessions_app import services
 from sessions_app.models import Session, Space, Task
-from sessions_app.timekeeper import finish_due
+from sessions_app.timekeeper.loop import finish_due
 from tests.realtime.world import Person, raw
 from tests.sessions_app.world import time_passes
 

@@ -1,0 +1,91 @@
+"""Mails, made and sent after the answer: no request waits for a mail server, or shows by its time
+whether there was something to send.
+
+One thread takes what is to be done from a bounded queue, in order. What cannot be sent is logged
+and not tried again: who misses a link asks for another.
+"""
+
+import atexit
+import logging
+import threading
+from collections.abc import Callable
+from queue import Full, Queue
+from smtplib import SMTPRecipientsRefused
+
+from django.core.mail import EmailMessage
+from django.db import connection
+
+from accounts.mail.messages import Letter
+from runtime.deadline import within
+from runtime.stats import Counts
+
+log = logging.getLogger(__name__)
+
+Work = Callable[[], None]
+
+LONGEST_QUEUE = 1_000  # a mail server that says nothing takes EMAIL_TIMEOUT for each
+LONGEST_S = 30.0  # for one mail, the questions to the database that it needs included
+FLUSH_S = 2.0  # how long a process that ends waits for what it has promised
+counts = Counts(("done", "failed", "dropped"))
+
+
+def send(letter: Letter, to: str) -> None:
+    """Sends it now. For the background. Raises what the mail server's refusal raises."""
+    EmailMessage(letter.subject, letter.text, to=[to]).send()
+
+
+class Background:
+    """A queue, and a daemon thread that works it off."""
+
+    def __init__(self) -> None:
+        self._queue: Queue[Work] = Queue(LONGEST_QUEUE)
+        self._starting = threading.Lock()
+        self._started = False
+
+    def put(self, work: Work) -> None:
+        """Returns at once. Safe from any thread. What is too much is dropped, and logged."""
+        self._start()
+        try:
+            self._queue.put_nowait(work)
+        except Full:
+            counts.add("dropped")
+            log.error("a mail was dropped: %d wait already", LONGEST_QUEUE)
+
+    def waiting(self) -> int:
+        return self._queue.qsize()
+
+    def flush(self, timeout_s: float = FLUSH_S) -> bool:
+        """Waits until all that was put has been done. False if that took too long."""
+        done = self._queue.all_tasks_done
+        with done:
+            return done.wait_for(lambda: not self._queue.unfinished_tasks, timeout_s)
+
+    def _start(self) -> None:
+        with self._starting:
+            if not self._started:  # not on import: a server with several processes forks
+                self._started = True
+                threading.Thread(target=self._run, name="mail", daemon=True).start()
+                atexit.register(self.flush)
+
+    def _run(self) -> None:
+        while True:
+            work = self._queue.get()
+            try:
+                with within(LONGEST_S):
+                    work()
+                counts.add("done")
+            except SMTPRecipientsRefused:  # it would write the address into the log
+                counts.add("failed")
+                log.error("a mail was not sent: the mail server refuses its address")
+            except Exception as error:
+                counts.add("failed")
+                log.error("a mail was not sent: %r", error)
+            finally:
+                connection.close()  # back to the pool: who knows when the next mail comes
+                self._queue.task_done()
+
+
+_background = Background()
+put = _background.put
+flush = _background.flush
+waiting = _background.waiting

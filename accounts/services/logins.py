@@ -1,0 +1,221 @@
+"""Everything that begins or ends a login.
+
+    sign_up, log_in --> standing --refresh--> standing --log_out, end_login, ...--> ended
+
+What ends one announces it (`login_revoked`), and its sockets close. The tokens of a login are made
+from what these return: `tokens.pair_of(login)`.
+"""
+
+from collections.abc import Iterable
+
+from django.conf import settings
+from django.contrib.auth.hashers import make_password
+from django.db import IntegrityError, transaction
+from django.db.models.functions import Now
+
+from accounts.auth.credentials import refuse_taken, refuse_weak
+from accounts.auth.tokens import Claims, RefreshToken, new_jti
+from accounts.events import AccountChanged, LoginRevoked, Reason, announce, announce_change
+from accounts.exceptions import (
+    InvalidCredentials,
+    LinkNotValid,
+    NoSuchLogin,
+    Revoked,
+    WrongPassword,
+)
+from accounts.models import GRACE, Login, LoginQuerySet, User
+from accounts.names import tidy_email, tidy_username
+from accounts.security_log import note
+from runtime.database.statement_clock import database_now
+
+
+def sign_up(
+    username: str, email: str, password: str, *, device: str = "", address: str | None = None
+) -> Login:
+    """A new user, logged in. Raises InvalidInput."""
+    user = User(username=tidy_username(username), email=tidy_email(email))
+    refuse_taken(user)
+    refuse_weak(password, user, field="password")
+    user.password = make_password(password)  # slow, so before the transaction
+    try:
+        with transaction.atomic():
+            user.save(force_insert=True)
+            login = _begin(user, device, address)
+    except IntegrityError:
+        refuse_taken(user)  # somebody was faster
+        raise
+    note("signed_up", user=user.pk, login=login.pk)
+    return login
+
+
+def log_in(user: User, *, device: str = "", address: str | None = None) -> Login:
+    """A new login of a user whom `check_credentials` let in. Raises InvalidCredentials."""
+    with transaction.atomic():
+        # The password was checked before; the lock keeps a change of it from passing unnoticed.
+        unchanged = User.objects.select_for_update(no_key=True).filter(
+            pk=user.pk, password=user.password, is_active=True
+        )
+        if (current := unchanged.first()) is None:
+            raise InvalidCredentials
+        login = _begin(current, device, address)
+        _make_room(login)
+    note("logged_in", user=user.pk, login=login.pk)
+    return login
+
+
+def refresh(token: str) -> Login:
+    """The login, with its refresh token replaced. Raises TokenNotValid.
+
+    Asked again within ten seconds, the token gives the same successor. Later, somebody has a
+    copy, and nobody knows who is who: the login ends.
+    """
+    claims = Claims.of(RefreshToken, token).good_at(database_now())
+    if (login := _successor(claims)) is not None:
+        return login
+    superseded = claims.login().standing()
+    if _end(superseded.exclude(refresh_jti=claims.jti), "refresh_reused"):
+        note("refresh_reused", user=claims.user_id, login=claims.login_id)
+    raise Revoked
+
+
+def log_out(login_id: int) -> None:
+    """The device's own wish. A login that has ended already stays so."""
+    _end(Login.objects.filter(pk=login_id), "logged_out")
+
+
+def log_out_by_token(token: str) -> None:
+    """The same for whoever holds the refresh token. Raises TokenNotValid."""
+    _end(Claims.of(RefreshToken, token).good_at(database_now()).login(), "logged_out")
+
+
+def log_out_everywhere(login: Login) -> int:
+    """Ends every other login of the user. How many they were."""
+    return _end(_others(login), "ended_elsewhere")
+
+
+def end_login(user: User, login_id: int) -> None:
+    """Ends one login of the user. Raises NoSuchLogin."""
+    if not _end(Login.objects.filter(user=user, pk=login_id), "ended_elsewhere"):
+        raise NoSuchLogin
+
+
+def change_password(login: Login, *, old: str, new: str) -> int:
+    """A new password; every other login ends. How many they were. Raises InvalidInput."""
+    user = login.user
+    if not user.check_password(old):
+        raise WrongPassword
+    refuse_weak(new, user, field="new_password")
+    password = make_password(new)
+    with transaction.atomic():
+        unchanged = User.objects.filter(pk=user.pk, password=user.password)
+        if not unchanged.update(password=password):
+            raise WrongPassword  # another device changed it while we looked
+        announce_change(AccountChanged(user.pk, "password_changed", user.username, user.email))
+        ended = _end(_others(login), "password_changed")
+    note("password_changed", user=user.pk, login=login.pk)
+    return ended
+
+
+def deactivate(user: User) -> None:
+    """The user may not come in, and every login of theirs ends: reactivating gives none back."""
+    _set_active(user, is_active=False)
+
+
+def reactivate(user: User) -> None:
+    """The user may log in again."""
+    _set_active(user, is_active=True)
+
+
+def revoke(login_ids: Iterable[int]) -> int:
+    """Ends these logins, on support's word. How many stood."""
+    return _end(Login.objects.filter(pk__in=login_ids), "ended_by_support")
+
+
+def reset_password(user: User, new: str) -> int:
+    """A new password for a user whose link was found good; every login ends. How many they were.
+
+    Raises InvalidInput, and LinkNotValid where the user is no longer as the link found them.
+    """
+    refuse_weak(new, user, field="new_password")
+    password = make_password(new)
+    with transaction.atomic():
+        # Of two that use one link at once, the second waits here and then finds another password.
+        unchanged = User.objects.filter(
+            pk=user.pk, password=user.password, email=user.email, is_active=True
+        )
+        if not unchanged.update(password=password):
+            raise LinkNotValid
+        announce_change(AccountChanged(user.pk, "password_reset", user.username, user.email))
+        ended = _end(Login.objects.filter(user=user.pk), "password_reset")
+    note("password_reset", user=user.pk)
+    return ended
+
+
+def delete_account(user: User, *, password: str | None = None) -> None:
+    """Removes the user and all that is theirs. (`accounts.apps` announces it.)
+
+    Raises WrongPassword if a password is given, and wrong.
+    """
+    if password is not None and not user.check_password(password):
+        raise WrongPassword("password")
+    with transaction.atomic():
+        # First the lock that every change of the user's takes, so that none adds a row meanwhile.
+        for doomed in User.objects.select_for_update().filter(pk=user.pk):
+            doomed.delete()
+    note("account_deleted", user=user.pk)
+
+
+def _begin(user: User, device: str, address: str | None) -> Login:
+    login = Login.objects.create(user=user, device=device, address=address, refresh_jti=new_jti())
+    login.refresh_from_db()
+    login.user = user
+    return login
+
+
+def _successor(claims: Claims) -> Login | None:
+    with transaction.atomic():
+        Login.objects.rotate(claims.login_id, presented=claims.jti, successor=new_jti())
+        # Who won and who came a moment later find the same row.
+        login = (
+            Login.objects.standing()
+            .select_related("user")
+            .filter(pk=claims.login_id, user=claims.user_id)
+            .filter(previous_jti=claims.jti, refreshed_at__gt=Now() - GRACE)
+            .first()
+        )
+        if login is None:
+            transaction.set_rollback(True)  # an inactive user may come back with this token
+        return login
+
+
+def _set_active(user: User, *, is_active: bool) -> None:
+    with transaction.atomic():
+        other = User.objects.select_for_update(no_key=True).exclude(is_active=is_active)
+        for current in other.filter(pk=user.pk):
+            current.is_active = is_active
+            current.save(update_fields=["is_active"])  # which ends the logins
+    user.is_active = is_active
+    note("account_reactivated" if is_active else "account_deactivated", user=user.pk)
+
+
+def _make_room(login: Login) -> None:
+    """Ends those seen longest ago, where the user has more logins than they may have.
+
+    Log-ins of one user come one after the other, under the user's lock.
+    """
+    others = _others(login).filter(ended_at=None).order_by("-last_seen", "-pk")
+    room = settings.LOGINS_PER_USER - 1
+    if excess := list(others.values_list("pk", flat=True)[room:]):
+        _end(Login.objects.filter(pk__in=excess), "too_many_logins")
+
+
+def _others(login: Login) -> LoginQuerySet:
+    return Login.objects.filter(user=login.user_id).exclude(pk=login.pk)
+
+
+def _end(logins: LoginQuerySet, reason: Reason) -> int:
+    with transaction.atomic():
+        ended = logins.end()
+        for login_id, user_id in ended:
+            announce(LoginRevoked(user_id, login_id, reason))
+    return len(ended)

@@ -1,0 +1,104 @@
+"""The user's own settings."""
+
+from dataclasses import replace
+from functools import cache
+from typing import TypedDict
+from zoneinfo import available_timezones
+
+from django.db import IntegrityError, transaction
+
+from accounts.auth.credentials import refuse_taken
+from accounts.events import AccountChanged, announce_change, reminders_changed
+from accounts.exceptions import InvalidInput, Revoked, WrongPassword
+from accounts.models import User
+from accounts.names import fold, tidy_email, tidy_username
+from accounts.security_log import note
+
+_NOT_PLACES = {"Factory", "localtime"}  # some systems keep these among the zones
+
+
+class Changes(TypedDict, total=False):
+    """Any part of a profile: `day_start` in minutes after midnight, `reminders` in seconds."""
+
+    username: str
+    email: str
+    time_zone: str
+    day_start: int
+    reminders: list[int]
+
+
+@cache
+def time_zones() -> frozenset[str]:
+    """The names of all zones. (Asking the system walks through a thousand files.)"""
+    return frozenset(available_timezones() - _NOT_PLACES)
+
+
+def change_profile(user: User, changes: Changes, *, password: str | None = None) -> User:
+    """The user as changed. Raises InvalidInput.
+
+    Another e-mail address needs the password: whoever reads the mails there can set a new one.
+    Only what is named is written: `revision` moves on meanwhile, under somebody else's lock.
+    """
+    if moves(user, changes):
+        _refuse_wrong(password, user)  # slow, so before the transaction
+    try:
+        with transaction.atomic():
+            moved = _change(user, changes, password)
+    except IntegrityError:
+        refuse_taken(_renamed(user, changes))  # somebody was faster
+        raise
+    if (changed := User.objects.filter(pk=user.pk).first()) is None:
+        raise Revoked  # deleted meanwhile
+    if moved:
+        note("email_changed", user=user.pk)
+    return changed
+
+
+def _change(user: User, changes: Changes, password: str | None) -> bool:
+    """Whether their mails go elsewhere now. `user` is as when their password was asked for."""
+    names = changes.keys() & {"username", "email"}
+    # What may be a name depends on the address, and the other way round: another request must not
+    # change the one while we look at the other. (The lock that changing a key needs, from the
+    # beginning: taking more of it later could wait for somebody who waits for us.)
+    row = User.objects.select_for_update(no_key=not names).filter(pk=user.pk)
+    if (stored := row.first()) is None:
+        raise Revoked
+    if moves(stored, changes) and (password is None or stored.password != user.password):
+        raise WrongPassword("password")  # another device changed something while we looked
+    before = AccountChanged(stored.pk, "email_changed", stored.username, stored.email)
+    values = dict(changes)
+    if names:
+        new = _renamed(stored, changes)
+        refuse_taken(new)
+        values |= {"username": new.username, "username_key": fold(new.username)}
+        values |= {"email": new.email, "email_key": fold(new.email)}
+        if new.email != before.email:
+            announce_change(before)
+        if new.username != before.username:
+            announce_change(replace(before, what="username_changed"))
+    if values:
+        User.objects.filter(pk=user.pk).update(**values)
+    if "reminders" in changes:
+        reminders_changed.send(sender=User, user_id=user.pk)
+    return moves(stored, changes)
+
+
+def _renamed(user: User, changes: Changes) -> User:
+    """What `refuse_taken` looks at. Not to be saved."""
+    return User(
+        pk=user.pk,
+        username=tidy_username(changes.get("username", user.username)),
+        email=tidy_email(changes.get("email", user.email)),
+    )
+
+
+def moves(user: User, changes: Changes) -> bool:
+    """Whether the user would get their mails elsewhere."""
+    return "email" in changes and tidy_email(changes["email"]) != user.email
+
+
+def _refuse_wrong(password: str | None, user: User) -> None:
+    if password is None:
+        raise InvalidInput({"password": ["Another e-mail address needs your password."]})
+    if not user.check_password(password):
+        raise WrongPassword("password")

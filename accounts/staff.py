@@ -1,0 +1,185 @@
+"""The admin site: what it has in common, and who comes in.
+
+It is for looking. What may be done there is done by the services, as everywhere, and is in Django's
+log of the admin and in `space.security`. A page asks a few questions of an index, however many rows
+there are: no total of a table, no sorting, searching by whole names and ids.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import admin
+from django.contrib.admin.models import CHANGE, DELETION, LogEntry
+from django.contrib.auth.backends import ModelBackend
+from django.contrib.contenttypes.models import ContentType
+from django.contrib.sessions.backends.db import SessionStore
+from django.core.paginator import Paginator
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest, HttpResponseRedirect
+from django.utils.functional import cached_property
+
+from accounts.auth.credentials import check_credentials
+from accounts.exceptions import InvalidCredentials
+from accounts.limits import failures_counted
+from accounts.models import User
+from accounts.names import fold
+from accounts.security_log import note
+
+if TYPE_CHECKING:  # they are generic for the type checker only
+    _ModelAdmin = admin.ModelAdmin[Any]
+    _Paginator = Paginator[Any]
+else:
+    _ModelAdmin, _Paginator = admin.ModelAdmin, Paginator
+
+LONGEST_LIST = 10_000  # rows that can be paged through; who looks for one searches
+MOST_AT_ONCE = 100  # that one action is done to
+
+
+class Site(admin.AdminSite):
+    """Of staff only: see `StaffBackend`."""
+
+    site_header = site_title = "Space support"
+    index_title = "Look up"
+    empty_value_display = "-"
+
+    def password_change(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> Any:
+        """On the page, as everybody: there it is limited, and the other logins end."""
+        return HttpResponseRedirect("/")
+
+
+class StaffBackend(ModelBackend):
+    """By the same check of the password as for everybody: the same limits, the same time.
+
+    Staff who are deactivated, or no longer staff, are out with their next request.
+    """
+
+    def authenticate(
+        self,
+        request: HttpRequest | None,
+        username: str | None = None,
+        password: str | None = None,
+        **_: Any,
+    ) -> User | None:
+        if username is None or password is None:
+            return None
+        try:
+            with failures_counted(username):
+                user = check_credentials(username, password)
+                if not self.user_can_authenticate(user):
+                    raise InvalidCredentials  # counted, or one could try passwords of others here
+        except InvalidCredentials:
+            return None
+        return user
+
+    def user_can_authenticate(self, user: Any) -> bool:
+        return bool(user is not None and user.is_active and user.is_staff)
+
+
+def came_in(user: User, **_: Any) -> None:
+    """Receiver of `user_logged_in`, which only the admin sends."""
+    note("admin_logged_in", user=user.pk)
+    SessionStore.clear_expired()  # few, and nobody else deletes them
+
+
+class ShortList(_Paginator):
+    """Counts no further than anybody pages."""
+
+    @cached_property
+    def count(self) -> int:
+        rows: QuerySet[Any] = self.object_list  # type: ignore[assignment]
+        return int(rows.order_by()[:LONGEST_LIST].count())
+
+
+class LookedAt(_ModelAdmin):
+    """A table that can be looked at by all staff, and changed by nobody."""
+
+    list_per_page = 50
+    list_max_show_all = 0
+    show_full_result_count = False
+    paginator = ShortList
+    ordering = ("-pk",)
+    sortable_by = ()
+    view_on_site = False
+    search_help_text = "An id, or a whole user name or e-mail address"
+    search_fields = ("pk",)  # what is searched says `found_by`
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return self.admin_site.has_permission(request)
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self.admin_site.has_permission(request)
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def get_actions(self, request: HttpRequest) -> Any:
+        actions = super().get_actions(request)
+        actions.pop("delete_selected", None)
+        return actions
+
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
+        """Only what the pages link to. Django takes any column: `?password__startswith=` would
+        tell a hash letter by letter, without showing it.
+        """
+        ours = [getattr(by, "parameter_name", f"{by}__exact") for by in self.list_filter]
+        return lookup in {"user__id__exact", *ours}
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        term = search_term.strip()
+        return (queryset.filter(self.found_by(term)) if term else queryset), False
+
+    def found_by(self, term: str) -> Q:
+        """What is somebody's, by the id of the row or by who that is."""
+        return by_id(term) | Q(user__in=User.objects.filter(named(term)))
+
+    # -- what was done, by numbers: the log keeps no name of who is deleted later ----------------
+
+    def log_change(self, request: HttpRequest, obj: Any, message: Any) -> LogEntry:
+        return _entry(request, obj, CHANGE, str(message))
+
+    def log_deletions(self, request: HttpRequest, queryset: Any) -> list[LogEntry]:
+        return []  # Django asks before the deletion, which takes all entries about it with it
+
+    def log_deleted(self, request: HttpRequest, obj: Any) -> LogEntry:
+        return _entry(request, obj, DELETION, "Deleted with everything.")
+
+
+def named(term: str) -> Q:
+    """The user of this whole name or address, however it is written."""
+    return Q(username_key=fold(term)) | Q(email_key=fold(term))
+
+
+def by_id(term: str) -> Q:
+    fits = term.isascii() and term.isdigit() and len(term) <= 18
+    return Q(pk=int(term)) if fits else Q(pk__in=())
+
+
+def may_act_on(staff: Any, user: User) -> bool:
+    """Nobody on themselves; on staff only a superuser, or support could lock out who watches it."""
+    return bool(user.pk != staff.pk and (staff.is_superuser or not user.is_staff))
+
+
+def _entry(request: HttpRequest, obj: Any, flag: int, message: str) -> LogEntry:
+    assert request.user.is_authenticated
+    return LogEntry.objects.create(
+        user=request.user,
+        # Asked for each time: Django keeps its number in mind, and a restored database has another.
+        content_type=ContentType.objects.get(
+            app_label=obj._meta.app_label, model=obj._meta.model_name
+        ),
+        object_id=str(obj.pk),
+        object_repr=f"{obj._meta.verbose_name} {obj.pk}",
+        action_flag=flag,
+        change_message=message,
+    )

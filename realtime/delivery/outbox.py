@@ -1,0 +1,193 @@
+"""What one socket still has to be sent. Putting something in never waits.
+
+`send()` is driven by hand for one step: towards a client that reads it is done at once, without a
+task. Only when the socket is backed up does a task wait for it; until then ticks for that socket
+are dropped (the next one says the same), and everything else queues, within a bound.
+
+Where the server hands over the transport below (`server/uvicorn/websocket.py`), ticks are written
+to that as ready-made frames: no coroutine, no dictionary, one system call.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import types
+from collections import deque
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable
+from typing import Any, Protocol
+
+from realtime.delivery.tick import Tick
+from realtime.stats import tally
+
+log = logging.getLogger(__name__)
+
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+LONGEST_QUEUE = 256  # frames; a client that is this far behind syncs when it comes back
+LARGEST_QUEUE = 4 * 1024 * 1024  # characters; a session with all its tasks has a hundred thousand
+MOST_DROPPED = 15  # ticks, one after the other: the client does not read at all
+
+
+class Transport(Protocol):
+    """What frames are written to: as `asyncio.Transport`, as far as it is used here."""
+
+    def is_closing(self) -> bool: ...
+    def get_write_buffer_size(self) -> int: ...
+    def write(self, data: bytes) -> None: ...
+    def abort(self) -> None: ...
+
+
+class Outbox:
+    """The way out of one socket.
+
+    `on_stuck` is called, once, when the queue has grown too long, or too many ticks were dropped.
+    """
+
+    __slots__ = (
+        *("_closed", "_draining", "_dropped", "_on_stuck", "_queue", "_queued", "_send"),
+        *("_transport", "last_put", "tick_every_ms"),
+    )
+
+    def __init__(
+        self, send: Send, on_stuck: Callable[[], None], transport: Transport | None = None
+    ) -> None:
+        self.tick_every_ms = 0  # 0 for no ticks
+        self._send = send
+        self._transport = transport
+        self._on_stuck: Callable[[], None] | None = on_stuck
+        self._queue: deque[dict[str, Any]] | None = None  # most sockets never need one
+        self._queued = 0  # characters
+        self._draining: asyncio.Task[None] | None = None
+        self._dropped = 0  # ticks, since one got through
+        self._closed = False
+        self.last_put = 0.0  # on the loop's clock: when something was last sent
+
+    def put(self, text: str) -> None:
+        """A frame that must not be lost while the socket lives."""
+        self._put({"type": "websocket.send", "text": text})
+
+    def _drop_tick(self) -> None:
+        tally.ticks_skipped += 1
+        self._dropped += 1
+        if self._dropped == MOST_DROPPED:
+            self._stuck()
+
+    def _stuck(self) -> None:
+        tell, self._on_stuck = self._on_stuck, None
+        if tell is not None:
+            tally.slow_closed += 1
+            tell()
+
+    def close(self, code: int, reason: str) -> None:
+        """The last thing that is sent."""
+        if not self._closed:
+            self._put({"type": "websocket.close", "code": int(code), "reason": reason})
+            self._closed = True
+
+    def leave(self) -> None:
+        """Nobody needs to hear any more that it is stuck: who would have heard may be freed."""
+        self._on_stuck = None
+
+    def abandon(self) -> None:
+        """The socket is gone: nothing more is sent."""
+        self._closed = True
+        self._queue = None
+        if self._draining is not None and self._draining is not asyncio.current_task():
+            self._draining.cancel()
+            self._draining = None
+
+    def _put(self, message: dict[str, Any]) -> None:
+        if self._closed:
+            return
+        self.last_put = asyncio.get_running_loop().time()
+        if self._draining is not None:
+            if self._queue is None:
+                self._queue, self._queued = deque(), 0
+            self._queue.append(message)
+            self._queued += len(message.get("text", ""))
+            if len(self._queue) >= LONGEST_QUEUE or self._queued > LARGEST_QUEUE:
+                self._stuck()
+            return
+        rest = _step(self._send(message))
+        if rest is not None:
+            self._draining = asyncio.get_running_loop().create_task(self._drain(rest))
+
+    async def _drain(self, rest: Awaitable[None]) -> None:
+        try:
+            await rest
+            while self._queue:
+                message = self._queue.popleft()
+                self._queued -= len(message.get("text", ""))
+                await self._send(message)
+        except OSError:
+            self._closed = True  # the peer is gone
+        except Exception:
+            log.exception("a frame could not be sent")
+            self._closed = True
+        finally:
+            self._queue = None
+            self._draining = None
+
+
+def put_tick(outboxes: Iterable[Outbox], tick: Tick, now: float) -> int:
+    """Sends it to each of them at once or not at all. Gives how many got it.
+
+    `now`: the loop's clock. A socket with anything still waiting gets nothing: the next tick says
+    the same. One function and no method, because calling one costs as much as all else that is
+    done here for a socket.
+    """
+    frame, sent = tick.frame, 0
+    for outbox in outboxes:
+        if outbox._closed:
+            continue
+        transport = outbox._transport
+        if outbox._draining is not None:
+            outbox._drop_tick()
+        elif transport is None:
+            outbox._put(tick.message)
+            outbox._dropped = 0
+            sent += 1
+        elif transport.is_closing():
+            continue  # there is nobody to tell any more
+        elif transport.get_write_buffer_size():
+            outbox._drop_tick()
+        else:
+            transport.write(frame)
+            outbox.last_put = now
+            outbox._dropped = 0
+            sent += 1
+    return sent
+
+
+def _step(sending: Awaitable[None]) -> Awaitable[None] | None:
+    """Drives the coroutine one step. None if that finished it, else the rest of it."""
+    assert isinstance(sending, Coroutine)
+    try:
+        waits_for = sending.send(None)
+    except StopIteration:
+        return None
+    except OSError:
+        return None  # the peer is gone; the server library ends the socket
+    except Exception:
+        log.exception("a frame could not be sent")
+        return None
+    return _rest(sending, waits_for)
+
+
+@types.coroutine
+def _rest(sending: Coroutine[Any, Any, None], waits_for: Any) -> Generator[Any, Any, None]:
+    """The coroutine from where it stands, for a task to await."""
+    while True:
+        try:
+            value = yield waits_for
+        except BaseException as error:
+            try:
+                waits_for = sending.throw(error)
+            except StopIteration:
+                return
+        else:
+            try:
+                waits_for = sending.send(value)
+            except StopIteration:
+                return

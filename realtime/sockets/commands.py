@@ -1,0 +1,94 @@
+"""The client's commands, done by the same functions as over REST, and their answers as frames."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+from django.db import Error as DatabaseError
+
+from realtime.database import in_database
+from realtime.protocol.messages import Ack, Command, Error
+from runtime.database.pool import is_away
+from sessions_app.commands import command
+from sessions_app.events import SessionState
+from sessions_app.exceptions import SessionError
+from sessions_app.ledger import Actor
+
+log = logging.getLogger(__name__)
+
+
+TURN_S = 3.0  # and 5 s for the database: an answer comes in less than ten
+
+
+@asynccontextmanager
+async def in_turn(turn: asyncio.Lock) -> AsyncIterator[None]:
+    """One of the user's commands after the other: all of them need the user's row.
+
+    Where somebody else holds that row each would keep a thread for the two seconds that a lock is
+    waited for, and a user with as many devices as there are threads would keep everybody waiting.
+    Raises `TimeoutError` where the turn does not come.
+    """
+    async with asyncio.timeout(TURN_S):
+        await turn.acquire()
+    try:
+        yield
+    finally:
+        turn.release()
+
+
+async def perform(
+    frame: Command, by: Actor, on_done: Callable[[SessionState], None]
+) -> Ack | Error:
+    """The answer to a command. What was acknowledged is stored.
+
+    `on_done` hears of what the command has done, and not of an old answer that is given again.
+    """
+    repeats: list[bool] = []
+    arguments: dict[str, Any] = {"seconds": frame.seconds}
+    if frame.replace is not None:
+        arguments["replace"] = frame.replace
+    try:
+        state = await in_database(
+            command,
+            frame.action,
+            frame.session,
+            arguments,
+            by=by,
+            seen=frame.version,
+            key=frame.key,
+            on_repeat=lambda: repeats.append(True),
+        )
+    except SessionError as refusal:
+        return refused(frame.id, refusal)
+    except Exception as error:
+        if isinstance(error, DatabaseError) and is_away(error):
+            what = (frame.action, frame.session, error)
+            log.error("%s of session %s found the database unavailable: %s", *what)
+            return unavailable(frame.id)
+        log.exception("%s of session %s failed", frame.action, frame.session)
+        return Error(id=frame.id, code="internal", message="Something went wrong here.")
+    if not repeats:
+        on_done(state)
+    return Ack(id=frame.id, session=state.id, version=state.timer.version, state=state)
+
+
+def unavailable(frame_id: str | None) -> Error:
+    """To be said again, with the same key."""
+    return Error(id=frame_id, code="unavailable", message="Try again in a moment.")
+
+
+def refused(frame_id: str | None, refusal: SessionError) -> Error:
+    """The one translation of the domain's errors to the socket."""
+    state = refusal.state
+    return Error(
+        id=frame_id,
+        code=refusal.code,
+        message=str(refusal),
+        session=state.id if state else None,
+        version=state.timer.version if state else None,
+        state=state,
+    )

@@ -1,0 +1,202 @@
+"""Request bodies before Django sees them: what is too large is thrown away, what is large waits.
+
+The rest of a body that is too large is read and discarded, within a bound: a client that is still
+sending would see a reset instead of the answer. Django then gets the request without a body, and
+refuses it by its length (`body_limit.py`), with all the headers that an answer has. A body
+that comes in chunks without a length is kept until its end, and then has one, as DRF wants.
+
+Large bodies that are allowed are only for who is logged in: without a good token they are thrown
+away too, and Django answers 401. While they arrive they take a place of their user and of the
+process, and are written to disk; the threads that parse them (`one_thread.py`) get the file.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import logging
+import re
+import tempfile
+import time
+from collections.abc import Awaitable, Callable
+from typing import IO, Any
+
+from django.conf import settings
+
+from runtime.lines import Full, Line
+from server.asgi.clients import user_of
+from server.asgi.refusals import refuse, refuse_for_now
+
+log = logging.getLogger(__name__)
+
+Receive = Callable[[], Awaitable[Any]]
+Send = Callable[[Any], Awaitable[None]]
+App = Callable[[Any, Receive, Send], Awaitable[None]]
+
+MOST_DISCARDED = 32 * 1024 * 1024  # bytes; whoever sends more sees a reset
+LARGE_AT_A_TIME = 16  # in a process; each takes up to 8 MiB of the disk
+LARGE_OF_A_USER = 2
+LARGE_IN_LINE = 200  # unread, so that they cost nothing but a connection
+LARGE_WITHIN_S = 60.0  # from the moment it is read: whoever sends more slowly holds up others
+SILENT_S = 10.0  # the longest pause within it
+RETRY_AFTER_S = 10
+KEPT = "space.body"  # in the scope: the file with the body, where it is already here
+_MAY_CARRY_AN_IMAGE = re.compile(r"/sessions/([0-9]+/)?")
+
+
+class DiscardTooLarge:
+    """An ASGI application that passes on every request, but no body over its limit."""
+
+    def __init__(self, app: App) -> None:
+        self.app = app
+        self._arriving = Line(LARGE_AT_A_TIME, waiting=LARGE_IN_LINE, share=_of_a_user)
+
+    async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
+        length = _length(scope)
+        if length is not None and length > limit_of(scope["path"]):
+            await self._without_body(scope, receive, send, said=length)
+        elif not is_large(scope):
+            await self._small(scope, receive, send)
+        elif (user_id := user_of(scope)) is None:
+            await self._without_body(scope, receive, send, said=0)  # 401
+        else:
+            await self._large(scope, receive, send, user_id)
+
+    async def _without_body(self, scope: Any, receive: Receive, send: Send, *, said: int) -> None:
+        """Passes it on with the length that it said, once the body is thrown away."""
+        if _waits_to_be_asked(scope):
+            send = _closing(send)  # nobody knows whether the body will come
+        else:
+            await _discard(_InTime(receive))
+        await self.app(_with_body(scope, io.BytesIO(), length=said), receive, send)
+
+    async def _small(self, scope: Any, receive: Receive, send: Send) -> None:
+        if _length(scope) is None and _is_chunked(scope):
+            with _kept() as body:
+                length = await _keep(body, receive, settings.BODY_LIMIT)
+                if length is not None:
+                    await self.app(_with_body(scope, body, length=length), receive, send)
+        else:
+            await self.app(scope, receive, send)
+
+    async def _large(self, scope: Any, receive: Receive, send: Send, user_id: int) -> None:
+        try:
+            async with self._arriving.turn(user_id):
+                await self._keep_and_answer(scope, receive, send)
+        except Full as full:  # no place, or no room on the disk
+            await _discard(_InTime(receive))
+            await refuse_for_now(scope, send, full, retry_after_s=RETRY_AFTER_S)
+
+    async def _keep_and_answer(self, scope: Any, receive: Receive, send: Send) -> None:
+        in_time = _InTime(receive)
+        with _kept() as body:
+            try:
+                length = await _keep(body, in_time, limit_of(scope["path"]))
+            except OSError as error:
+                log.error("a body cannot be kept: %s", error)
+                raise Full(own=False) from None
+            if length is not None:
+                await self.app(_with_body(scope, body, length=length), receive, send)
+            elif in_time.too_late:
+                sentence = "The body took too long to arrive."
+                await refuse(scope, send, 408, "too_slow", sentence, close=True)
+
+
+def _of_a_user(_user: object) -> int:
+    return LARGE_OF_A_USER
+
+
+class _InTime:
+    """`receive`, but a body that takes too long counts as broken off."""
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._deadline = time.monotonic() + LARGE_WITHIN_S
+        self.too_late = False
+
+    async def __call__(self) -> Any:
+        try:
+            async with asyncio.timeout(min(self._deadline - time.monotonic(), SILENT_S)):
+                return await self._receive()
+        except TimeoutError:
+            self.too_late = True
+            return {"type": "http.disconnect"}
+
+
+def limit_of(path: str) -> int:
+    """The most bytes that the body of a request to `path` may have."""
+    image = _MAY_CARRY_AN_IMAGE.fullmatch(path)
+    return int(settings.BODY_LIMIT_WITH_IMAGE if image else settings.BODY_LIMIT)
+
+
+def is_large(scope: Any) -> bool:
+    """Whether the body is allowed to be, and is or may be, larger than most are."""
+    if limit_of(scope["path"]) <= settings.BODY_LIMIT:
+        return False
+    length = _length(scope)
+    return _is_chunked(scope) if length is None else length > settings.BODY_LIMIT
+
+
+def _length(scope: Any) -> int | None:
+    length = dict(scope["headers"]).get(b"content-length", b"")
+    return int(length) if length.isdigit() and len(length) < 20 else None
+
+
+def _is_chunked(scope: Any) -> bool:
+    return any(name == b"transfer-encoding" for name, _ in scope["headers"])
+
+
+def _waits_to_be_asked(scope: Any) -> bool:
+    """Whether the client sends its body only after a 100, which the first `receive` would send."""
+    return any(
+        name == b"expect" and value.lower() == b"100-continue" for name, value in scope["headers"]
+    )
+
+
+def _closing(send: Send) -> Send:
+    async def send_and_close(message: Any) -> None:
+        if message["type"] == "http.response.start":
+            headers = [*message.get("headers", ()), (b"connection", b"close")]
+            message = {**message, "headers": headers}
+        await send(message)
+
+    return send_and_close
+
+
+def _kept() -> IO[bytes]:
+    """Where a body is kept: on disk, once it is large."""
+    return tempfile.SpooledTemporaryFile(max_size=settings.BODY_LIMIT)
+
+
+async def _keep(body: IO[bytes], receive: Receive, limit: int) -> int | None:
+    """Its length, or of one that is too long a little more than `limit`. None: broken off."""
+    length = 0
+    while length <= limit:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
+        part = message.get("body", b"")
+        length += len(part)
+        body.write(part)
+        if not message.get("more_body"):
+            return length
+    await _discard(receive)
+    return length
+
+
+async def _discard(receive: Receive) -> None:
+    thrown_away = 0
+    while thrown_away <= MOST_DISCARDED:
+        message = await receive()
+        thrown_away += len(message.get("body", b""))
+        if not message.get("more_body"):  # its end, or the client has gone
+            return
+
+
+def _with_body(scope: Any, body: IO[bytes], *, length: int) -> Any:
+    """The request as if it said that it has this length, with its body."""
+    ours = {b"content-length", b"transfer-encoding"}
+    others = [(name, value) for name, value in scope["headers"] if name not in ours]
+    body.seek(0)
+    headers = [*others, (b"content-length", str(length).encode())]
+    return {**scope, "headers": headers, KEPT: body}

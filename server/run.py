@@ -1,0 +1,171 @@
+"""The two servers that can run Space, started the way it needs them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from collections.abc import Callable
+
+import uvicorn
+from uvicorn.importer import import_from_string
+
+from runtime.watchdog import gone_within
+from server import garbage_collection
+from server.listen import BACKLOG
+from server.uvicorn.http import Http
+from server.uvicorn.websocket import WebSocket
+
+# Above the protocol's own limit of 16 KiB, so that a frame that is a little too large is answered
+# with 4413; the library refuses what is larger with its own 1009, without reading it.
+LARGEST_FRAME_READ = 64 * 1024
+# Longer than proxies keep an idle connection (60 s): the side that closes first must be the proxy,
+# or it sends a request into a connection that we have just closed.
+KEEP_ALIVE_S = 75
+
+# A socket whose pong has not come when its next ping is due is closed. Who is silent hears a
+# heartbeat more often than that, so no proxy finds the connection idle.
+PING_EVERY_S = 30
+
+APP = "config.asgi:application"
+Sockets = list[socket.socket] | None
+OnLook = Callable[[], object]
+OnStarted = Callable[[], object]  # called on the event loop, once the server listens
+
+
+def nobody_asks() -> None:
+    """There is no second dog."""
+
+
+class _ClientsFault(logging.Filter):
+    """Not in the log: what anybody can send as often as they like, and is answered.
+
+    A text frame that is no text (1007), and a request that is no HTTP (400).
+    """
+
+    KNOWN = ("Invalid UTF-8 sequence received", "Invalid HTTP request received")
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return not record.getMessage().startswith(self.KNOWN)
+
+
+class CannotListen(Exception):
+    """The address is taken, or is none of this machine's."""
+
+
+class Uvicorn(uvicorn.Server):
+    """uvicorn that tells its sockets before it goes (its own shutdown closes them all at once)."""
+
+    def __init__(self, config: uvicorn.Config, on_look: OnLook, on_started: OnStarted) -> None:
+        super().__init__(config)
+        self._on_look = on_look
+        self._on_started = on_started
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        from realtime import health
+
+        await super().startup(sockets)
+        garbage_collection.settle()
+        self._on_started()
+        health.watch(self._on_look)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        from accounts.mail import queue
+        from realtime import health
+        from realtime.broker import publisher
+        from realtime.hub.drain import GONE_WITHIN_S, drain
+
+        gone_within(GONE_WITHIN_S)
+        await drain()  # it still listens: who comes now is answered, and told to go
+        await super().shutdown(sockets)
+        # Then uvicorn ends the process by the signal it got: nothing is done at its exit.
+        await asyncio.gather(asyncio.to_thread(publisher.flush), asyncio.to_thread(queue.flush))
+        health.unwatch()
+
+
+def run_uvicorn(
+    host: str,
+    port: int,
+    trusted_proxies: str,
+    app: str = APP,
+    sockets: Sockets = None,
+    on_look: OnLook = nobody_asks,
+    on_started: OnStarted = nobody_asks,
+) -> None:
+    """uvicorn, tuned; blocks until SIGTERM or Ctrl-C. `trusted_proxies`: addresses, or "".
+
+    With `sockets`, which listen already, host and port are only what they are called. The watchdog
+    calls `on_look` each second.
+    """
+    logging.getLogger("uvicorn.error").addFilter(_ClientsFault())
+    server = Uvicorn(
+        uvicorn.Config(
+            app,
+            host=host,
+            port=port,
+            loop="uvloop",
+            http=Http,
+            ws=WebSocket,
+            ws_max_size=LARGEST_FRAME_READ,
+            ws_per_message_deflate=False,  # 36 KB a socket for frames that are small anyhow
+            ws_ping_interval=PING_EVERY_S,
+            ws_ping_timeout=PING_EVERY_S,
+            lifespan="off",
+            backlog=BACKLOG,
+            timeout_keep_alive=KEEP_ALIVE_S,
+            log_config=None,  # ours, from the settings
+            access_log=False,
+            server_header=False,
+            proxy_headers=bool(trusted_proxies),
+            forwarded_allow_ips=trusted_proxies or None,
+            timeout_graceful_shutdown=2,  # and two to tell the sockets: gone within five
+        ),
+        on_look,
+        on_started,
+    )
+    try:
+        server.run(sockets)
+    except SystemExit:  # what uvicorn raises when it cannot bind; its log line has said why
+        raise CannotListen from None
+
+
+def run_daphne(
+    host: str,
+    port: int,
+    app: str = APP,
+    sockets: Sockets = None,
+    on_look: OnLook = nobody_asks,
+    on_started: OnStarted = nobody_asks,
+) -> None:
+    """Daphne, tuned; blocks until SIGTERM or Ctrl-C, and tells its sockets before it goes."""
+    from accounts.mail import queue
+    from realtime.broker import publisher
+    from server.daphne import Daphne
+
+    server = Daphne(
+        application=import_from_string(app),
+        endpoints=[_endpoint(host, port)],
+        listeners=sockets,
+        on_look=on_look,
+        on_started=on_started,
+        websocket_timeout=-1,  # else a step of the wall clock closes every socket
+        websocket_max_message_size=LARGEST_FRAME_READ,
+        websocket_max_frame_size=LARGEST_FRAME_READ,
+        ping_interval=20,
+        ping_timeout=20,
+        http_timeout=120,  # longer than anything of ours waits: what it says is no JSON
+        application_close_timeout=5,
+        server_name="",
+        verbosity=0,
+    )
+    server.run()
+    publisher.flush()
+    queue.flush()
+    if hasattr(server, "failure"):
+        raise CannotListen(server.failure)
+
+
+def _endpoint(host: str, port: int) -> str:
+    """Twisted's description of where to listen; colons in an address are escaped."""
+    interface = host.replace(":", "\\:")
+    return f"tcp:port={port}:interface={interface}:backlog={BACKLOG}"

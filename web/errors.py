@@ -1,0 +1,181 @@
+"""Every error of the API as JSON, wherever it was raised.
+
+    {"error": "<one sentence>", "code": "<stable_code>", "detail": "<the same>", "request_id"}
+
+The errors of a form also stand under the names of their fields, as lists of sentences.
+"""
+
+import logging
+import secrets
+from collections.abc import Mapping
+from typing import Any
+
+from django.core.exceptions import PermissionDenied, SuspiciousOperation
+from django.db import Error as DatabaseError
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http.response import HttpResponseBase
+from rest_framework import exceptions, status
+from rest_framework.response import Response
+
+from runtime.database.pool import is_away, renew_connections
+from sessions_app.api.errors import as_http
+from sessions_app.exceptions import SessionError
+from web.request_metrics import count_error
+
+log = logging.getLogger(__name__)
+
+NOT_FOUND = "Nothing is here."
+MALFORMED = "The request is malformed."
+RETRY_AFTER_S = 2  # a part that is down is back, or is known to be down, within seconds
+
+
+def handle(exc: Exception, context: Mapping[str, Any]) -> Response | None:
+    """DRF's exception handler."""
+    request = context["request"]
+    if isinstance(exc, SessionError):
+        conflict = as_http(exc, request)
+        return _response(
+            request, conflict.status, exc.code, str(exc), conflict.fields, conflict.headers
+        )
+    if isinstance(exc, DatabaseError) and is_away(exc):
+        # The database is away, full or too slow: the client may try again.
+        log.error("database unavailable: %s", exc)
+        renew_connections(exc)
+        return _response(
+            request,
+            503,
+            "unavailable",
+            "The service is not available for a moment.",
+            headers={"Retry-After": str(RETRY_AFTER_S)},
+        )
+    if isinstance(exc, Http404):
+        return _response(request, 404, "not_found", NOT_FOUND)
+    if isinstance(exc, SuspiciousOperation):  # a query of a thousand names
+        return _response(request, 400, "invalid", MALFORMED)
+    if isinstance(exc, PermissionDenied):
+        exc = exceptions.PermissionDenied()
+    if isinstance(exc, exceptions.ValidationError):
+        named = exc.detail if isinstance(exc.detail, dict) else {}
+        fields = {name: _sentences(detail) for name, detail in named.items()}
+        return _response(request, 400, "invalid", _first_sentence(exc.detail), fields)
+    if isinstance(exc, exceptions.APIException):
+        headers = {}
+        if challenge := getattr(exc, "auth_header", None):
+            headers["WWW-Authenticate"] = challenge
+        if (wait := getattr(exc, "wait", None)) is not None:
+            headers["Retry-After"] = str(max(1, int(wait)))
+        code = exc.get_codes() if isinstance(exc.detail, str) else exc.default_code
+        return _response(
+            request,
+            exc.status_code,
+            _CODES.get(str(code), str(code)),
+            _first_sentence(exc.detail),
+            headers=headers,
+        )
+    return None  # Django's handler500 makes the JSON, and the log has the traceback
+
+
+_CODES = {
+    "authentication_failed": "token_not_valid",
+    "permission_denied": "not_found",
+    "error": "internal",
+}
+
+
+def error_response(
+    request: HttpRequest,
+    status_code: int,
+    code: str,
+    sentence: str,
+    headers: Mapping[str, str] | None = None,
+) -> JsonResponse:
+    """The same shape for what is raised outside DRF."""
+    return JsonResponse(_body(request, code, sentence), status=status_code, headers=headers)
+
+
+def as_json(request: HttpRequest, response: HttpResponse) -> HttpResponse:
+    """The response, or its error in our shape if it is one in another."""
+    if response.status_code < 400 or getattr(response, "for_people", False):
+        return response
+    if response.get("Content-Type", "").partition(";")[0] == "application/json":
+        return response
+    code, sentence = _OTHERS.get(response.status_code, ("invalid", "The request is malformed."))
+    if response.status_code == status.HTTP_405_METHOD_NOT_ALLOWED:
+        sentence = f'Method "{request.method}" not allowed.'
+    ours = {name for name in response.headers if name.lower() not in _OF_ITS_BODY}
+    headers = {name: response[name] for name in ours}
+    answer = error_response(request, response.status_code, code, sentence, headers)
+    if hasattr(response, "_has_been_logged"):  # Django's note, or it would log it once more
+        answer._has_been_logged = True  # type: ignore[attr-defined]
+    return answer
+
+
+_OF_ITS_BODY = {"content-type", "content-length", "content-encoding", "content-disposition", "etag"}
+_OTHERS = {
+    403: ("not_found", NOT_FOUND),
+    404: ("not_found", NOT_FOUND),
+    405: ("method_not_allowed", ""),
+    413: ("too_large", "The body is too large."),
+    415: ("unsupported_media_type", "This type of body is not read here."),
+    500: ("internal", "Something went wrong here."),
+    503: ("unavailable", "The service is not available for a moment."),
+}
+
+
+def unreadable(status_code: int) -> HttpResponse:
+    """For what Django cannot make a request of, such as a query that is no text."""
+    request = HttpRequest()
+    request.id = secrets.token_hex(8)  # type: ignore[attr-defined]
+    code, sentence = _OTHERS.get(status_code, ("invalid", "The request is malformed."))
+    headers = {"X-Request-Id": request.id}  # type: ignore[attr-defined]
+    return error_response(request, status_code, code, sentence, headers)
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponseBase:
+    return error_response(request, status.HTTP_400_BAD_REQUEST, "invalid", MALFORMED)
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponseBase:
+    return error_response(request, status.HTTP_404_NOT_FOUND, "not_found", NOT_FOUND)
+
+
+def forbidden(request: HttpRequest, exception: Exception) -> HttpResponseBase:
+    return error_response(request, status.HTTP_403_FORBIDDEN, "not_found", NOT_FOUND)
+
+
+def server_error(request: HttpRequest) -> HttpResponseBase:
+    return error_response(
+        request, status.HTTP_500_INTERNAL_SERVER_ERROR, "internal", "Something went wrong here."
+    )
+
+
+def _response(
+    request: HttpRequest,
+    status_code: int,
+    code: str,
+    sentence: str,
+    fields: Mapping[str, Any] | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    body = {**(fields or {}), **_body(request, code, sentence)}
+    return Response(body, status=status_code, headers=headers)
+
+
+def _body(request: HttpRequest, code: str, sentence: str) -> dict[str, str]:
+    count_error(code)
+    request_id = getattr(request, "id", "")
+    return {"error": sentence, "code": code, "detail": sentence, "request_id": request_id}
+
+
+def _first_sentence(detail: Any) -> str:
+    """The first sentence of a form's errors, for a client that shows only one."""
+    return next(iter(_sentences(detail)), "The request is not valid.")
+
+
+def _sentences(detail: Any) -> list[str]:
+    """All sentences of a field, also those about the items of a list."""
+    if isinstance(detail, dict):
+        detail = list(detail.values())
+    if isinstance(detail, list):
+        return [sentence for inner in detail for sentence in _sentences(inner)]
+    return [str(detail)]

@@ -1,0 +1,100 @@
+"""What every request passes: an id that the log and an error share, a line in the log, and errors
+in JSON.
+"""
+
+import logging
+import re
+import secrets
+from collections.abc import Callable
+from time import perf_counter
+
+from corsheaders.middleware import CorsMiddleware
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+
+from runtime import log_context
+from web.errors import as_json
+from web.request_metrics import count_request
+
+requests = logging.getLogger("space.requests")
+
+GetResponse = Callable[[HttpRequest], HttpResponse]
+LONGEST_METHOD = 20  # Daphne takes any
+LONGEST_PATH = 200  # characters of a path that is none of ours
+_CALLERS_OWN_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+
+class RequestId:
+    """Takes a caller's `X-Request-Id` where it is harmless, else makes one, and answers with it."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        given = request.headers.get("X-Request-Id", "")
+        request_id = given if _CALLERS_OWN_ID.fullmatch(given) else secrets.token_hex(8)
+        request.id = request_id  # type: ignore[attr-defined]
+        with log_context.request(request_id):
+            began = perf_counter()
+            response = self.get_response(request)
+            took_s = perf_counter() - began
+            count_request(request, response.status_code, took_s)
+            if settings.LOG_REQUESTS:
+                _log(request, response, took_s)
+        response["X-Request-Id"] = request_id
+        return response
+
+
+def _log(request: HttpRequest, response: HttpResponse, took_s: float) -> None:
+    """A line for a request: never its query, its body, or a header."""
+    path, method = _path(request), str(request.method)[:LONGEST_METHOD]
+    said: dict[str, object] = {
+        "method": method,
+        "path": path,
+        "status": response.status_code,
+    }
+    said["ms"] = round(took_s * 1000, 1)
+    if not response.streaming:
+        said["bytes"] = len(response.content)
+    # Of the admin's session; who comes with a token is known to the log already.
+    if (user := getattr(request, "_cached_user", None)) is not None and user.pk is not None:
+        said["user"] = user.pk
+    words = (method, path, response.status_code, said["ms"])
+    requests.info("%s %s %s in %s ms", *words, extra=said)
+
+
+def _path(request: HttpRequest) -> str:
+    """The pattern of the path, as in `/sessions/<id:session_id>/`: the same for all sessions."""
+    found = request.resolver_match
+    if found is not None and found.app_name != "admin":  # there it matters what staff looked at
+        return f"/{found.route}"
+    return request.path[:LONGEST_PATH]
+
+
+class JsonErrors:
+    """Every error is JSON, whoever made it (Django's and DRF's own are HTML, YAML, or nothing)."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return as_json(request, self.get_response(request))
+
+
+class Cors(CorsMiddleware):
+    """Exactly the origins on the list. (The library's own compares what it can parse.)"""
+
+    def origin_found_in_white_lists(self, origin: str, url: object) -> bool:
+        return origin in settings.CORS_ALLOWED_ORIGINS
+
+
+class Utf8:
+    """Text is UTF-8, whatever `charset` says: Python's include some that are none, such as zlib."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if request.encoding is not None:
+            request.encoding = "utf-8"
+        return self.get_response(request)
