@@ -32,7 +32,7 @@ from ops.metrics.registry import REGISTRY
 from realtime import stats as tally
 from realtime.broker import publisher
 from realtime.clock import clock
-from realtime.hub.drain import is_draining
+from realtime.hub.draining import is_draining
 from realtime.hub.hub import Hub
 from realtime.protocol.close_codes import Close
 from runtime.stats import Buckets

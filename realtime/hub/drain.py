@@ -10,6 +10,8 @@ import asyncio
 import logging
 import random
 
+from realtime.hub.draining import begin_draining
+from realtime.hub.hub import Hub
 from realtime.stats import tally
 
 log = logging.getLogger(__name__)
@@ -18,19 +20,11 @@ SPREAD_S = 1.0  # so that not all clients come back at once
 PATIENCE_S = 2.0  # for the sockets to be gone
 GONE_WITHIN_S = 4.8  # the process, from SIGTERM: then what still hangs is cut
 WRITTEN_WITHIN_S = 0.1  # what was said last must reach the kernel
-_draining = False
-
-
-def is_draining() -> bool:
-    return _draining
 
 
 async def drain() -> None:
     """Closes every socket of this process with 4503, and waits until they are gone."""
-    from realtime.hub.hub import Hub
-
-    global _draining
-    _draining = True
+    begin_draining()
     counted = ", ".join(f"{name} {count}" for name, count in tally.as_dict().items() if count)
     log.info("going down; counted since the start: %s", counted or "nothing")
     hub = Hub.if_any()

@@ -26,7 +26,7 @@ from realtime.delivery.outbox import Outbox
 from realtime.delivery.ticker import Ticker
 from realtime.hub.admission import Entrance
 from realtime.hub.batching import Batches
-from realtime.hub.drain import is_draining
+from realtime.hub.draining import is_draining
 from realtime.hub.unauthenticated import Strangers
 from realtime.protocol.limits import Comings
 from realtime.stats import tally

@@ -21,7 +21,7 @@ from accounts.auth.admission import Arrival
 from accounts.exceptions import TokenNotValid
 from realtime.clock import clock
 from realtime.delivery.outbox import Outbox
-from realtime.hub.drain import is_draining
+from realtime.hub.draining import is_draining
 from realtime.hub.hub import Hub, Room
 from realtime.protocol import messages
 from realtime.protocol.close_codes import Close

@@ -19,7 +19,7 @@ from typing import Any
 
 from django.conf import settings
 
-from realtime.hub.drain import is_draining
+from realtime.hub.draining import is_draining
 from server.asgi.bodies import App, Receive, Send
 
 Pairs = list[tuple[bytes, bytes]]

@@ -18,7 +18,7 @@ from django.core.cache import cache
 from django.db import connection
 
 from realtime.health import vitals
-from realtime.hub.drain import is_draining
+from realtime.hub.draining import is_draining
 from realtime.hub.hub import Hub
 from realtime.stats import tally
 from runtime.deadline import within

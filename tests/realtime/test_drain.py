@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from benchmarks.device import device
-from realtime.hub import drain
+from realtime.hub import drain, draining
 from realtime.hub.hub import Hub
 from realtime.protocol.close_codes import Close
 from realtime.sockets import consumer as consumers
@@ -21,7 +21,7 @@ from tests.realtime.world import Person, raw, until
 @pytest.fixture
 async def drained(base: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Any]:
     """A function that has this process drain, once; afterwards it never was."""
-    monkeypatch.setattr(drain, "_draining", False)  # and so it will be
+    monkeypatch.setattr(draining, "_draining", False)  # and so it will be
     monkeypatch.setattr(drain, "SPREAD_S", 0.05)
     begun: list[asyncio.Task[None]] = []
 
