@@ -12,14 +12,14 @@ from channels.routing import ProtocolTypeRouter  # noqa: E402
 from ops.metrics import families  # noqa: E402
 from ops.metrics.page import Metrics  # noqa: E402
 from realtime.routing import nowhere, websocket_application  # noqa: E402
-from server.asgi.bodies import DiscardTooLarge  # noqa: E402
-from server.asgi.django_handler import OneThread  # noqa: E402
+from server.asgi.bodies import BodySpooling  # noqa: E402
+from server.asgi.django_handler import DjangoHandler  # noqa: E402
+from server.asgi.early_errors import no_rest  # noqa: E402
 from server.asgi.headers import Headers  # noqa: E402
 from server.asgi.health import Health  # noqa: E402
-from server.asgi.only import no_rest  # noqa: E402
 
 families.tell("server")
-rest = Headers(Metrics(Health(DiscardTooLarge(OneThread()))))
+rest = Headers(Metrics(Health(BodySpooling(DjangoHandler()))))
 
 application = ProtocolTypeRouter({"http": rest, "websocket": websocket_application})
 
@@ -27,7 +27,7 @@ application = ProtocolTypeRouter({"http": rest, "websocket": websocket_applicati
 only_rest = ProtocolTypeRouter({"http": rest, "websocket": nowhere})
 only_sockets = ProtocolTypeRouter(
     {
-        "http": Headers(Metrics(Health(DiscardTooLarge(no_rest)))),
+        "http": Headers(Metrics(Health(BodySpooling(no_rest)))),
         "websocket": websocket_application,
     }
 )

@@ -2,7 +2,8 @@
 
 Exit code 0 if it answers 200. `python -m config.probe file:FILE` is for a timekeeper that was
 started with `--alive FILE`: 0 if it did its job within 15 s. Standard library only: it runs every
-few seconds, so it loads nothing of Django.
+few seconds, so it loads nothing of Django. Compose files of deployments name this module, so it
+stays where it is.
 """
 
 import http.client

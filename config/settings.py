@@ -71,7 +71,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     # These do nothing outside of /admin/.
-    "web.admin_middleware.Sessions",
+    "web.admin_middleware.AdminSessions",
     "web.admin_middleware.Csrf",
     "web.admin_middleware.Authentication",
     "web.admin_middleware.Messages",
@@ -82,6 +82,7 @@ APPEND_SLASH = False  # a redirect would lose the body of a POST; both forms are
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "web" / "templates"],
         "APP_DIRS": True,
         "OPTIONS": {
             "context_processors": [  # which the admin needs; both read nothing until it does

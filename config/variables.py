@@ -267,7 +267,7 @@ class Environment:
     )
     LIMIT_WAITING_PER_ADDRESS = Variable(
         env.int,
-        16,  # as many as `one_thread.PATIENT_SHARE`: who logs in as one of a class is not refused
+        16,  # as `django_handler.PATIENT_SHARE`: a class that logs in at once is not refused
         "Log-ins, sign-ups and the like from one address that wait for a hash of a password, in one"
         " process (two are hashed at a time).",
         development=40,

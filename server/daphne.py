@@ -16,7 +16,7 @@ from realtime.hub.drain import GONE_WITHIN_S, WRITTEN_WITHIN_S, drain
 from realtime.protocol.limits import WireBudget
 from realtime.sockets.consumer import TO_BE_CLOSED_S
 from runtime.watchdog import gone_within
-from server.uvicorn.websocket import FROM_STRANGERS
+from server.uvicorn.websocket import FROM_UNAUTHENTICATED
 
 MOST_UNSENT = 64 * 1024  # bytes of one socket; uvicorn's is the same
 MOST_UNREAD = 64 * 1024  # bytes that come before the handshake is answered
@@ -32,7 +32,7 @@ class WebSocket(WebSocketProtocol):  # type: ignore[misc]  # it has no types
         self._budget = WireBudget(asyncio.get_running_loop().time)
         self._flooded = False
         self._glancing = False
-        self._at_most(min(FROM_STRANGERS, self.maxMessagePayloadSize))
+        self._at_most(min(FROM_UNAUTHENTICATED, self.maxMessagePayloadSize))
         return super().onConnect(request)
 
     def admitted(self) -> None:

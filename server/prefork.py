@@ -62,7 +62,7 @@ class Child:
         return f"server-{self.number}"
 
 
-class Processes:
+class Prefork:
     """Serves with one child for each set of sockets, until SIGTERM or Ctrl-C."""
 
     def __init__(self, serve: Serve, sockets: list[list[socket.socket]]) -> None:

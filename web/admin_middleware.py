@@ -45,7 +45,7 @@ class _OnlyThere(_Middleware):
         return self.get_response(request)
 
 
-class Sessions(_OnlyThere, SessionMiddleware):
+class AdminSessions(_OnlyThere, SessionMiddleware):
     """The first of them: it also says what its pages may do, and what to tell whom it refuses."""
 
     def process_response(self, request: HttpRequest, response: Any) -> Any:

@@ -6,6 +6,7 @@ The errors of a form also stand under the names of their fields, as lists of sen
 """
 
 import logging
+import re
 import secrets
 from collections.abc import Mapping
 from typing import Any
@@ -90,7 +91,8 @@ def error_response(
     headers: Mapping[str, str] | None = None,
 ) -> JsonResponse:
     """The same shape for what is raised outside DRF."""
-    return JsonResponse(_body(request, code, sentence), status=status_code, headers=headers)
+    body = error_body(code, sentence, getattr(request, "id", ""))
+    return JsonResponse(body, status=status_code, headers=headers)
 
 
 def as_json(request: HttpRequest, response: HttpResponse) -> HttpResponse:
@@ -125,7 +127,7 @@ _OTHERS = {
 def unreadable(status_code: int) -> HttpResponse:
     """For what Django cannot make a request of, such as a query that is no text."""
     request = HttpRequest()
-    request.id = secrets.token_hex(8)  # type: ignore[attr-defined]
+    request.id = request_id()  # type: ignore[attr-defined]
     code, sentence = _OTHERS.get(status_code, ("invalid", "The request is malformed."))
     headers = {"X-Request-Id": request.id}  # type: ignore[attr-defined]
     return error_response(request, status_code, code, sentence, headers)
@@ -157,14 +159,22 @@ def _response(
     fields: Mapping[str, Any] | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> Response:
-    body = {**(fields or {}), **_body(request, code, sentence)}
+    body = {**(fields or {}), **error_body(code, sentence, getattr(request, "id", ""))}
     return Response(body, status=status_code, headers=headers)
 
 
-def _body(request: HttpRequest, code: str, sentence: str) -> dict[str, str]:
+def error_body(code: str, sentence: str, request_id: str) -> dict[str, str]:
+    """The body of an error. Each call counts one error of this code."""
     count_error(code)
-    request_id = getattr(request, "id", "")
     return {"error": sentence, "code": code, "detail": sentence, "request_id": request_id}
+
+
+def request_id(callers: str = "") -> str:
+    """The id that the caller gave to its request where that is harmless, else a new one."""
+    return callers if _HARMLESS_ID.fullmatch(callers) else secrets.token_hex(8)
+
+
+_HARMLESS_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 def _first_sentence(detail: Any) -> str:

@@ -3,8 +3,6 @@ in JSON.
 """
 
 import logging
-import re
-import secrets
 from collections.abc import Callable
 from time import perf_counter
 
@@ -13,7 +11,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
 from runtime import log_context
-from web.errors import as_json
+from web.errors import as_json, request_id
 from web.request_metrics import count_request
 
 requests = logging.getLogger("space.requests")
@@ -21,7 +19,6 @@ requests = logging.getLogger("space.requests")
 GetResponse = Callable[[HttpRequest], HttpResponse]
 LONGEST_METHOD = 20  # Daphne takes any
 LONGEST_PATH = 200  # characters of a path that is none of ours
-_CALLERS_OWN_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 class RequestId:
@@ -31,17 +28,16 @@ class RequestId:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        given = request.headers.get("X-Request-Id", "")
-        request_id = given if _CALLERS_OWN_ID.fullmatch(given) else secrets.token_hex(8)
-        request.id = request_id  # type: ignore[attr-defined]
-        with log_context.request(request_id):
+        its_id = request_id(request.headers.get("X-Request-Id", ""))
+        request.id = its_id  # type: ignore[attr-defined]
+        with log_context.request(its_id):
             began = perf_counter()
             response = self.get_response(request)
             took_s = perf_counter() - began
             count_request(request, response.status_code, took_s)
             if settings.LOG_REQUESTS:
                 _log(request, response, took_s)
-        response["X-Request-Id"] = request_id
+        response["X-Request-Id"] = its_id
         return response
 
 

@@ -14,7 +14,7 @@ from django.conf import settings
 from prometheus_client.exposition import choose_encoder
 
 from ops.metrics.registry import REGISTRY
-from server.asgi.bodies import App, Receive, Send
+from server.asgi.types import App, Receive, Send
 
 
 class Metrics:

@@ -7,7 +7,7 @@ that comes in chunks without a length is kept until its end, and then has one, a
 
 Large bodies that are allowed are only for who is logged in: without a good token they are thrown
 away too, and Django answers 401. While they arrive they take a place of their user and of the
-process, and are written to disk; the threads that parse them (`one_thread.py`) get the file.
+process, and are written to disk; the threads that parse them (`django_handler.py`) get the file.
 """
 
 from __future__ import annotations
@@ -18,20 +18,16 @@ import logging
 import re
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
 from typing import IO, Any
 
 from django.conf import settings
 
 from runtime.lines import Full, Line
-from server.asgi.clients import user_of
-from server.asgi.refusals import refuse, refuse_for_now
+from server.asgi.client_identity import user_of
+from server.asgi.early_errors import refuse, refuse_for_now
+from server.asgi.types import App, Receive, Send
 
 log = logging.getLogger(__name__)
-
-Receive = Callable[[], Awaitable[Any]]
-Send = Callable[[Any], Awaitable[None]]
-App = Callable[[Any, Receive, Send], Awaitable[None]]
 
 MOST_DISCARDED = 32 * 1024 * 1024  # bytes; whoever sends more sees a reset
 LARGE_AT_A_TIME = 16  # in a process; each takes up to 8 MiB of the disk
@@ -44,7 +40,7 @@ KEPT = "space.body"  # in the scope: the file with the body, where it is already
 _MAY_CARRY_AN_IMAGE = re.compile(r"/sessions/([0-9]+/)?")
 
 
-class DiscardTooLarge:
+class BodySpooling:
     """An ASGI application that passes on every request, but no body over its limit."""
 
     def __init__(self, app: App) -> None:

@@ -34,9 +34,10 @@ from django.urls import set_script_prefix
 
 from runtime import deadline
 from runtime.lines import LONGEST_WAIT_S, Full, Line
-from server.asgi.bodies import KEPT, Receive, Send, is_large
-from server.asgi.clients import client_of
-from server.asgi.refusals import refuse_for_now
+from server.asgi.bodies import KEPT, is_large
+from server.asgi.client_identity import client_of
+from server.asgi.early_errors import refuse_for_now
+from server.asgi.types import Receive, Send
 from web.errors import unreadable
 
 ANSWER_S = 9.5  # when a client is told 503 whatever its thread does; 10 s are promised
@@ -74,7 +75,7 @@ class Group:
         groups[name] = self
 
 
-class OneThread(ASGIHandler):
+class DjangoHandler(ASGIHandler):
     """An ASGI application for HTTP. Django must be set up."""
 
     def __init__(self) -> None:

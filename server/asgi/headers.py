@@ -20,7 +20,7 @@ from typing import Any
 from django.conf import settings
 
 from realtime.hub.draining import is_draining
-from server.asgi.bodies import App, Receive, Send
+from server.asgi.types import App, Receive, Send
 
 Pairs = list[tuple[bytes, bytes]]
 

@@ -22,7 +22,7 @@ from realtime.hub.draining import is_draining
 from realtime.hub.hub import Hub
 from realtime.stats import tally
 from runtime.deadline import within
-from server.asgi.bodies import App, Receive, Send
+from server.asgi.types import App, Receive, Send
 
 PATIENCE_S = 2.0
 DEAF_TOO_LONG_S = 20.0  # by then a new connection was tried three times

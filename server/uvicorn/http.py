@@ -1,22 +1,21 @@
-"""uvicorn's HTTP, for clients that are slow on purpose or send what is no HTTP.
+"""uvicorn's HTTP, for clients that are slow on purpose or send no valid HTTP.
 
 uvicorn waits without an end for the headers and the body of a request, and for a client that does
-not read its answer. Here each connection is looked at once in a while, and what does not move on is
-ended: with 408, or cut.
+not read its answer. Here each connection is checked every 5 s. One that makes no progress is
+answered with 408, or cut.
 
-                    what must happen                     within
-    headers         all of them here                     10 s (15 at most) from the first byte, or
-                                                         from the connection
-    body            all of it here, where it is read     60 s, and something of it in every 10
-    answer          16 KiB of it taken                   30 s
-    idle            the next request                     `timeout_keep_alive`, uvicorn's own
+                    what must happen                      within
+    headers         all of them arrive                    10 s (15 at most) from the first byte, or
+                                                          from the connection
+    body            all of it arrives, where it is read   60 s, and something of it in every 10
+    answer          16 KiB of it are read                 30 s
+    idle            the next request                      `timeout_keep_alive`, uvicorn's own
 
-Looks are counted, not seconds: an event loop that stood still for a while blames nobody.
+Checks are counted, not seconds: an event loop that stood still for a while blames no client.
 """
 
 from __future__ import annotations
 
-import secrets
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import (
@@ -25,24 +24,25 @@ from uvicorn.protocols.http.httptools_impl import (
     RequestResponseCycle,
 )
 
-from server.asgi.refusals import refusal
-from server.uvicorn.websocket import Keepalive
+from server.asgi.early_errors import encoded_error
+from server.uvicorn.timer_wheel import TimerWheel
+from web.errors import request_id
 
-LOOK_EVERY_S = 5.0
-HEADERS_WITHIN = 2  # looks, and the part of one that has passed when it begins
+CHECK_EVERY_S = 5.0
+HEADERS_WITHIN = 2  # checks, and the part of an interval that has passed at the first one
 BODY_WITHIN = 12
 SILENT_FOR = 2
 UNREAD_FOR = 6
-LEAST_READ = 16 * 1024  # bytes between two looks, of an answer that waits
+LEAST_READ = 16 * 1024  # bytes between two checks, of an answer that waits
 LARGEST_HEAD = 32 * 1024  # bytes of the request line and headers; httptools has no limit
 MOST_HEADERS = 200
 MOST_IN_PIPELINE = 20
-MOST_AFTER_ANSWER = 1024 * 1024  # bytes of a body that nobody wants any more
+MOST_AFTER_ANSWER = 1024 * 1024  # bytes of a body that is read although the answer is complete
 
 TOO_LONG = 414, "too_large", "The address is too long."
 TOO_LARGE = 431, "too_large", "The headers are too large."
 
-WAITING, HEADERS, BODY = "waiting", "headers", "body"  # for what comes next from the client
+WAITING, HEADERS, BODY = "waiting", "headers", "body"  # for this part of a request
 
 
 class _Refused(Exception):
@@ -57,37 +57,37 @@ class Http(HttpToolsProtocol):
         self._reads = WAITING
         self._refusal = (400, "invalid", "The request is no valid HTTP.")
         self._head = self._unparsed = self._named = self._after_answer = 0
-        self._looks = self._silent = self._unread = 0
-        self._came = self._was_read = False  # since the last look
-        self._waits_to_go = 0  # bytes at the last look
+        self._checks = self._silent = self._unread = 0
+        self._came = self._was_read = False  # since the last check
+        self._waits_to_go = 0  # bytes at the last check
 
-    # -- its life --------------------------------------------------------------------------------
+    # -- connecting --------------------------------------------------------------------------------
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
-        Keepalive.of(self.loop, LOOK_EVERY_S).add(self)
+        TimerWheel.of(self.loop, CHECK_EVERY_S).add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        Keepalive.of(self.loop, LOOK_EVERY_S).discard(self)
+        TimerWheel.of(self.loop, CHECK_EVERY_S).discard(self)
         super().connection_lost(exc)
 
     def handle_websocket_upgrade(self) -> None:
-        Keepalive.of(self.loop, LOOK_EVERY_S).discard(self)
+        TimerWheel.of(self.loop, CHECK_EVERY_S).discard(self)
         super().handle_websocket_upgrade()
 
     def _unsupported_upgrade_warning(self) -> None:
-        """Another protocol is asked for: the request is answered in this one, and is the last."""
+        """A request for another protocol is answered in this one, and is the last."""
         if (cycle := self._cycle) is not None:
             cycle.keep_alive = False
 
-    # -- what comes ------------------------------------------------------------------------------
+    # -- receiving ------------------------------------------------------------------------------
 
     def data_received(self, data: bytes) -> None:
         self._came = True
         before = self._reads
         super().data_received(data)
         if before == self._reads == HEADERS and not self.transport.is_closing():
-            self._unparsed += len(data)  # of a header that has not ended httptools tells nothing
+            self._unparsed += len(data)  # httptools does not report an unfinished header
             if self._unparsed > LARGEST_HEAD:
                 self._refusal = TOO_LARGE if self._named else TOO_LONG
                 self.send_400_response("")
@@ -95,7 +95,7 @@ class Http(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self._reads = HEADERS
-        self._head = self._unparsed = self._named = self._looks = self._after_answer = 0
+        self._head = self._unparsed = self._named = self._checks = self._after_answer = 0
 
     def on_url(self, url: bytes) -> None:
         super().on_url(url)
@@ -116,7 +116,7 @@ class Http(HttpToolsProtocol):
         if len(self.pipeline) >= MOST_IN_PIPELINE:
             raise _Refused
         self._reads = BODY
-        self._looks = self._silent = 0
+        self._checks = self._silent = 0
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
@@ -128,34 +128,33 @@ class Http(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         self._reads = WAITING
-        self._looks = 0
+        self._checks = 0
         super().on_message_complete()
 
-    # -- what does not move on -------------------------------------------------------------------
+    # -- progress ---------------------------------------------------------------------------------
 
-    def keep_alive(self) -> None:
-        """Its turn to be looked at."""
+    def check_progress(self) -> None:
         came, self._came = self._came, False
         if self._is_not_read() or self.transport.is_closing():
             return
         if self._reads == BODY:
-            self._look_at_body(came)
+            self._check_body(came)
         elif not self._answers() and self.timeout_keep_alive_task is None:
-            self._looks += 1
-            if self._looks <= HEADERS_WITHIN:
+            self._checks += 1
+            if self._checks <= HEADERS_WITHIN:
                 return
             if self._reads == WAITING:
-                self.transport.close()  # nothing came that an answer could be to
+                self.transport.close()  # there is no request to answer
             else:
                 self._too_slow("The request took too long to arrive.")
 
-    def _look_at_body(self, came: bool) -> None:
+    def _check_body(self, came: bool) -> None:
         asked = not (self._answers() and self.cycle.waiting_for_100_continue)
-        if self.flow.read_paused or not asked:  # it is we who are slow
+        if self.flow.read_paused or not asked:  # the server itself is slow
             return
-        self._looks += 1
+        self._checks += 1
         self._silent = 0 if came else self._silent + 1
-        if self._looks > BODY_WITHIN or self._silent > SILENT_FOR:
+        if self._checks > BODY_WITHIN or self._silent > SILENT_FOR:
             self._too_slow("The body took too long to arrive.")
 
     @property
@@ -171,7 +170,7 @@ class Http(HttpToolsProtocol):
         super().resume_writing()
 
     def _is_not_read(self) -> bool:
-        """Whether an answer waits; a connection where it does so for too long is cut."""
+        """Whether an answer waits to be sent. Cuts the connection where it has waited too long."""
         waits, before = self.transport.get_write_buffer_size(), self._waits_to_go
         self._waits_to_go = waits
         if not waits:
@@ -185,26 +184,22 @@ class Http(HttpToolsProtocol):
             self.transport.abort()
         return True
 
-    # -- answers of our own ----------------------------------------------------------------------
+    # -- refusing --------------------------------------------------------------------------------
 
     def _too_slow(self, sentence: str) -> None:
         self._refusal = 408, "too_slow", sentence
         self.send_400_response("")
 
     def send_400_response(self, msg: str) -> None:
-        """What `_refusal` says, where no other answer is under way, and the end."""
+        """Sends `_refusal`, where no other answer is under way, and closes the connection."""
         under_way = self.pipeline or (self._answers() and self.cycle.response_started)
         if not under_way:
             status, code, sentence = self._refusal
-            request_id = secrets.token_hex(8)
-            body = refusal(code, sentence, request_id)
-            head = (
-                f"content-type: application/json\r\ncontent-length: {len(body)}\r\n"
-                f"cache-control: no-store\r\nx-content-type-options: nosniff\r\n"
-                f"x-request-id: {request_id}\r\nconnection: close\r\n\r\n"
-            )
-            self.transport.write(STATUS_LINE[status] + head.encode() + body)
+            headers, body = encoded_error(code, sentence, request_id())
+            headers.append((b"connection", b"close"))
+            head = b"".join(b"%b: %b\r\n" % header for header in headers)
+            self.transport.write(STATUS_LINE[status] + head + b"\r\n" + body)
         if (cycle := self._cycle) is not None:
-            cycle.disconnected = True  # its application has nobody to answer
+            cycle.disconnected = True  # the application's answer would reach nobody
             cycle.message_event.set()
         self.transport.close()

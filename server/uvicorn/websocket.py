@@ -1,33 +1,29 @@
-"""uvicorn's WebSocket, what thousands of them on one loop need besides, and what hostile ones do.
+"""uvicorn's WebSocket, for thousands of sockets on one loop and for hostile clients.
 
-It hands its transport over to whom it serves (`scope["extensions"]["space.transport"]`). Towards a
-client that does not read, a close is never written, so somebody must be able to cut the connection;
-and a tick goes to thousands of sockets, where the way through `send()` costs as much as the system
-call itself (`realtime/delivery/outbox.py`).
-
-What comes is parsed in small pieces, and no further than is asked for: 256 KB, which one read may
-bring, are 40,000 empty frames, and would hold the loop for a third of a second. Frames of any kind
-are counted. Who sends far too many is not read any more, and the application hears `space.flooded`.
+- The application gets the transport (`scope["extensions"]["space.transport"]`). Towards a client
+  that does not read, a close is never written, so the application must be able to cut the
+  connection. And a tick is sent to thousands of sockets, where the way through `send()` costs as
+  much as the system call itself (`realtime/delivery/outbox.py`).
+- Data is parsed in small pieces, and no further than the application asks for. One read may bring
+  256 KB: these are 40,000 empty frames, and would hold the loop for a third of a second.
+- Frames of any kind are counted. A client that sends far too many is not read any more, and the
+  application receives `space.flooded`.
 """
 
 from __future__ import annotations
 
-import asyncio
-import logging
 import random
-from typing import Any, Protocol
-from weakref import WeakKeyDictionary
+from typing import Any
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.exceptions import InvalidState
 
 from realtime.protocol.limits import WireBudget
-
-log = logging.getLogger(__name__)
+from server.uvicorn.timer_wheel import TimerWheel
 
 PIECE = 4 * 1024  # bytes: at most 700 frames, some milliseconds
 NO_HANDSHAKE = b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
-FROM_STRANGERS = 16 * 1024  # bytes of one message, until the application knows who it is
+FROM_UNAUTHENTICATED = 16 * 1024  # bytes of one message, until the application knows its user
 
 
 class WebSocket(WebSocketsSansIOProtocol):
@@ -38,7 +34,7 @@ class WebSocket(WebSocketsSansIOProtocol):
         self._unread = b""
         self._budget = WireBudget(self.loop.time)
         self._flooded = False
-        self.conn.max_message_size = min(FROM_STRANGERS, self.config.ws_max_size)
+        self.conn.max_message_size = min(FROM_UNAUTHENTICATED, self.config.ws_max_size)
 
     # -- what comes in ---------------------------------------------------------------------------
 
@@ -48,16 +44,17 @@ class WebSocket(WebSocketsSansIOProtocol):
             self._read_on()
 
     def _read_on(self) -> None:
-        """Parses what has come until there is something for the application to do."""
+        """Parses the data that has come until there is something for the application to do."""
         while self._unread and not self.read_paused and not self.transport.is_closing():
             if self.handshake_initiated and not self.handshake_complete:
-                # It talks before it was let in. The library would fail; it is read afterwards.
+                # A client that sends before it is accepted would make the library fail: its
+                # frames are read afterwards.
                 self.transport.pause_reading()
                 return
             piece, self._unread = self._unread[:PIECE], self._unread[PIECE:]
             try:
                 super().data_received(piece)
-            except InvalidState:  # text that is no text, and in the same piece its end
+            except InvalidState:  # text that is not UTF-8, and a close in the same piece
                 self.transport.close()
             if self.conn.handshake_exc is not None and not self.handshake_initiated:
                 self._no_handshake()
@@ -74,18 +71,18 @@ class WebSocket(WebSocketsSansIOProtocol):
         self.conn.events_received()
         self.conn.data_to_send()
         self.transport.pause_reading()
-        self.read_paused = False  # so that nobody resumes it: the connection will be cut
+        self.read_paused = False  # so that nothing resumes it: the connection will be cut
         flooded: Any = {"type": "space.flooded"}
         self.queue.put_nowait(flooded)
 
     def _no_handshake(self) -> None:
-        """uvicorn waits for ever for a handshake that the library has refused already."""
+        """uvicorn waits for ever for a handshake that the library has refused."""
         self.handshake_complete = self.close_sent = True
         self.transport.write(b"".join(self.conn.data_to_send()) or NO_HANDSHAKE)
         self.transport.close()
 
     async def receive(self) -> Any:
-        """As uvicorn's, but what was read already comes before more is read."""
+        """As uvicorn's, but data that was read already is parsed before more is read."""
         message = await self.queue.get()
         if self.read_paused and self.queue.empty():
             self.read_paused = False
@@ -96,7 +93,7 @@ class WebSocket(WebSocketsSansIOProtocol):
 
     def handle_connect(self, event: Any) -> None:
         super().handle_connect(event)
-        if not hasattr(self, "scope"):  # the handshake was none
+        if not hasattr(self, "scope"):  # the handshake failed
             return
         extensions: Any = self.scope["extensions"]
         extensions["space.transport"] = self.transport
@@ -113,8 +110,9 @@ class WebSocket(WebSocketsSansIOProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
-        # Whatever leads back to us: else it would all stay until the collector comes by, which is
-        # seldom (`garbage_collection.py`), and who comes again and again would fill the memory.
+        # Cuts the references back to this object. The cycle would stay until the garbage collector
+        # runs, which is seldom (`garbage_collection.py`), so a client that reconnects again and
+        # again would fill the memory.
         self.conn.parser.close()
         if hasattr(self, "scope"):
             self.scope["extensions"] = {}
@@ -122,24 +120,24 @@ class WebSocket(WebSocketsSansIOProtocol):
     # -- pings -----------------------------------------------------------------------------------
 
     def start_keepalive(self) -> None:
-        """It was let in."""
+        """The application accepted the socket."""
         self.loop.call_soon(self._read_on_after_handshake)
         if self.ping_interval:
-            Keepalive.of(self.loop, self.ping_interval).add(self)
+            TimerWheel.of(self.loop, self.ping_interval).add(self)
 
     def _read_on_after_handshake(self) -> None:
-        del self.request, self.response  # some KB that nobody needs any more
+        del self.request, self.response  # some KB that are not needed any more
         self._read_on()
         if not self.read_paused and not self._flooded:
             self.transport.resume_reading()
 
     def stop_keepalive(self) -> None:
         if self.ping_interval:
-            Keepalive.of(self.loop, self.ping_interval).discard(self)
+            TimerWheel.of(self.loop, self.ping_interval).discard(self)
         self.pending_ping_payload = None
 
-    def keep_alive(self) -> None:
-        """Its turn: a ping, unless the last one still waits for its pong."""
+    def check_progress(self) -> None:
+        """Sends a ping. Where the last one still waits for its pong, closes the socket."""
         if self.close_sent or self.transport.is_closing():
             return
         now = self.loop.time()
@@ -150,59 +148,3 @@ class WebSocket(WebSocketsSansIOProtocol):
             self.transport.write(b"\x89\x04" + payload)
         elif self.ping_timeout is not None and now - self.ping_sent_at >= self.ping_timeout * 0.99:
             self.keepalive_timeout()
-
-
-class Kept(Protocol):
-    """A connection that is looked at once in a while."""
-
-    def keep_alive(self) -> None: ...
-
-
-class Keepalive:
-    """Looks at the connections of a loop, each once in `interval` seconds, spread evenly.
-
-    Sockets send their pings then; what HTTP does, `http.py` says.
-
-    uvicorn has two timers for each socket, set and cancelled all the time. With thousands of
-    sockets these cost more than the pings.
-    """
-
-    SHORTEST_STEP_S = 0.005
-    STEPS = 200
-    _here: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[float, Keepalive]] = (
-        WeakKeyDictionary()
-    )
-
-    def __init__(self, loop: asyncio.AbstractEventLoop, interval: float) -> None:
-        self._loop = loop
-        self._step_s = max(interval / self.STEPS, self.SHORTEST_STEP_S)
-        self._turns: list[set[Kept]] = [set() for _ in range(round(interval / self._step_s))]
-        self._places: dict[Kept, int] = {}
-        self._next = 0
-        self._timer: asyncio.TimerHandle | None = None
-
-    @classmethod
-    def of(cls, loop: asyncio.AbstractEventLoop, interval: float) -> Keepalive:
-        here = cls._here.setdefault(loop, {})
-        return here.get(interval) or here.setdefault(interval, cls(loop, interval))
-
-    def add(self, socket: Kept) -> None:
-        place = (self._next - 1) % len(self._turns)  # a whole round from now
-        self._places[socket] = place
-        self._turns[place].add(socket)
-        if self._timer is None:
-            self._timer = self._loop.call_later(self._step_s, self._turn)
-
-    def discard(self, socket: Kept) -> None:
-        place = self._places.pop(socket, None)
-        if place is not None:
-            self._turns[place].discard(socket)
-
-    def _turn(self) -> None:
-        self._timer = self._loop.call_later(self._step_s, self._turn) if self._places else None
-        turn, self._next = self._turns[self._next], (self._next + 1) % len(self._turns)
-        for socket in tuple(turn):
-            try:
-                socket.keep_alive()
-            except Exception:
-                log.exception("a connection could not be looked at")

@@ -12,7 +12,7 @@ import pytest
 from accounts.auth.tokens import AccessToken, Claims
 from accounts.exceptions import TokenExpired
 from server.asgi import bodies, clients
-from server.asgi.bodies import KEPT, LARGE_AT_A_TIME, LARGE_OF_A_USER, DiscardTooLarge
+from server.asgi.bodies import KEPT, LARGE_AT_A_TIME, LARGE_OF_A_USER, BodySpooling
 
 LARGE = 1_000_000
 
@@ -34,7 +34,7 @@ class Requests:
         self.bodies: list[bytes] = []
         self.lengths: list[bytes] = []
         self.let_go = asyncio.Event()
-        self.app = DiscardTooLarge(self._hold)
+        self.app = BodySpooling(self._hold)
 
     async def _hold(self, scope: Any, receive: Any, send: Any) -> None:
         self.inside += 1

@@ -10,9 +10,9 @@ import httpx
 import pytest
 import websockets
 
+from server.asgi.early_errors import no_rest
 from server.asgi.headers import Headers
 from server.asgi.health import Health
-from server.asgi.only import no_rest
 from tests.realtime.served import served
 from tests.realtime.world import Person, person
 from web.page import CONTENT_SECURITY_POLICY as OF_THE_PAGE

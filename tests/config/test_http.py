@@ -94,8 +94,8 @@ class Client:
 
 
 @pytest.fixture(autouse=True)
-def _quick_looks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http, "LOOK_EVERY_S", 0.05)
+def _quick_checks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http, "CHECK_EVERY_S", 0.05)
 
 
 @asynccontextmanager

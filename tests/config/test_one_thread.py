@@ -19,7 +19,7 @@ from accounts.auth.tokens import AccessToken
 from config.variables import Environment
 from runtime import deadline
 from server.asgi import django_handler
-from server.asgi.django_handler import LARGE, MOST_UNREAD, OneThread
+from server.asgi.django_handler import LARGE, MOST_UNREAD, DjangoHandler
 
 PATIENCE_S = 10.0
 seen: list[str] = []
@@ -87,23 +87,23 @@ class Parts:
 
 
 @pytest.fixture
-def app(settings: Any) -> OneThread:
+def app(settings: Any) -> DjangoHandler:
     settings.ROOT_URLCONF = __name__
     settings.REST_THREADS = 1
     settings.MIDDLEWARE = [f"{__name__}.noting", *settings.MIDDLEWARE]
     seen.clear()
     go_on.clear()
-    return OneThread()
+    return DjangoHandler()
 
 
-async def ask(app: OneThread, method: str, path: str, body: bytes = b"") -> tuple[int, bytes]:
+async def ask(app: DjangoHandler, method: str, path: str, body: bytes = b"") -> tuple[int, bytes]:
     """The status and the body of the answer."""
     sent = await messages(app, method, path, body)
     return sent[0]["status"], b"".join(part.get("body", b"") for part in sent[1:])
 
 
 async def messages(
-    app: OneThread,
+    app: DjangoHandler,
     method: str,
     path: str,
     body: bytes = b"",
@@ -140,14 +140,14 @@ async def messages(
     return sent
 
 
-async def test_a_request_is_answered_in_one_thread(app: OneThread) -> None:
+async def test_a_request_is_answered_in_one_thread(app: DjangoHandler) -> None:
     assert await ask(app, "GET", "/quick/") == (200, b"quick")
     middleware, view = seen
     assert middleware == view
     assert middleware.startswith("rest")
 
 
-async def test_a_stream_whose_client_has_gone_is_closed(app: OneThread) -> None:
+async def test_a_stream_whose_client_has_gone_is_closed(app: DjangoHandler) -> None:
     never = asyncio.Event()
     reading = asyncio.create_task(messages(app, "GET", "/stream/", read=never))
     async with asyncio.timeout(PATIENCE_S):
@@ -159,7 +159,7 @@ async def test_a_stream_whose_client_has_gone_is_closed(app: OneThread) -> None:
     assert closed == ["parts"]
 
 
-async def test_more_requests_than_threads_are_answered_in_turn(app: OneThread) -> None:
+async def test_more_requests_than_threads_are_answered_in_turn(app: DjangoHandler) -> None:
     answers = await asyncio.gather(*(ask(app, "GET", "/quick/") for _ in range(20)))
     assert answers == [(200, b"quick")] * 20
     assert len(set(seen)) == 1
@@ -169,7 +169,7 @@ async def test_more_requests_than_threads_are_answered_in_turn(app: OneThread) -
     ("path", "body"), [("/users/login/", b"{}"), ("/sessions/", b" " * (LARGE + 1))]
 )
 async def test_who_waits_for_a_hash_or_a_picture_keeps_nobody_waiting(
-    app: OneThread, path: str, body: bytes
+    app: DjangoHandler, path: str, body: bytes
 ) -> None:
     waiting = [asyncio.create_task(ask(app, "POST", path, body)) for _ in range(5)]
     await asyncio.sleep(0)
@@ -180,11 +180,11 @@ async def test_who_waits_for_a_hash_or_a_picture_keeps_nobody_waiting(
     assert await asyncio.gather(*waiting) == [(200, b"slow")] * 5
 
 
-async def test_a_streamed_answer_comes_whole(app: OneThread) -> None:
+async def test_a_streamed_answer_comes_whole(app: DjangoHandler) -> None:
     assert await ask(app, "GET", "/stream/") == (200, b"one two")
 
 
-async def test_a_request_that_breaks_off_is_forgotten(app: OneThread) -> None:
+async def test_a_request_that_breaks_off_is_forgotten(app: DjangoHandler) -> None:
     async def receive() -> Any:
         return {"type": "http.disconnect"}
 
@@ -207,7 +207,7 @@ def short_line(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def test_where_the_line_is_full_the_answer_comes_at_once_and_without_a_thread(
-    short_line: None, app: OneThread
+    short_line: None, app: DjangoHandler
 ) -> None:
     def log_in(number: int) -> Any:
         origin = {"origin": b"https://app.example", "x_request_id": b"mine"}
@@ -229,7 +229,9 @@ async def test_where_the_line_is_full_the_answer_comes_at_once_and_without_a_thr
     assert [sent[0]["status"] for sent in await asyncio.gather(*waiting)] == [200] * 6
 
 
-async def test_a_refresh_stands_behind_nobody_who_logs_in(short_line: None, app: OneThread) -> None:
+async def test_a_refresh_stands_behind_nobody_who_logs_in(
+    short_line: None, app: DjangoHandler
+) -> None:
     class_of_six = [asyncio.create_task(ask(app, "POST", "/users/login/")) for _ in range(6)]
     await until(lambda: app._patient.line.in_line == 2)
     try:
@@ -239,7 +241,7 @@ async def test_a_refresh_stands_behind_nobody_who_logs_in(short_line: None, app:
     await asyncio.gather(*class_of_six)
 
 
-async def test_one_address_cannot_fill_the_line(short_line: None, app: OneThread) -> None:
+async def test_one_address_cannot_fill_the_line(short_line: None, app: DjangoHandler) -> None:
     def log_in(address: str) -> Any:
         return asyncio.create_task(messages(app, "POST", "/users/login/", address=address))
 
@@ -254,7 +256,7 @@ async def test_one_address_cannot_fill_the_line(short_line: None, app: OneThread
 
 
 async def test_a_class_behind_one_address_is_hashed_to_the_last(
-    app: OneThread, settings: Any
+    app: DjangoHandler, settings: Any
 ) -> None:
     """With the limit of production: who may have a thread may also wait for a hash."""
     most = Environment.LIMIT_WAITING_PER_ADDRESS.default
@@ -264,13 +266,13 @@ async def test_a_class_behind_one_address_is_hashed_to_the_last(
     assert answers == [(200, b"hashed")] * 60
 
 
-async def test_a_thread_knows_how_long_it_may_take(app: OneThread) -> None:
+async def test_a_thread_knows_how_long_it_may_take(app: DjangoHandler) -> None:
     _, left = await ask(app, "GET", "/hurried/")
     assert 0 < float(left) <= django_handler.WORK_S
 
 
 async def test_the_time_in_line_is_taken_from_the_time_for_the_work(
-    app: OneThread, monkeypatch: pytest.MonkeyPatch
+    app: DjangoHandler, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     at_work = [asyncio.create_task(ask(app, "GET", "/sessions/")) for _ in range(1)]
     await until(lambda: app._quick.line.at_work == 1)
@@ -284,7 +286,7 @@ async def test_the_time_in_line_is_taken_from_the_time_for_the_work(
 
 
 async def test_who_is_not_answered_in_time_is_told_so_and_the_turn_lasts_as_long_as_the_work(
-    app: OneThread, monkeypatch: pytest.MonkeyPatch
+    app: DjangoHandler, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(django_handler, "ANSWER_S", 0.05)
     start, body = await messages(app, "GET", "/sessions/")
@@ -297,7 +299,7 @@ async def test_who_is_not_answered_in_time_is_told_so_and_the_turn_lasts_as_long
     assert await ask(app, "GET", "/quick/") == (200, b"quick")
 
 
-async def test_a_user_who_reads_no_answer_gets_no_more_of_them(app: OneThread) -> None:
+async def test_a_user_who_reads_no_answer_gets_no_more_of_them(app: DjangoHandler) -> None:
     made = AccessToken()
     made.payload |= {"jti": "j", "user_id": "7", "login": 1}
     bearer = {"authorization": f"Bearer {made}".encode()}
@@ -316,14 +318,16 @@ async def test_a_user_who_reads_no_answer_gets_no_more_of_them(app: OneThread) -
     assert app._unread == {}
 
 
-async def test_one_user_gets_only_some_of_the_threads(app: OneThread, settings: Any) -> None:
+async def test_one_user_gets_only_some_of_the_threads(app: DjangoHandler, settings: Any) -> None:
     assert django_handler._share_of_a_user(7) == django_handler.USER_SHARE
     assert django_handler._share_of_a_user("10.0.0.1") == settings.REST_THREADS, (
         "it may be a school"
     )
 
 
-async def test_large_bodies_are_worked_on_few_at_a_time_and_one_of_a_user(app: OneThread) -> None:
+async def test_large_bodies_are_worked_on_few_at_a_time_and_one_of_a_user(
+    app: DjangoHandler,
+) -> None:
     body = b" " * (settings.BODY_LIMIT + 1)
     sent = [asyncio.create_task(ask(app, "POST", "/sessions/", body)) for _ in range(5)]
     await until(lambda: app._large.line.in_line == 4)

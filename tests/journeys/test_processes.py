@@ -19,7 +19,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 
 from realtime.hub.drain import PATIENCE_S, SPREAD_S
-from server.prefork import LONGEST_WAIT_S, Processes
+from server.prefork import LONGEST_WAIT_S, Prefork
 from tests.journeys.world import ROOT, Server, environment, is_alive, servers
 from tests.realtime.world import Person, RawSocket, person, raw, until
 
@@ -133,8 +133,8 @@ def run(*arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
 def test_a_server_that_cannot_start_stops_the_parent() -> None:
     fails = (
         "import sys; from server.listen import listeners;"
-        "from server.prefork import Processes;"
-        "Processes(lambda *_: sys.exit(3), listeners('127.0.0.1', 0, 1)).run()"
+        "from server.prefork import Prefork;"
+        "Prefork(lambda *_: sys.exit(3), listeners('127.0.0.1', 0, 1)).run()"
     )
     done = run("-c", fails)
     assert done.returncode == 1
@@ -159,7 +159,7 @@ def test_a_port_that_is_taken_is_said_to_be() -> None:
     ("deaths", "seconds"), [(0, 0), (1, 1), (2, 2), (3, 4), (20, LONGEST_WAIT_S)]
 )
 def test_who_keeps_dying_is_started_ever_more_slowly(deaths: int, seconds: float) -> None:
-    parent = Processes(lambda *_: None, [[]])
+    parent = Prefork(lambda *_: None, [[]])
     [child] = parent.children
     child.quick_deaths = deaths
     process: Any = SimpleNamespace(pid=1, close=lambda: None)

@@ -11,7 +11,7 @@ from django.core.management.base import BaseCommand, CommandError
 from ops.metrics import start as metrics
 from server import run as serve
 from server.listen import listeners
-from server.prefork import CannotStart, Processes
+from server.prefork import CannotStart, Prefork
 
 APPS = {
     None: serve.APP,
@@ -84,4 +84,4 @@ class Command(BaseCommand):
         except OSError as error:
             raise serve.CannotListen(error.strerror or error) from None
         self.stdout.flush()
-        Processes(lambda mine, lives: run(sockets=mine, on_look=lives), sockets).run()
+        Prefork(lambda mine, lives: run(sockets=mine, on_look=lives), sockets).run()

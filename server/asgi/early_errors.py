@@ -2,29 +2,34 @@
 
 from __future__ import annotations
 
-import re
-import secrets
 from typing import Any
 
 import msgspec
 from django.conf import settings
 
 from runtime.lines import Full
-from web.request_metrics import count_error
+from server.asgi.types import Receive, Send
+from web.errors import NOT_FOUND, error_body, request_id
 
-_CALLERS_OWN_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+Headers = list[tuple[bytes, bytes]]
 
 
-def refusal(code: str, sentence: str, request_id: str) -> bytes:
-    """The body of an error, as `errors.py` makes it."""
-    count_error(code)
-    body = {"error": sentence, "code": code, "detail": sentence, "request_id": request_id}
-    return msgspec.json.encode(body)
+def encoded_error(code: str, sentence: str, request_id: str) -> tuple[Headers, bytes]:
+    """The headers of an error's body, and the body."""
+    body = msgspec.json.encode(error_body(code, sentence, request_id))
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", str(len(body)).encode()),
+        (b"cache-control", b"no-store"),
+        (b"x-content-type-options", b"nosniff"),
+        (b"x-request-id", request_id.encode()),
+    ]
+    return headers, body
 
 
 async def refuse(
     scope: Any,
-    send: Any,
+    send: Send,
     status: int,
     code: str,
     sentence: str,
@@ -32,19 +37,11 @@ async def refuse(
     retry_after_s: int | None = None,
     close: bool = False,
 ) -> None:
-    """Answers with an error. `close`: and has the connection closed, since more may be coming."""
+    """Answers with an error. `close` ends the connection: the client may be sending still."""
     given = dict(scope["headers"])
-    own = given.get(b"x-request-id", b"")
-    request_id = own.decode() if _CALLERS_OWN_ID.fullmatch(own) else secrets.token_hex(8)
-    body = refusal(code, sentence, request_id)
-    headers = [
-        (b"content-type", b"application/json"),
-        (b"content-length", str(len(body)).encode()),
-        (b"cache-control", b"no-store"),
-        (b"x-content-type-options", b"nosniff"),
-        (b"x-request-id", request_id.encode()),
-        *_for_other_origins(given.get(b"origin", b"")),
-    ]
+    callers_id = given.get(b"x-request-id", b"").decode("latin-1")
+    headers, body = encoded_error(code, sentence, request_id(callers_id))
+    headers += _for_other_origins(given.get(b"origin", b""))
     if retry_after_s is not None:
         headers.append((b"retry-after", str(retry_after_s).encode()))
     if close:
@@ -53,8 +50,8 @@ async def refuse(
     await send({"type": "http.response.body", "body": body})
 
 
-async def refuse_for_now(scope: Any, send: Any, full: Full, *, retry_after_s: int) -> None:
-    """429 to who has asked for too much at once, 503 where others have."""
+async def refuse_for_now(scope: Any, send: Send, full: Full, *, retry_after_s: int) -> None:
+    """429 where the client's own requests take all the room, 503 where those of others do."""
     if full.own:
         status, code, sentence = 429, "throttled", "Too many requests at once."
     else:
@@ -62,7 +59,15 @@ async def refuse_for_now(scope: Any, send: Any, full: Full, *, retry_after_s: in
     await refuse(scope, send, status, code, sentence, retry_after_s=retry_after_s)
 
 
-def _for_other_origins(origin: bytes) -> list[tuple[bytes, bytes]]:
+async def no_rest(scope: Any, receive: Receive, send: Send) -> None:
+    """The HTTP application of a process that serves sockets only: 404 beside the probes.
+
+    A proxy that sends REST here is configured wrongly.
+    """
+    await refuse(scope, send, 404, "not_found", NOT_FOUND)
+
+
+def _for_other_origins(origin: bytes) -> Headers:
     """Without these a page of another origin would not see the error (as corsheaders does it)."""
     headers = [(b"vary", b"origin")]
     if origin.decode("latin-1") in settings.CORS_ALLOWED_ORIGINS:
