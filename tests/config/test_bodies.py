@@ -11,7 +11,7 @@ import pytest
 
 from accounts.auth.tokens import AccessToken, Claims
 from accounts.exceptions import TokenExpired
-from server.asgi import bodies, clients
+from server.asgi import bodies, client_identity
 from server.asgi.bodies import KEPT, LARGE_AT_A_TIME, LARGE_OF_A_USER, BodySpooling
 
 LARGE = 1_000_000
@@ -213,14 +213,14 @@ async def test_strangers_take_no_places() -> None:
 async def test_a_token_is_checked_once_and_forgotten_when_it_expires(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    clients._claims.cache_clear()
+    client_identity._claims.cache_clear()
     scope = {"headers": [(b"authorization", b"Bearer " + token(7))]}
-    assert [clients.user_of(scope) for _ in range(3)] == [7, 7, 7]
-    assert clients._claims.cache_info().misses == 1
+    assert [client_identity.user_of(scope) for _ in range(3)] == [7, 7, 7]
+    assert client_identity._claims.cache_info().misses == 1
 
-    now = clients.clock.now()
-    monkeypatch.setattr(clients.clock, "now", lambda: now + timedelta(hours=2))
-    assert clients.user_of(scope) is None
+    now = client_identity.clock.now()
+    monkeypatch.setattr(client_identity.clock, "now", lambda: now + timedelta(hours=2))
+    assert client_identity.user_of(scope) is None
 
 
 @pytest.mark.parametrize(("ago", "is_good"), [(20, True), (40, False)])
@@ -228,7 +228,7 @@ def test_a_token_is_good_for_a_picture_as_long_as_for_the_view(ago: int, is_good
     """Or the view would let the request in, and find it without its body."""
     expired = token(7, timedelta(seconds=-ago))
     scope = {"headers": [(b"authorization", b"Bearer " + expired)]}
-    assert (clients.user_of(scope) == 7) is is_good
+    assert (client_identity.user_of(scope) == 7) is is_good
     claims = Claims.of(AccessToken, expired.decode())
     if is_good:
         assert claims.good_at(datetime.now(UTC)).user_id == 7
