@@ -18,7 +18,7 @@ from django.conf import settings
 
 from accounts.names import fold
 from runtime.client_address import current_network
-from runtime.stats import Counts
+from runtime.stats import LabelledCounter
 
 log = logging.getLogger("space.security")
 
@@ -42,7 +42,7 @@ Event = Literal[
     "admin_acted",
     "database_restored",  # `manage.py after_restore`; `logins`: how many it ended
 ]
-counts = Counts(get_args(Event))
+counts = LabelledCounter(get_args(Event))
 WARNINGS: frozenset[Event] = frozenset({"refresh_reused", "limit_reached"})
 
 

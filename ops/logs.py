@@ -21,7 +21,7 @@ from typing import Any
 import msgspec
 
 from runtime import log_context
-from runtime.stats import Counts
+from runtime.stats import LabelledCounter
 
 QUIET_S = 30.0  # after so long without a word, the next one is of another outage
 LONGEST = 8_000  # characters of a message
@@ -157,7 +157,7 @@ def _said(error: BaseException) -> str:
 
 # -- what is said too often ----------------------------------------------------------------------
 
-troubles = Counts(("WARNING", "ERROR", "CRITICAL"))  # lines of the log, those left out too
+troubles = LabelledCounter(("WARNING", "ERROR", "CRITICAL"))  # lines of the log, those left out too
 
 
 class Sparing(logging.Filter):

@@ -1,8 +1,7 @@
-"""What this process has counted since it started: plain numbers, written by its event loop only.
+"""What this process has counted of its sockets since it started.
 
-`tally.as_dict()` is for whoever shows them: the line in the log when a server goes down, and
-whatever exports metrics. A number that rises says that something was wrong and was put right,
-except for those that say how much was done.
+Plain numbers, written by the event loop alone where nothing else is said. They are read by the
+line in the log when a server shuts down, by `/readyz` and by `ops/metrics`.
 """
 
 from __future__ import annotations
@@ -10,11 +9,11 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import asdict, dataclass
 
-from runtime.stats import Buckets
+from runtime.stats import Histogram
 
 
 @dataclass(slots=True)
-class Tally:
+class Stats:
     """Counters that only rise."""
 
     # sockets
@@ -26,27 +25,27 @@ class Tally:
     ticks_sent: int = 0
     ticks_skipped: int = 0  # their socket was backed up
     seconds_skipped: int = 0  # seconds of a session that an overrun of the loop swallowed
-    slow_closed: int = 0  # sockets that were closed because they read too slowly
-    # what hostile clients do
-    floods: int = 0  # sockets that sent more frames, of any kind, than anybody needs
-    strangers_closed: int = 0  # had not said who they are when there were too many of them
-    comings_refused: int = 0  # a user's devices came in too often
+    slow_closed: int = 0  # sockets closed because their clients read too slowly
+    # limits that clients exceeded
+    floods: int = 0  # sockets that sent too many frames of any kind
+    unauthenticated_closed: int = 0  # closed early, because too many did not authenticate
+    connects_refused: int = 0  # a user's devices connected too often
     # reconciling with the database
     rounds: int = 0
     rounds_failed: int = 0
-    rooms_healed: int = 0  # a room (one user's sockets here) that was behind, each time
-    changes_healed: int = 0  # changes that such a room had not heard of
-    rooms_reset: int = 0  # of the healed ones: had missed too much, and load their lists afresh
-    logins_healed: int = 0  # sockets whose login had ended without their hearing of it
+    rooms_healed: int = 0  # rooms (one user's sockets here) that were behind, each time
+    changes_healed: int = 0  # changes that such rooms had missed
+    rooms_reset: int = 0  # rooms that had missed too much, and load their lists again
+    logins_healed: int = 0  # sockets of ended logins whose revocation had been lost
     joins_retried: int = 0  # groups that could not be joined at first
-    clock_steps: int = 0  # the database's clock was not where it should have been
-    organs_renewed: int = 0  # tasks of the hub that had ended, which none should
+    clock_steps: int = 0  # steps of the database's clock, or of this machine's
+    tasks_restarted: int = 0  # background tasks of the hub that had ended unexpectedly
     # the canary
     canaries_sent: int = 0
-    canaries_heard: int = 0
-    canaries_lost: int = 0  # not heard within their time, or could not be sent
-    times_deaf: int = 0
-    connections_dropped: int = 0  # to Redis, in the hope of hearing by the next
+    canaries_returned: int = 0
+    canaries_lost: int = 0  # did not return in time, or could not be sent
+    times_redis_lost: int = 0
+    connections_dropped: int = 0  # connections to Redis that were cut, to connect again
     # publishing: written by the publisher's thread
     published: int = 0
     publish_failed: int = 0  # messages whose round trip failed; some may have arrived all the same
@@ -58,18 +57,18 @@ class Tally:
         return asdict(self)
 
 
-tally = Tally()
+stats = Stats()
 
-# -- how long things took, in seconds; each has one writer -----------------------------------------
+# -- durations in seconds; each has one writer -----------------------------------------------------
 
-# Of a tick, at most: from the first instant of its 10 ms slot to the end of the breath it left in.
-tick_lateness = Buckets(0.01, 0.0125, 0.015, 0.02, 0.03, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
-publish_delay = Buckets(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
-canary_round_trip = Buckets(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2)
-reconcile_duration = Buckets(0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
+# Upper bound of a tick's delay: from the start of its 10 ms slot to the end of its batch.
+tick_lateness = Histogram(0.01, 0.0125, 0.015, 0.02, 0.03, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
+publish_delay = Histogram(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
+canary_round_trip = Histogram(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2)
+reconcile_duration = Histogram(0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
 
 # -- by a name of a closed set; written by the event loop ------------------------------------------
 
-closed: Counter[int] = Counter()  # by `Close`; `CLIENT_LEFT` where it was not we
+closed: Counter[int] = Counter()  # by `Close`; `CLIENT_LEFT` where the server did not close
 CLIENT_LEFT = 0
 commands: Counter[tuple[str, str]] = Counter()  # by action, and `ok` or the code of the refusal

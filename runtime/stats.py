@@ -1,7 +1,7 @@
-"""Plain numbers that only rise, for whoever shows them (`config/metrics`): nothing here knows how.
+"""Counters and histograms in plain memory, read by whatever exports them (`ops/metrics`).
 
-What counts a thing owns its number, near where the thing happens. To count costs an addition, so it
-may stand where every tick passes.
+The part that counts a thing owns its number, near the place where it happens. Counting costs an
+addition, so it may stand where every tick passes.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from math import inf
 from threading import Lock
 
 
-class Buckets:
-    """How often a time was how long: counts under fixed bounds, in seconds.
+class Histogram:
+    """Durations, counted under fixed bounds in seconds.
 
-    For one writer, a thread or an event loop; others may read meanwhile. `counts` has one more than
-    `bounds`: what was above them all.
+    It has one writer, a thread or an event loop; other threads may read meanwhile. `counts` has one
+    entry more than `bounds`, for durations above the last bound.
     """
 
     __slots__ = ("bounds", "counts", "total")
@@ -28,27 +28,27 @@ class Buckets:
         self.counts = [0] * (len(bounds) + 1)
         self.total = 0.0  # seconds
 
-    def note(self, seconds: float, times: int = 1) -> None:
+    def observe(self, seconds: float, times: int = 1) -> None:
         self.counts[bisect_left(self.bounds, seconds)] += times
         self.total += seconds * times
 
     def as_dict(self) -> dict[float, int]:
-        """Its bounds and how many were within each, all below included; within `inf` are all."""
+        """How many durations were at most each bound (cumulative); `inf` has all of them."""
         return dict(zip((*self.bounds, inf), accumulate(list(self.counts)), strict=True))
 
     def __len__(self) -> int:
         return sum(self.counts)
 
 
-class Counts:
-    """Numbers by name, of a set that is known and small. Safe from any thread."""
+class LabelledCounter:
+    """Counts by a label of a small closed set. Safe from any thread."""
 
     def __init__(self, names: Iterable[str]) -> None:
         self._lock = Lock()
         self._counts = Counter(dict.fromkeys(names, 0))
 
     def add(self, name: str, times: int = 1) -> None:
-        """One more, or so many. A name that is not known counts as `other`: names have a bound."""
+        """Adds `times`. An unknown name counts as `other`, so the labels stay a closed set."""
         with self._lock:
             self._counts[name if name in self._counts else "other"] += times
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 
-from runtime.stats import Buckets, Counts
+from runtime.stats import Histogram, LabelledCounter
 
 
 @dataclass(slots=True)
-class Tally:
+class Stats:
     """Counters that only rise, and when the last round was done."""
 
     ended: int = 0
@@ -22,19 +22,21 @@ class Tally:
     put_aside: int = 0  # sessions that could not be ended, each time
     round_ended_at: float | None = None  # monotonic; of the last round that did not fail
     # From a deadline to the clock that decided the end; the commit follows within milliseconds.
-    end_lateness: Buckets = field(
-        default_factory=lambda: Buckets(
+    end_lateness: Histogram = field(
+        default_factory=lambda: Histogram(
             0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 30, 300
         )
     )
-    round_duration: Buckets = field(
-        default_factory=lambda: Buckets(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1, 5)
+    round_duration: Histogram = field(
+        default_factory=lambda: Histogram(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1, 5)
     )
-    pictures: Counts = field(default_factory=lambda: Counts(("decoded", "refused", "busy")))
+    pictures: LabelledCounter = field(
+        default_factory=lambda: LabelledCounter(("decoded", "refused", "busy"))
+    )
 
     def round_done(self, took_s: float) -> None:
         self.rounds += 1
-        self.round_duration.note(took_s)
+        self.round_duration.observe(took_s)
         self.round_ended_at = time.monotonic()
 
     def seconds_since_round(self) -> float | None:
@@ -42,4 +44,4 @@ class Tally:
         return None if self.round_ended_at is None else time.monotonic() - self.round_ended_at
 
 
-tally = Tally()
+stats = Stats()

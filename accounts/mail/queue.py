@@ -17,7 +17,7 @@ from django.db import connection
 
 from accounts.mail.messages import Letter
 from runtime.deadline import within
-from runtime.stats import Counts
+from runtime.stats import LabelledCounter
 
 log = logging.getLogger(__name__)
 
@@ -26,7 +26,7 @@ Work = Callable[[], None]
 LONGEST_QUEUE = 1_000  # a mail server that says nothing takes EMAIL_TIMEOUT for each
 LONGEST_S = 30.0  # for one mail, the questions to the database that it needs included
 FLUSH_S = 2.0  # how long a process that ends waits for what it has promised
-counts = Counts(("done", "failed", "dropped"))
+counts = LabelledCounter(("done", "failed", "dropped"))
 
 
 def send(letter: Letter, to: str) -> None:

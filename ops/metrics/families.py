@@ -29,14 +29,14 @@ from ops.logs import troubles
 from ops.metrics.listener import process_number
 from ops.metrics.loop_lag import lag
 from ops.metrics.registry import REGISTRY
-from realtime import stats as tally
+from realtime import stats
 from realtime.broker import publisher
 from realtime.clock import clock
 from realtime.hub.draining import is_draining
 from realtime.hub.hub import Hub
 from realtime.protocol.close_codes import Close
-from runtime.stats import Buckets
-from sessions_app.stats import tally as domain
+from runtime.stats import Histogram
+from sessions_app.stats import stats as domain
 from web import request_metrics
 
 Role = Literal["server", "timekeeper"]
@@ -106,7 +106,7 @@ def _server() -> Iterator[Metric]:
 
 
 def _sockets() -> Iterator[Metric]:
-    now, hubs = tally.tally, Hub.all()
+    now, hubs = stats.stats, Hub.all()
     opened, gone, admitted = now.sockets_opened, now.sockets_gone, now.sockets_admitted
     yield _gauge("space_sockets", "Open sockets.", max(0, opened - gone))
     yield _gauge(
@@ -125,8 +125,8 @@ def _sockets() -> Iterator[Metric]:
         sum(hub.ticker.following for hub in hubs),
     )
     yield _counter("space_sockets_opened", "Sockets that were accepted.", opened)
-    names = {tally.CLIENT_LEFT: "client", **{int(code): str(int(code)) for code in Close}}
-    closed = dict(tally.closed)
+    names = {stats.CLIENT_LEFT: "client", **{int(code): str(int(code)) for code in Close}}
+    closed = dict(stats.closed)
     yield _by(
         "space_sockets_closed",
         "Sockets that were closed, by our code; `client`: not by us.",
@@ -138,7 +138,7 @@ def _sockets() -> Iterator[Metric]:
         "Commands over sockets, by action and result: `ok`, or the code of the refusal.",
         labels=["action", "result"],
     )
-    for labels, count in dict(tally.commands).items():
+    for labels, count in dict(stats.commands).items():
         commands.add_metric(labels, count)
     yield commands
     yield _counter(
@@ -150,16 +150,16 @@ def _sockets() -> Iterator[Metric]:
     yield _counter(
         "space_strangers_closed",
         "Sockets that made room before they said whose they are.",
-        now.strangers_closed,
+        now.unauthenticated_closed,
     )
     yield _counter(
-        "space_comings_refused", "Sockets of users who came in too often.", now.comings_refused
+        "space_comings_refused", "Sockets of users who came in too often.", now.connects_refused
     )
     yield _gauge("space_draining", "1 while this process is going down.", int(is_draining()))
 
 
 def _ticks() -> Iterator[Metric]:
-    now = tally.tally
+    now = stats.stats
     yield _counter("space_ticks_sent", "Ticks that were written to sockets.", now.ticks_sent)
     yield _counter(
         "space_ticks_skipped", "Ticks that were not sent: the socket was full.", now.ticks_skipped
@@ -173,29 +173,31 @@ def _ticks() -> Iterator[Metric]:
         "space_tick_lateness_seconds",
         "How late ticks left, at most: from the first instant of their 10 ms slot to the end of the"
         " breath of 250 sockets that they left in.",
-        tally.tick_lateness,
+        stats.tick_lateness,
     )
 
 
 def _news() -> Iterator[Metric]:
-    now, hubs = tally.tally, Hub.all()
+    now, hubs = stats.stats, Hub.all()
     yield _by(
         "space_canaries",
         "Words that this process sent to itself through Redis.",
         "result",
-        {"heard": now.canaries_heard, "lost": now.canaries_lost},
+        {"heard": now.canaries_returned, "lost": now.canaries_lost},
     )
     yield _histogram(
         "space_canary_round_trip_seconds",
         "From such a word's leaving to its being heard: how fast news travel.",
-        tally.canary_round_trip,
+        stats.canary_round_trip,
     )
     yield _gauge(
         "space_deaf_seconds",
         "For how long this process has not heard Redis; 0 if it does.",
         max([0.0, *(hub.canary.deaf_s() for hub in hubs)]),
     )
-    yield _counter("space_deaf", "How often it found that it does not hear Redis.", now.times_deaf)
+    yield _counter(
+        "space_deaf", "How often it found that it does not hear Redis.", now.times_redis_lost
+    )
     yield _counter(
         "space_redis_connections_dropped",
         "Connections to Redis cut in the hope of hearing by the next.",
@@ -209,7 +211,7 @@ def _news() -> Iterator[Metric]:
     yield _histogram(
         "space_reconcile_duration_seconds",
         "How long a round took, with what it healed.",
-        tally.reconcile_duration,
+        stats.reconcile_duration,
     )
     yield _counter(
         "space_healed_rooms",
@@ -230,7 +232,7 @@ def _news() -> Iterator[Metric]:
     yield _counter(
         "space_tasks_renewed",
         "Tasks of the process that had ended, which none should.",
-        now.organs_renewed,
+        now.tasks_restarted,
     )
     yield _counter(
         "space_clock_steps", "Steps of the database's clock, or this one's.", now.clock_steps
@@ -303,7 +305,7 @@ def _ends() -> Iterator[Metric]:
 
 
 def _publishing() -> Iterator[Metric]:
-    now = tally.tally
+    now = stats.stats
     yield _counter("space_messages_published", "Messages taken by Redis.", now.published)
     yield _by(
         "space_messages_not_published",
@@ -321,7 +323,7 @@ def _publishing() -> Iterator[Metric]:
     yield _histogram(
         "space_publish_delay_seconds",
         "From a commit to Redis' answer, of messages that it took.",
-        tally.publish_delay,
+        stats.publish_delay,
     )
     yield _gauge("space_publish_queue", "Messages that wait for Redis.", publisher.waiting())
 
@@ -329,10 +331,10 @@ def _publishing() -> Iterator[Metric]:
 def _database() -> Iterator[Metric]:
     pools: Mapping[str, Any] = getattr(connection, "_connection_pools", {})
     pool = pools.get(connection.alias)  # none yet, or psycopg2, which has none
-    stats: dict[str, int] | None = pool.get_stats() if pool else None
+    counted: dict[str, int] | None = pool.get_stats() if pool else None
 
     def stat(key: str) -> int | None:
-        return None if stats is None else stats.get(key, 0)  # it leaves out what is 0
+        return None if counted is None else counted.get(key, 0)  # it leaves out what is 0
 
     size, idle = stat("pool_size"), stat("pool_available")
     connections = GaugeMetricFamily(
@@ -403,7 +405,7 @@ def _by(name: str, meaning: str, label: str, values: Mapping[str, float]) -> Met
     return family
 
 
-def _histogram(name: str, meaning: str, times: Buckets) -> Metric:
+def _histogram(name: str, meaning: str, times: Histogram) -> Metric:
     as_text: Callable[[float], str] = floatToGoString
     buckets = [(as_text(bound), count) for bound, count in times.as_dict().items()]
     return HistogramMetricFamily(name, meaning, buckets=buckets, sum_value=times.total)

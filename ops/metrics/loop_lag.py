@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from contextvars import Context
 
-from runtime.stats import Buckets
+from runtime.stats import Histogram
 
 EVERY_S = 0.25
 WINDOW_S = 30.0  # "lately" is the last one or two of these
@@ -22,7 +22,7 @@ class Lag:
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
         self._now = now
-        self.times = Buckets(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 15)
+        self.times = Histogram(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 15)
         self._beat_at: float | None = None
         self._window_ends = 0.0
         self._most = self._most_before = 0.0
@@ -48,7 +48,7 @@ class Lag:
             self._most_before, self._most = 0.0 if stale else self._most, 0.0
             self._window_ends = now + WINDOW_S
         self._most = max(self._most, late)
-        self.times.note(late)
+        self.times.observe(late)
         self._beat_at = now
 
     def most(self) -> float:

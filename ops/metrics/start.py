@@ -7,7 +7,7 @@ from typing import Any
 
 from ops.metrics import families, listener
 from ops.metrics.loop_lag import lag
-from sessions_app.stats import tally
+from sessions_app.stats import stats
 
 WELL_WITHIN_S = 5.0  # of a timekeeper: a round is a quarter of a second away
 
@@ -30,6 +30,6 @@ def _loop_lives() -> tuple[bool, dict[str, Any]]:
 
 
 def _rounds_succeed() -> tuple[bool, dict[str, Any]]:
-    age = tally.seconds_since_round()
+    age = stats.seconds_since_round()
     shown = None if age is None else round(age, 1)
     return age is not None and age < WELL_WITHIN_S, {"last_round_s": shown}

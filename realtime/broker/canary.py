@@ -15,7 +15,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable
 
-from realtime.stats import canary_round_trip, tally
+from realtime.stats import canary_round_trip, stats
 
 log = logging.getLogger(__name__)
 
@@ -65,7 +65,7 @@ class Canary:
         """One word, and the wait for it."""
         self._word_came.clear()
         self._sang_at = self._now()
-        tally.canaries_sent += 1
+        stats.canaries_sent += 1
         why = "it was sent, and did not come back"
         try:
             async with asyncio.timeout(HEARD_WITHIN_S):
@@ -80,9 +80,9 @@ class Canary:
 
     def heard(self) -> None:
         """The word came, be it late."""
-        tally.canaries_heard += 1
+        stats.canaries_returned += 1
         if not self._word_came.is_set():
-            canary_round_trip.note(self._now() - self._sang_at)
+            canary_round_trip.observe(self._now() - self._sang_at)
         self._word_came.set()
         self._lost_in_a_row = 0
         if self.is_deaf:
@@ -92,16 +92,16 @@ class Canary:
         self._heard_at = self._now()
 
     def _lost(self, why: str) -> None:
-        tally.canaries_lost += 1
+        stats.canaries_lost += 1
         self._lost_in_a_row += 1
         if self._lost_in_a_row < DEAF_AFTER:
             return
         if not self.is_deaf:
             self.is_deaf = True
-            tally.times_deaf += 1
+            stats.times_redis_lost += 1
             log.error("does not hear Redis, devices are told by the database (%s)", why)
         elif self._now() - self._connected_at < CONNECT_EVERY_S:
             return
         self._connected_at = self._now()
-        tally.connections_dropped += 1
+        stats.connections_dropped += 1
         self._hear_anew()

@@ -23,7 +23,7 @@ from accounts.events import LoginRevoked
 from realtime.broker import channel_layer
 from realtime.broker.channel_layer import Message
 from realtime.protocol import messages
-from realtime.stats import publish_delay, tally
+from realtime.stats import publish_delay, stats
 from sessions_app.events import Reminded, SessionChanged
 
 log = logging.getLogger(__name__)
@@ -106,7 +106,7 @@ class Publisher:
             self._queued += _size(waiting)
             while len(self._queue) > LONGEST_QUEUE or self._queued > LARGEST_QUEUE:
                 self._take()
-                tally.publish_overflowed += 1
+                stats.publish_overflowed += 1
             self._idle.clear()
         if not self._woken:  # waking costs more than the rest: once for a burst
             self._woken = True
@@ -161,14 +161,14 @@ class Publisher:
         with self._guard:
             taken = [self._take() for _ in range(min(AT_ONCE, len(self._queue)))]
         together = [waiting for waiting in taken if waiting[0] > since]
-        tally.publish_too_old += len(taken) - len(together)
+        stats.publish_too_old += len(taken) - len(together)
         return together
 
     def _note(self, together: list[Waiting]) -> None:
-        tally.published += len(together)
+        stats.published += len(together)
         now = time.monotonic()
         for put_at, _, _ in together:
-            publish_delay.note(now - put_at)
+            publish_delay.observe(now - put_at)
 
     async def _send(self, together: list[Waiting]) -> None:
         messages: list[Message] = [(group, message) for _, group, message in together]
@@ -180,7 +180,7 @@ class Publisher:
             except GONE_STALE:
                 # The first use of a connection that broke while it was idle says so, and the next
                 # one makes a new one: no reason to wait.
-                tally.publish_retried += len(together)
+                stats.publish_retried += len(together)
                 await asyncio.wait_for(channel_layer.send_all(messages), PATIENCE_S)
         except Exception as error:
             if not self._failing:
@@ -189,7 +189,7 @@ class Publisher:
             if isinstance(error, AWAY):
                 await self._put_back(together)
             else:
-                tally.publish_failed += len(together)
+                stats.publish_failed += len(together)
         else:
             self._note(together)
             if self._failing:
@@ -198,7 +198,7 @@ class Publisher:
 
     async def _put_back(self, together: list[Waiting]) -> None:
         """They are the first ones again, after a moment. `_next` drops what gets too old."""
-        tally.publish_retried += len(together)
+        stats.publish_retried += len(together)
         with self._guard:
             self._queue.extendleft(reversed(together))
             self._queued += sum(map(_size, together))

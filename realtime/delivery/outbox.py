@@ -18,7 +18,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable
 from typing import Any, Protocol
 
 from realtime.delivery.tick import Tick
-from realtime.stats import tally
+from realtime.stats import stats
 
 log = logging.getLogger(__name__)
 
@@ -68,7 +68,7 @@ class Outbox:
         self._put({"type": "websocket.send", "text": text})
 
     def _drop_tick(self) -> None:
-        tally.ticks_skipped += 1
+        stats.ticks_skipped += 1
         self._dropped += 1
         if self._dropped == MOST_DROPPED:
             self._stuck()
@@ -76,7 +76,7 @@ class Outbox:
     def _stuck(self) -> None:
         tell, self._on_stuck = self._on_stuck, None
         if tell is not None:
-            tally.slow_closed += 1
+            stats.slow_closed += 1
             tell()
 
     def close(self, code: int, reason: str) -> None:

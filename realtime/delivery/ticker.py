@@ -21,7 +21,7 @@ from dataclasses import dataclass
 
 from realtime.delivery.outbox import Outbox, put_tick
 from realtime.delivery.tick import Tick, Ticks
-from realtime.stats import tally, tick_lateness
+from realtime.stats import stats, tick_lateness
 
 log = logging.getLogger(__name__)
 
@@ -143,7 +143,7 @@ class Ticker:
         loop = asyncio.get_running_loop()
         self._loop_time = loop.time()
         began_ms, telling = self._telling[0]
-        sent_before = tally.ticks_sent
+        sent_before = stats.ticks_sent
         try:
             next(telling)
         except StopIteration:
@@ -151,8 +151,8 @@ class Ticker:
         except Exception:
             log.exception("a slot of sessions could not be told its second")
             self._telling.popleft()
-        if sent := tally.ticks_sent - sent_before:  # once for all of a breath
-            tick_lateness.note((self._now_ms() - began_ms) / SECOND, sent)
+        if sent := stats.ticks_sent - sent_before:  # once for all of a breath
+            tick_lateness.observe((self._now_ms() - began_ms) / SECOND, sent)
         if self._telling:
             loop.call_soon(self._breathe)
 
@@ -170,7 +170,7 @@ class Ticker:
             if remaining < SECOND or remaining == watched.told_ms:
                 continue
             if watched.told_ms > remaining + SECOND:
-                tally.seconds_skipped += (watched.told_ms - remaining) // SECOND - 1
+                stats.seconds_skipped += (watched.told_ms - remaining) // SECOND - 1
             watched.told_ms = remaining
             due = _due(watched.watchers, remaining)
             tick = watched.ticks.tick(remaining) if due else None  # encoded once for all devices
@@ -185,7 +185,7 @@ class Ticker:
                         watched.told_ms, due = remaining, _due(due, remaining)
                         tick = watched.ticks.tick(remaining)
                 some, due = due[:left], due[left:]
-                tally.ticks_sent += self._send(some, tick, self._loop_time)
+                stats.ticks_sent += self._send(some, tick, self._loop_time)
                 left -= len(some)
                 if not due:
                     break

@@ -12,7 +12,7 @@ import random
 
 from realtime.hub.draining import begin_draining
 from realtime.hub.hub import Hub
-from realtime.stats import tally
+from realtime.stats import stats
 
 log = logging.getLogger(__name__)
 
@@ -25,7 +25,7 @@ WRITTEN_WITHIN_S = 0.1  # what was said last must reach the kernel
 async def drain() -> None:
     """Closes every socket of this process with 4503, and waits until they are gone."""
     begin_draining()
-    counted = ", ".join(f"{name} {count}" for name, count in tally.as_dict().items() if count)
+    counted = ", ".join(f"{name} {count}" for name, count in stats.as_dict().items() if count)
     log.info("going down; counted since the start: %s", counted or "nothing")
     hub = Hub.if_any()
     if hub is None:

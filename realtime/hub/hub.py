@@ -29,7 +29,7 @@ from realtime.hub.batching import Batches
 from realtime.hub.draining import is_draining
 from realtime.hub.unauthenticated import Strangers
 from realtime.protocol.limits import Comings
-from realtime.stats import tally
+from realtime.stats import stats
 from sessions_app.events import SessionState
 
 log = logging.getLogger(__name__)
@@ -192,7 +192,7 @@ class Hub:
             return
         error = None if task.cancelled() else task.exception()
         log.error("%s has ended, beginning it anew", task.get_name(), exc_info=error)
-        tally.organs_renewed += 1
+        stats.tasks_restarted += 1
         task.get_loop().call_later(RETRY_S, self._begin, task.get_name())
 
     async def stop(self) -> None:

@@ -21,7 +21,7 @@ from accounts.revisions import Moved, moved
 from realtime.clock import clock
 from realtime.database import when_reconciling
 from realtime.protocol import messages
-from realtime.stats import reconcile_duration, tally
+from realtime.stats import reconcile_duration, stats
 from sessions_app.changes import Change, Missed, Seen, missed_by_all
 from sessions_app.epoch import begin_new_epoch, current_epoch
 from sessions_app.events import ENDS, SessionChanged
@@ -54,10 +54,10 @@ async def keep_joined(hub: Hub) -> None:
             continue
         first, *others = waiting
         await hub.join_group(first)
-        tally.joins_retried += 1
+        stats.joins_retried += 1
         if first.joined:  # else Redis is away: to wait for it once is enough
             await asyncio.gather(*map(hub.join_group, others))
-            tally.joins_retried += len(others)
+            stats.joins_retried += len(others)
 
 
 async def keep_reconciled(hub: Hub) -> None:
@@ -68,16 +68,16 @@ async def keep_reconciled(hub: Hub) -> None:
         began = time.monotonic()
         try:
             behind = await _round(hub, behind, with_logins=called or count % LOGINS_IN_ROUNDS == 0)
-            reconcile_duration.note(time.monotonic() - began)
+            reconcile_duration.observe(time.monotonic() - began)
             called = called or failing  # the first one that succeeds is as good as a call
             failing = False
         except DatabaseError as error:
-            tally.rounds_failed += 1
+            stats.rounds_failed += 1
             if not failing:
                 log.warning("cannot reconcile: %s", error)
             failing = True
         except Exception:
-            tally.rounds_failed += 1
+            stats.rounds_failed += 1
             log.exception("a round of reconciling failed")
         every = EVERY_S_WHEN_DEAF if hub.canary.is_deaf else EVERY_S
         if failing:
@@ -102,10 +102,10 @@ async def _round(
     """Gives, for each room that is behind, the revision that it should reach by the next round."""
     heard, logins = await _look_around(hub, with_logins=with_logins)
     stepped_ms, answer, epoch = await when_reconciling(_ask, heard, logins)
-    tally.rounds += 1
+    stats.rounds += 1
     hub.rounds += 1
     if abs(stepped_ms) >= STEP_WORTH_A_LINE_MS:
-        tally.clock_steps += 1
+        stats.clock_steps += 1
         log.warning("a clock was set by %+.3f s: following the database's", stepped_ms / 1000)
     _close_ended_logins(hub, answer.ended)
     await _start_over(hub, epoch)
@@ -155,7 +155,7 @@ async def _start_over(hub: Hub, epoch: str | None) -> None:
         return
     rooms = [room for room in hub.rooms.values() if room.epoch not in {None, epoch}]
     for count, room in enumerate(rooms, start=1):
-        tally.rooms_reset += 1
+        stats.rooms_reset += 1
         hub.start_over(room)
         if count % ROOMS_AT_A_TIME == 0:
             await asyncio.sleep(0)
@@ -169,7 +169,7 @@ def _close_ended_logins(hub: Hub, ended: set[int]) -> None:
         return
     for socket in hub.sockets():
         if socket.login_id in ended and not socket.closing:
-            tally.logins_healed += 1
+            stats.logins_healed += 1
             socket.revoked()
 
 
@@ -195,11 +195,11 @@ def _tell(hub: Hub, room: Room, missed: Missed) -> int:
     lost = missed.revision - heard_up_to - sum(r <= missed.revision for r in heard_already)
     if lost <= 0:
         return 0  # all of it has come meanwhile
-    tally.rooms_healed += 1
-    tally.changes_healed += lost
+    stats.rooms_healed += 1
+    stats.changes_healed += lost
     room.heard_up_to(missed.revision)
     if missed.reset:
-        tally.rooms_reset += 1
+        stats.rooms_reset += 1
         for socket in tuple(room.sockets):
             socket.start_over()
         return lost

@@ -14,7 +14,7 @@ from typing import Protocol
 
 from django.conf import settings
 
-from realtime.stats import tally
+from realtime.stats import stats
 
 SILENT_S = 1.0  # then it makes room for others
 LOOK_EVERY_S = 0.25
@@ -70,5 +70,5 @@ class Strangers:
 
     def _show_out(self, stranger: Stranger) -> None:
         self.discard(stranger)
-        tally.strangers_closed += 1
+        stats.unauthenticated_closed += 1
         stranger.too_silent()

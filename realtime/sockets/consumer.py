@@ -29,7 +29,7 @@ from realtime.protocol.limits import CHANGES_PER_FRAME, BadFrames, FrameBudget
 from realtime.protocol.messages import BadFrame, Message
 from realtime.sockets import origins
 from realtime.sockets.commands import in_turn, perform, unavailable
-from realtime.stats import CLIENT_LEFT, closed, commands, tally
+from realtime.stats import CLIENT_LEFT, closed, commands, stats
 from runtime import log_context
 from runtime.failpoints import failpoint
 from sessions_app.changes import Seen
@@ -75,7 +75,7 @@ class DeviceConsumer(AsyncConsumer):
         self._budget = FrameBudget(self.loop.time)
         self._bad_frames = BadFrames(self.loop.time)
         self.scope, self.base_send = scope, send
-        tally.sockets_opened += 1
+        stats.sockets_opened += 1
         try:
             # No channel of its own: the hub listens for all sockets of the process. And no task
             # for each frame, nor Channels' hop through its one database thread.
@@ -137,8 +137,8 @@ class DeviceConsumer(AsyncConsumer):
         self.hub.strangers.discard(self)
         self.hub.present.pop(self, None)
         self.hub.gone += 1
-        tally.sockets_gone += 1
-        tally.admitted_gone += self.arrival is not None
+        stats.sockets_gone += 1
+        stats.admitted_gone += self.arrival is not None
         if not self.closing:
             closed[CLIENT_LEFT] += 1
         if self._transport is not None and self._transport.get_write_buffer_size():
@@ -192,7 +192,7 @@ class DeviceConsumer(AsyncConsumer):
 
     def _flooded(self) -> None:
         """More frames of any kind than anybody needs; the server reads no more of them."""
-        tally.floods += 1
+        stats.floods += 1
         self.close(Close.TOO_MANY_FRAMES, "rate_limited", COME_BACK_SLOWLY_MS)
 
     # -- what the client says --------------------------------------------------------------------
@@ -285,10 +285,10 @@ class DeviceConsumer(AsyncConsumer):
             self.close(Close.NOT_ALLOWED, "another_user")
             return
         if self.room is None and not self.hub.comings.may_come(arrival.user_id):
-            tally.comings_refused += 1
+            stats.connects_refused += 1
             self.close(Close.TOO_MANY_FRAMES, "rate_limited", COME_BACK_SLOWLY_MS)
             return
-        tally.sockets_admitted += self.arrival is None
+        stats.sockets_admitted += self.arrival is None
         self.arrival, self.login_id = arrival, arrival.login_id
         self._admitted()
         log_context.user(arrival.user_id)

@@ -20,7 +20,7 @@ from django.db import connection
 from realtime.health import vitals
 from realtime.hub.draining import is_draining
 from realtime.hub.hub import Hub
-from realtime.stats import tally
+from realtime.stats import stats
 from runtime.deadline import within
 from server.asgi.types import App, Receive, Send
 
@@ -79,7 +79,7 @@ def _numbers() -> dict[str, float]:
     return {
         "deaf_s": round(_deaf_s(), 1),
         "loop_lag_ms": round(watched.loop_lag_s() * 1000, 1) if watched else 0.0,
-        "clock_steps": tally.clock_steps,
+        "clock_steps": stats.clock_steps,
     }
 
 

@@ -25,7 +25,7 @@ from runtime.deadline import left
 from runtime.fair_semaphore import taken
 from sessions_app.exceptions import Busy, ImageInvalid
 from sessions_app.pictures import decoder
-from sessions_app.stats import tally
+from sessions_app.stats import stats
 
 log = logging.getLogger(__name__)
 
@@ -96,7 +96,7 @@ _turns = Turns(AT_A_TIME)
 @contextmanager
 def _held(slots: BoundedSemaphore) -> Iterator[None]:
     if not taken(slots, within_s=left(PATIENCE_S)):
-        tally.pictures.add("busy")
+        stats.pictures.add("busy")
         raise Busy
     try:
         yield
@@ -115,13 +115,13 @@ def _decoded(raw: bytes, declared: str) -> bytes:
         log.error("a decoder cannot be started: %s", error)
         raise Busy from None
     if status == 0 and len(out) <= LARGEST_OUT and out[:4] == b"RIFF" and out[8:12] == b"WEBP":
-        tally.pictures.add("decoded")
+        stats.pictures.add("decoded")
         return out
     if left() == 0:
         raise Busy  # nobody knows what is wrong with it
     if status != decoder.UNREADABLE and status not in _SENTENCES:
         log.warning("a picture was refused: its decoder ended with %d", status)
-    tally.pictures.add("refused")
+    stats.pictures.add("refused")
     raise _refused(_SENTENCES.get(status, "The picture cannot be read."))
 
 

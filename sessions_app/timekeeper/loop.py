@@ -18,7 +18,7 @@ from django.dispatch import Signal
 from accounts.services.retention import forget_old_logins
 from runtime.database.pool import is_away, renew_connections
 from sessions_app.idempotency import forget_old_keys
-from sessions_app.stats import tally
+from sessions_app.stats import stats
 from sessions_app.timekeeper.retention import forget_old_history
 from sessions_app.timekeeper.sweep import (
     BATCH,
@@ -59,13 +59,13 @@ class Timekeeper:
             self.turns += 1
             try:
                 nap = self._round()
-                tally.round_done(time.monotonic() - began)
+                stats.round_done(time.monotonic() - began)
                 self.worked += 1
                 if failing:
                     log.info("the database is back")
                 failing = False
             except Exception as error:  # whatever it is, the next deadline must find us here
-                tally.rounds_failed += 1
+                stats.rounds_failed += 1
                 nap = NAP_AFTER_FAILURE
                 if not (isinstance(error, DatabaseError) and is_away(error)):
                     log.exception("a round failed")
@@ -108,7 +108,7 @@ class Timekeeper:
                 if len(failed.ids) == 1:
                     log.exception("session %s cannot be ended", failed.ids[0])
                     self._aside[failed.ids[0]] = time.monotonic()
-                    tally.put_aside += 1
+                    stats.put_aside += 1
                 limit = max(1, len(failed.ids) // 2)
 
     def _left_alone(self) -> list[int]:

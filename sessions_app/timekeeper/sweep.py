@@ -32,7 +32,7 @@ from sessions_app.models import Session, SessionEvent, Space, Task, in_ms
 from sessions_app.reminders import offset_reached
 from sessions_app.services.sky import new_space, sky_of
 from sessions_app.sky import Place
-from sessions_app.stats import tally
+from sessions_app.stats import stats
 
 BATCH = 250  # sessions in one transaction, which holds their users' rows: about 0.1 s
 _OF_NO_USE = [
@@ -88,8 +88,8 @@ def finish_due(limit: int = BATCH, *, leaving: Collection[int] = ()) -> int:
         due = [s for s in sessions if s.countdown.is_due(now)]
         changes = _complete(due, now)
     for change in changes:  # not before the commit
-        tally.ended += 1
-        tally.end_lateness.note((change.late_ms or 0) / 1000)
+        stats.ended += 1
+        stats.end_lateness.observe((change.late_ms or 0) / 1000)
     return len(due)
 
 
@@ -105,7 +105,7 @@ def send_reminders(limit: int = BATCH, *, leaving: Collection[int] = ()) -> int:
             assert session.reminder_at is not None
             session.arm_reminder(max(now, session.reminder_at))
         bulk.update(Session, sessions, ["reminder_at"])
-    tally.reminded += len(reminders)
+    stats.reminded += len(reminders)
     return len(sessions)
 
 

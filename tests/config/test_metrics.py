@@ -20,8 +20,8 @@ from ops.metrics import families, listener, loop_lag
 from ops.metrics.page import Metrics
 from ops.metrics.registry import REGISTRY
 from realtime import stats
-from runtime.stats import Buckets, Counts
-from sessions_app.stats import Tally
+from runtime.stats import Histogram, LabelledCounter
+from sessions_app.stats import Stats
 from web import request_metrics
 
 TOKEN = "t" * 40
@@ -70,9 +70,9 @@ def test_a_process_says_which_it_is_and_only_what_concerns_it(role: families.Rol
 
 def test_a_number_moves_with_what_it_counts(server: None) -> None:
     before = told()
-    stats.tally.ticks_sent += 3
-    stats.tick_lateness.note(0.004, 3)
-    stats.tally.publish_failed += 1
+    stats.stats.ticks_sent += 3
+    stats.tick_lateness.observe(0.004, 3)
+    stats.stats.publish_failed += 1
     stats.commands["pause", "ok"] += 1
     request_metrics.count_error("illegal_transition")
     rose = {name: value - before.get(name, 0) for name, value in told().items()}
@@ -85,15 +85,15 @@ def test_a_number_moves_with_what_it_counts(server: None) -> None:
 
 
 def test_buckets_count_each_time_under_every_bound_that_it_is_within() -> None:
-    times = Buckets(0.1, 1)
+    times = Histogram(0.1, 1)
     for seconds in (0.1, 0.5, 7):
-        times.note(seconds)
+        times.observe(seconds)
     assert times.as_dict() == {0.1: 1, 1: 2, inf: 3}
     assert (times.total, len(times)) == (pytest.approx(7.6), 3)
 
 
 def test_a_name_that_is_not_known_counts_as_another() -> None:
-    counts = Counts(("sent",))
+    counts = LabelledCounter(("sent",))
     for name in ("sent", "\n{evil}", "more"):
         counts.add(name)
     assert counts.as_dict() == {"sent": 1, "other": 2}
@@ -102,7 +102,7 @@ def test_a_name_that_is_not_known_counts_as_another() -> None:
 def test_how_long_a_timekeeper_has_done_nothing_is_known_without_its_help(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    counted = Tally()
+    counted = Stats()
     assert counted.seconds_since_round() is None
     monkeypatch.setattr("sessions_app.stats.time.monotonic", lambda: 100.0)
     counted.round_done(0.002)

@@ -11,7 +11,7 @@ from accounts.models import User
 from benchmarks.device import Device, Frame, device
 from realtime.database import in_database
 from realtime.hub import reconcile
-from realtime.stats import tally
+from realtime.stats import stats
 from sessions_app import services
 from sessions_app.epoch import begin_new_epoch, current_epoch
 from sessions_app.models import Session, SessionEvent
@@ -55,10 +55,10 @@ async def test_a_new_epoch_makes_every_device_start_over(ada: Person, eve: Perso
             assert (ready["active"] or {"id": None})["id"] == active
         await laptop.heard_type("session.tick", session=session.id)
         await until(lambda: room_of(ada).epoch == epoch)
-        resets = tally.rooms_reset
-        rounds = tally.rounds
-        await until(lambda: tally.rounds > rounds + 3)
-        assert tally.rooms_reset == resets, "once is enough"
+        resets = stats.rooms_reset
+        rounds = stats.rounds
+        await until(lambda: stats.rounds > rounds + 3)
+        assert stats.rooms_reset == resets, "once is enough"
 
 
 async def test_numbers_that_went_back_begin_a_new_epoch_though_nobody_said_so(

@@ -20,7 +20,7 @@ from realtime.broker.canary import Canary
 from realtime.broker.connection import Connection, LetsTheLoopGoOn, SSLConnection, hear_anew, hosts
 from realtime.hub import hub, reconcile
 from realtime.hub.hub import Hub
-from realtime.stats import tally
+from realtime.stats import stats
 from server.asgi import health
 from tests.realtime.proxy import Way, way_to
 from tests.realtime.world import Person, until
@@ -64,11 +64,11 @@ async def redis(monkeypatch: pytest.MonkeyPatch) -> Redis:
 
 
 async def test_who_hears_its_canaries_is_not_deaf(redis: Redis) -> None:
-    before = tally.as_dict()
+    before = stats.as_dict()
     await redis.sings(3)
     assert (redis.done, redis.canary.deaf_s()) == ([], 0)
-    risen = {name: count - before[name] for name, count in tally.as_dict().items()}
-    assert (risen["canaries_sent"], risen["canaries_heard"], risen["canaries_lost"]) == (3, 3, 0)
+    risen = {name: count - before[name] for name, count in stats.as_dict().items()}
+    assert (risen["canaries_sent"], risen["canaries_returned"], risen["canaries_lost"]) == (3, 3, 0)
 
 
 async def test_one_lost_canary_means_nothing(redis: Redis) -> None:
@@ -82,7 +82,7 @@ async def test_one_lost_canary_means_nothing(redis: Redis) -> None:
 async def test_two_lost_in_a_row_mean_deaf(
     redis: Redis, away: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
-    before = tally.times_deaf
+    before = stats.times_redis_lost
     await redis.sings(1)
     redis.hears, redis.is_away = False, away
     await redis.sings(2)
@@ -92,7 +92,7 @@ async def test_two_lost_in_a_row_mean_deaf(
     redis.hears, redis.is_away = True, False
     await redis.sings(1)
     assert (redis.done[3:], redis.canary.deaf_s()) == (["heard again"], 0)
-    assert tally.times_deaf == before + 1
+    assert stats.times_redis_lost == before + 1
     said = [record.message for record in caplog.records]
     assert len(said) == 2  # once that it is deaf, once that it hears
     assert "does not hear" in said[0]
@@ -146,11 +146,11 @@ async def test_a_half_open_connection_is_made_anew_and_what_was_missed_is_told_a
     async with device(ada.account) as laptop:
         await ada.has_session("Heard")
         await laptop.heard_type("session.state", revision=1)
-        rounds = tally.rounds
-        await until(lambda: tally.rounds > rounds)
+        rounds = stats.rounds
+        await until(lambda: stats.rounds > rounds)
         monkeypatch.setattr(reconcile, "EVERY_S", 3600)  # from here on only who is called comes
-        rounds = tally.rounds
-        await until(lambda: tally.rounds > rounds)
+        rounds = stats.rounds
+        await until(lambda: stats.rounds > rounds)
         way.goes_nowhere()
         await ada.has_session("Missed")
         await until(lambda: Hub.here().canary.is_deaf)
@@ -166,11 +166,11 @@ async def test_once_it_is_connected_anew_reconciling_does_not_wait(
 ) -> None:
     async with device(ada.account):
         monkeypatch.setattr(reconcile, "EVERY_S", 3600)
-        rounds = tally.rounds
-        await until(lambda: tally.rounds > rounds)
-        rounds = tally.rounds
+        rounds = stats.rounds
+        await until(lambda: stats.rounds > rounds)
+        rounds = stats.rounds
         hear_anew(hub.channel_layer())  # as when Redis cuts it: CLIENT KILL, or a restart
-        await until(lambda: tally.rounds > rounds + 1)  # and once more, for what was on its way
+        await until(lambda: stats.rounds > rounds + 1)  # and once more, for what was on its way
 
 
 async def test_a_process_that_is_deaf_for_long_is_not_ready(
@@ -226,10 +226,10 @@ async def test_while_much_has_come_at_once_the_loop_goes_on() -> None:
 async def test_a_listening_task_that_has_died_is_begun_anew(way: Way, ada: Person) -> None:
     async with device(ada.account) as laptop:
         task = hub.channel_layer()._shards[0]._receive_task
-        times_before = tally.times_deaf
+        times_before = stats.times_redis_lost
         task.cancel()
         # (It may be deaf for a millisecond only: too short to be seen.)
-        await until(lambda: tally.times_deaf > times_before)
+        await until(lambda: stats.times_redis_lost > times_before)
         await until(lambda: not Hub.here().canary.is_deaf)
         await ada.has_session()
         await laptop.heard_type("session.state", revision=1)

@@ -13,7 +13,7 @@ from realtime.hub import drain, draining
 from realtime.hub.hub import Hub
 from realtime.protocol.close_codes import Close
 from realtime.sockets import consumer as consumers
-from realtime.stats import tally
+from realtime.stats import stats
 from server.asgi.headers import completed
 from tests.realtime.world import Person, raw, until
 
@@ -121,12 +121,12 @@ async def test_a_task_of_the_hub_that_ended_is_begun_anew(
     ada: Person, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr("realtime.hub.hub.RETRY_S", 0.01)
-    hub, before = Hub.here(), tally.organs_renewed
+    hub, before = Hub.here(), stats.tasks_restarted
     async with device(ada.account) as laptop:
         for task in tuple(hub._tasks.values()):
             task.cancel()
         await until(lambda: not any(task.done() for task in hub._tasks.values()))
         await ada.has_session()
         await laptop.heard_type("session.state", revision=1)
-    assert tally.organs_renewed == before + len(hub._organs)
+    assert stats.tasks_restarted == before + len(hub._organs)
     assert "hub: reconcile has ended" in caplog.text

@@ -10,7 +10,7 @@ import pytest
 
 from realtime.delivery.outbox import LARGEST_QUEUE, LONGEST_QUEUE, MOST_DROPPED, Outbox, put_tick
 from realtime.delivery.tick import Ticks
-from realtime.stats import tally
+from realtime.stats import stats
 
 TICK = Ticks(session=7, version=2, ends_at_ms=1_800_000_001_250).tick(1_000)
 SECONDS = 12.5  # the loop's clock
@@ -270,14 +270,14 @@ async def test_a_client_that_takes_no_tick_for_long_is_reported_once(
     wired: Outbox, wire: Wire, complaints: list[str]
 ) -> None:
     wire.takes = False
-    skipped, closed = tally.ticks_skipped, tally.slow_closed
+    skipped, closed = stats.ticks_skipped, stats.slow_closed
     for _ in range(MOST_DROPPED):
         assert complaints == []
         put_tick([wired], TICK, SECONDS)
     for _ in range(MOST_DROPPED):
         put_tick([wired], TICK, SECONDS)
     assert complaints == ["stuck"]
-    assert (tally.ticks_skipped - skipped, tally.slow_closed - closed) == (2 * MOST_DROPPED, 1)
+    assert (stats.ticks_skipped - skipped, stats.slow_closed - closed) == (2 * MOST_DROPPED, 1)
 
 
 async def test_one_tick_that_got_through_makes_good_for_those_that_were_dropped(

@@ -15,7 +15,7 @@ from realtime.broker import channel_layer as groups
 from realtime.broker import publisher as publisher_module
 from realtime.broker.channel_layer import Message, channel_layer
 from realtime.broker.publisher import Publisher
-from realtime.stats import tally
+from realtime.stats import stats
 from sessions_app import services
 from sessions_app.events import SessionChanged, session_changed
 from sessions_app.ledger import Actor
@@ -169,7 +169,7 @@ def test_what_has_become_too_old_is_dropped(
 def test_a_queue_that_is_full_loses_its_oldest(
     publisher: Publisher, layer: Layer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = tally.publish_overflowed
+    before = stats.publish_overflowed
     monkeypatch.setattr(publisher_module, "LONGEST_QUEUE", 3)
     layer.hangs.clear()
     publisher.put(1, {"n": 0})
@@ -179,7 +179,7 @@ def test_a_queue_that_is_full_loses_its_oldest(
     layer.hangs.set()
     assert publisher.flush()
     assert layer.numbers == [0, 7, 8, 9]
-    assert tally.publish_overflowed == before + 6
+    assert stats.publish_overflowed == before + 6
 
 
 def test_a_queue_of_large_messages_is_shorter(

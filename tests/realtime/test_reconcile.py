@@ -15,7 +15,7 @@ from realtime.broker import channel_layer
 from realtime.database import in_database
 from realtime.hub import admission, reconcile
 from realtime.hub.hub import Hub
-from realtime.stats import tally
+from realtime.stats import stats
 from sessions_app import changes, services
 from sessions_app.events import SessionState
 from sessions_app.timekeeper.loop import finish_due
@@ -74,7 +74,7 @@ async def test_each_divergence_is_healed_and_counted_once(
         session = await ada.has_session("Heard")
         await laptop.heard_type("session.state", revision=1)
         await no_round_unless_called(monkeypatch)
-        before = tally.as_dict()
+        before = stats.as_dict()
         with messages_lost():
             for title in ("Lost", "Lost too"):  # of which only the newest is told
                 await ada.does(services.edit, session.id, {"title": title})
@@ -89,7 +89,7 @@ async def test_each_divergence_is_healed_and_counted_once(
             await ada.does(services.edit, session.id, {"title": "Lost again"})
         await laptop.heard_type("session.state", revision=4)
         await rounds(3)
-    risen = {name: count - before[name] for name, count in tally.as_dict().items()}
+    risen = {name: count - before[name] for name, count in stats.as_dict().items()}
     assert (risen["rooms_healed"], risen["changes_healed"]) == (3, 4)
     assert (risen["rooms_reset"], risen["logins_healed"]) == (0, 0)
 
@@ -212,7 +212,7 @@ async def test_who_missed_too_much_starts_over(
 ) -> None:
     assert changes.MOST == 200
     monkeypatch.setattr(changes, "MOST", 3)
-    before = tally.rooms_reset
+    before = stats.rooms_reset
     async with device(ada.account) as laptop:
         await no_round_unless_called(monkeypatch)
         with messages_lost():
@@ -223,14 +223,14 @@ async def test_who_missed_too_much_starts_over(
         ready = await laptop.heard_type("ready")
         await laptop.heard_type("session.tick", session=session.id)
     assert (ready["reset"], ready["changes"], ready["revision"]) == (True, [], 5)
-    assert tally.rooms_reset == before + 1
+    assert stats.rooms_reset == before + 1
     assert ready["active"]["id"] == session.id
 
 
 async def test_a_login_that_ended_without_a_word_closes_its_sockets(
     ada: Person, eve: Person
 ) -> None:
-    before = tally.logins_healed
+    before = stats.logins_healed
     async with device(eve.account) as bystander, raw(ada.account.base) as socket:
         await socket.authenticate(ada.account.access)
         with messages_lost():
@@ -238,7 +238,7 @@ async def test_a_login_that_ended_without_a_word_closes_its_sockets(
         assert (await socket.ending()).reason == "revoked"
         await bystander.measure_clock(1)
         await rounds(2)
-    assert tally.logins_healed == before + 1
+    assert stats.logins_healed == before + 1
 
 
 async def test_a_user_who_is_gone_without_a_word_closes_their_sockets(ada: Person) -> None:
@@ -278,10 +278,10 @@ async def test_while_redis_hangs_one_room_is_tried_at_a_time_and_the_database_as
     monkeypatch.setattr(Hub, "_in_redis", hangs)
     async with device(ada.account) as laptop, device(eve.account):
         tried.clear()
-        before = tally.joins_retried
+        before = stats.joins_retried
         await until(lambda: len(tried) >= 3)
         assert set(tried) == {channel_layer.of_user(ada.id)}
-        assert tally.joins_retried - before in {len(tried), len(tried) - 1}
+        assert stats.joins_retried - before in {len(tried), len(tried) - 1}
         with messages_lost():
             await ada.has_session()
         await laptop.heard_type("session.state", revision=1)
@@ -335,8 +335,8 @@ async def newest(watcher: Device, session: SessionState) -> Any:
 
 async def rounds(count: int) -> None:
     """Waits until the hub has gone through so many."""
-    enough = tally.rounds + count + 1  # one may be under way
-    await until(lambda: tally.rounds >= enough)
+    enough = stats.rounds + count + 1  # one may be under way
+    await until(lambda: stats.rounds >= enough)
 
 
 async def no_round_unless_called(monkeypatch: pytest.MonkeyPatch) -> None:

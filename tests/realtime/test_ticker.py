@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from realtime.delivery.tick import Tick, Ticks
 from realtime.delivery.ticker import BREATH, QUANTUM, Ticker
-from realtime.stats import tally
+from realtime.stats import stats
 from tests.realtime.fake_time import START_MS, FakeTime
 
 SESSION = 7
@@ -274,7 +274,7 @@ def test_who_comes_and_goes_takes_no_tick_from_the_others(
 def test_after_an_overrun_it_goes_on_with_the_next_second(
     ticker: Ticker, time: FakeTime, screen: Screen
 ) -> None:
-    skipped_before = tally.seconds_skipped
+    skipped_before = stats.seconds_skipped
     ends_at = in_ms(10_400)
     ticker.follow(SESSION, 2, ends_at, [screen])
     time.run(2_500)
@@ -282,7 +282,7 @@ def test_after_an_overrun_it_goes_on_with_the_next_second(
     time.run(10_000)
     # 7 and 6 are gone. 5 has come just before, and is what a device should show.
     assert screen.remaining == [10_000, 9_000, 8_000, *whole_seconds(5)]
-    assert tally.seconds_skipped - skipped_before == 2
+    assert stats.seconds_skipped - skipped_before == 2
     assert [late for late in screen.lateness(ends_at) if late > QUANTUM] == [100]
 
 
