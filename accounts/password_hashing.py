@@ -1,11 +1,11 @@
-"""The hash of passwords, which takes 100 MiB of memory on purpose: so few at a time.
+"""The hash of passwords. It takes 100 MiB of memory on purpose, so few are made at a time.
 
-Otherwise a handful of requests by anybody, at once, would take all the memory that a server has.
-Who waits for a hash does so in turn by where they come from, and only so many from one network:
-otherwise one client could keep everybody from logging in.
+Otherwise a handful of requests at once would take all the memory that a server has. The semaphore
+is fair between networks and bounds how many requests of one network wait: otherwise one client
+could keep all others from logging in.
 """
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
 from math import inf
 
@@ -15,39 +15,40 @@ from rest_framework.exceptions import Throttled
 
 from runtime.client_address import current_network
 from runtime.deadline import left
-from runtime.fair_semaphore import FairTurns, QueueFull, TookTooLong
+from runtime.fair_semaphore import FairSemaphore, Overloaded
 
 AT_A_TIME = 2  # in a process; each uses several cores by itself
 PATIENCE_S = 10.0  # outside of a request; in one, as long as it may take
-HASHED_WITHIN_S = 1.0  # of that; nobody is called who would be told no all the same
-TRY_AGAIN_S = 5  # told to a client that was not served in time
-QUEUE_MOVES_S = 2  # told to one whose network has enough waiting
+HASHED_WITHIN_S = 1.0  # of that: a hash that would be made too late is not begun
+TRY_AGAIN_S = 5  # `Retry-After` of a request that was not served in time
+QUEUE_MOVES_S = 2  # `Retry-After` where enough requests of the network wait
 
-_turns = FairTurns(AT_A_TIME)
+
+def _may_wait(network: Hashable) -> float:
+    """How many requests of a network. Without one it is a command of our own, which may always."""
+    return inf if network is None else settings.LIMIT_WAITING_PER_ADDRESS
+
+
+_slots = FairSemaphore(AT_A_TIME, queue_share=_may_wait)
 
 
 class Argon2(Argon2PasswordHasher):
-    """Django's, in turn. Raises Throttled where that takes too long."""
+    """Django's, few at a time. Raises Throttled where the wait is too long."""
 
     def encode(self, password: str, salt: str) -> str:
-        with _turn():
+        with _slot():
             return str(super().encode(password, salt))
 
     def verify(self, password: str, encoded: str) -> bool:
-        with _turn():
+        with _slot():
             return bool(super().verify(password, encoded))
 
 
 @contextmanager
-def _turn() -> Iterator[None]:
-    network = current_network()
-    # Outside of a request, in a command or a shell, it is ourselves.
-    waiting = inf if network is None else settings.LIMIT_WAITING_PER_ADDRESS
+def _slot() -> Iterator[None]:
     within_s = max(0.0, left(PATIENCE_S + HASHED_WITHIN_S) - HASHED_WITHIN_S)
     try:
-        with _turns.of(network, waiting=waiting, within_s=within_s):
+        with _slots.slot(current_network(), within_s=within_s):
             yield
-    except QueueFull as full:
-        raise Throttled(wait=QUEUE_MOVES_S) from full
-    except TookTooLong as late:
-        raise Throttled(wait=TRY_AGAIN_S) from late
+    except Overloaded as refusal:
+        raise Throttled(wait=QUEUE_MOVES_S if refusal.own else TRY_AGAIN_S) from refusal

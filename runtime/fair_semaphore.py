@@ -1,96 +1,202 @@
-"""Waiting for one's turn at work of which only a little may be done at a time."""
+"""A semaphore that is fair between clients, for threads and for an event loop.
+
+A slot that comes free is given to the waiting client that was served longest ago: a client with a
+hundred requests delays another client by one of them. A slot is handed over, never up for grabs: a
+request that comes late takes it from no request that waits.
+"""
 
 from __future__ import annotations
 
-from collections import OrderedDict, deque
-from collections.abc import Iterator
-from contextlib import contextmanager
-from threading import BoundedSemaphore, Event, Lock
+import asyncio
+from abc import ABC, abstractmethod
+from collections import Counter, deque
+from collections.abc import AsyncIterator, Callable, Hashable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from math import inf
+from threading import Event, Lock
+from typing import Generic, TypeVar
 
 from django.db import connection
 
-
-class NoTurn(Exception):
-    """No turn came."""
+Ticket = TypeVar("Ticket")
 
 
-class QueueFull(NoTurn):
-    """As many as may wait do so already."""
+class Overloaded(Exception):
+    """The queue is full, or no slot came free in time. `own`: because of the client's own requests,
+    which fill its share."""
+
+    def __init__(self, *, own: bool) -> None:
+        super().__init__(own)
+        self.own = own
 
 
-class TookTooLong(NoTurn):
-    """It waited, and none came in time."""
+class _Slots(ABC, Generic[Ticket]):
+    """The rule, without the waiting: what a request waits with is a `Ticket`.
 
-
-class FairTurns:
-    """So many at a time. A place that comes free goes round between those who wait: each has a
-    queue of its own, so that nobody can fill it for the others.
-
-    It is handed over, never up for grabs: who comes late takes it from nobody who waits.
+    A client has at most `share(client)` of the `slots` and at most `queue_share(client)` places in
+    the queue, which has `queue` places. While a client that may take a slot waits, none is free.
     """
 
-    def __init__(self, at_a_time: int) -> None:
-        self._lock = Lock()
-        self._free = at_a_time  # 0 whenever somebody waits
-        self._queues: OrderedDict[object, deque[Event]] = OrderedDict()  # none is empty
+    def __init__(
+        self,
+        slots: int,
+        *,
+        share: Callable[[Hashable], float] | None = None,
+        queue: float = inf,
+        queue_share: Callable[[Hashable], float] | None = None,
+    ) -> None:
+        self.slots, self.queue = slots, queue
+        self.in_use = 0
+        self._lock = Lock()  # threads need it
+        self._share = share or _no_limit
+        self._queue_share = queue_share or _no_limit
+        self._used: Counter[Hashable] = Counter()
+        self._queues: dict[Hashable, deque[Ticket]] = {}  # none is empty; served longest ago first
+
+    @property
+    def waiting(self) -> int:
+        return sum(map(len, self._queues.values()))
+
+    @abstractmethod
+    def _ticket(self) -> Ticket: ...
+
+    @abstractmethod
+    def _wake(self, ticket: Ticket) -> bool:
+        """False where its request has gone."""
+
+    def _take_or_queue(self, client: Hashable) -> Ticket | None:
+        """None: the client has its slot. Otherwise a ticket to wait with. Raises Overloaded."""
+        if self._may_take(client):
+            self._take(client)
+            return None
+        if len(self._queues.get(client, ())) >= self._queue_share(client):
+            raise Overloaded(own=True)
+        if self.waiting >= self.queue:
+            raise Overloaded(own=False)
+        ticket = self._ticket()
+        self._queues.setdefault(client, deque()).append(ticket)
+        return ticket
+
+    def _may_take(self, client: Hashable) -> bool:
+        return self.in_use < self.slots and not self._fills_its_share(client)
+
+    def _fills_its_share(self, client: Hashable) -> bool:
+        return self._used[client] >= self._share(client)
+
+    def _take(self, client: Hashable) -> None:
+        self.in_use += 1
+        self._used[client] += 1
+
+    def _give_back(self, client: Hashable) -> None:
+        """Frees a slot, and hands it to the next request that may take it."""
+        self.in_use -= 1
+        self._used[client] -= 1
+        if not self._used[client]:
+            del self._used[client]
+        for waiting in list(self._queues):
+            if self._may_take(waiting) and self._wake_first(waiting):
+                self._take(waiting)
+                return
+
+    def _wake_first(self, client: Hashable) -> bool:
+        """Wakes the client's first request that is still there. The client moves to the end."""
+        own = self._queues.pop(client)
+        woken = False
+        while own and not woken:
+            woken = self._wake(own.popleft())
+        if own:
+            self._queues[client] = own
+        return woken
+
+    def _withdraw(self, client: Hashable, ticket: Ticket) -> None:
+        if ticket in (own := self._queues.get(client, deque())):
+            own.remove(ticket)
+            if not own:
+                del self._queues[client]
+
+
+class FairSemaphore(_Slots[Event]):
+    """For threads."""
 
     @contextmanager
-    def of(self, who: object, *, waiting: float, within_s: float) -> Iterator[None]:
-        """Holds a place for the block. Raises QueueFull at once where `waiting` others of `who`
-        wait already, and TookTooLong after `within_s` seconds.
-        """
-        if (place := self._place_or_queue(who, waiting)) is not None:
-            _give_connection_back()
-            if not place.wait(within_s) and self._withdrawn(who, place):
-                raise TookTooLong
+    def slot(self, client: Hashable, *, within_s: float) -> Iterator[None]:
+        """Holds a slot for the block. Raises Overloaded."""
+        self.acquire(client, within_s=within_s)
         try:
             yield
         finally:
-            self._pass_on()
+            self.release(client)
 
-    def _place_or_queue(self, who: object, waiting: float) -> Event | None:
-        """None: it has its place. Otherwise what it waits for."""
+    def acquire(self, client: Hashable, *, within_s: float) -> None:
+        """Waits up to `within_s` seconds for a slot, without a connection to the database (unless
+        it is in a transaction). Raises Overloaded.
+        """
         with self._lock:
-            if self._free:
-                self._free -= 1
-                return None
-            if len(self._queues.get(who, ())) >= waiting:
-                raise QueueFull
-            place = Event()
-            self._queues.setdefault(who, deque()).append(place)
-            return place
-
-    def _withdrawn(self, who: object, place: Event) -> bool:
-        """False where the place came at the last moment."""
+            ticket = self._take_or_queue(client)
+        if ticket is None:
+            return
+        if not connection.in_atomic_block:
+            connection.close()  # a process has few, and requests that wait would hold them all
+        if ticket.wait(within_s):
+            return
         with self._lock:
-            if place.is_set():
-                return False
-            queue = self._queues[who]
-            queue.remove(place)
-            if not queue:
-                del self._queues[who]
-            return True
-
-    def _pass_on(self) -> None:
-        with self._lock:
-            if not self._queues:
-                self._free += 1
+            if ticket.is_set():  # at the last moment
                 return
-            who, queue = self._queues.popitem(last=False)  # whose turn is the longest ago
-            queue.popleft().set()
-            if queue:
-                self._queues[who] = queue
+            self._withdraw(client, ticket)
+            raise Overloaded(own=self._fills_its_share(client))
 
+    def release(self, client: Hashable) -> None:
+        with self._lock:
+            self._give_back(client)
 
-def taken(slots: BoundedSemaphore, *, within_s: float) -> bool:
-    """Takes one of `slots`, which the caller releases. False where none came free in time."""
-    if slots.acquire(blocking=False):
+    def _ticket(self) -> Event:
+        return Event()
+
+    def _wake(self, ticket: Event) -> bool:
+        ticket.set()
         return True
-    _give_connection_back()
-    return slots.acquire(timeout=within_s)
 
 
-def _give_connection_back() -> None:
-    """A process has few, and those who queue would keep them from everybody else."""
-    if not connection.in_atomic_block:
-        connection.close()
+class AsyncFairSemaphore(_Slots["asyncio.Future[None]"]):
+    """For the tasks of one event loop."""
+
+    @asynccontextmanager
+    async def slot(self, client: Hashable, *, within_s: float) -> AsyncIterator[None]:
+        """Holds a slot for the block. Raises Overloaded."""
+        await self.acquire(client, within_s=within_s)
+        try:
+            yield
+        finally:
+            self.release(client)
+
+    async def acquire(self, client: Hashable, *, within_s: float) -> None:
+        """Waits up to `within_s` seconds for a slot. Raises Overloaded."""
+        ticket = self._take_or_queue(client)
+        if ticket is None:
+            return
+        try:
+            async with asyncio.timeout(within_s):
+                await ticket
+        except BaseException as error:
+            if ticket.done() and not ticket.cancelled():  # it got a slot at the same moment
+                self.release(client)
+            self._withdraw(client, ticket)
+            if isinstance(error, TimeoutError):
+                raise Overloaded(own=self._fills_its_share(client)) from None
+            raise
+
+    def release(self, client: Hashable) -> None:
+        self._give_back(client)
+
+    def _ticket(self) -> asyncio.Future[None]:
+        return asyncio.get_running_loop().create_future()
+
+    def _wake(self, ticket: asyncio.Future[None]) -> bool:
+        if ticket.done():
+            return False
+        ticket.set_result(None)
+        return True
+
+
+def _no_limit(_client: Hashable) -> float:
+    return inf

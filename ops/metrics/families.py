@@ -267,9 +267,9 @@ def _lines() -> Iterator[Metric]:
     working = GaugeMetricFamily("space_rest_at_work", "Requests in a thread.", labels=["group"])
     waiting = GaugeMetricFamily("space_rest_in_line", "Requests that wait.", labels=["group"])
     for name, group in groups.items():
-        threads.add_metric([name], group.line.threads)
-        working.add_metric([name], group.line.at_work)
-        waiting.add_metric([name], group.line.in_line)
+        threads.add_metric([name], group.semaphore.slots)
+        working.add_metric([name], group.semaphore.in_use)
+        waiting.add_metric([name], group.semaphore.waiting)
     yield from (threads, working, waiting)
 
 

@@ -22,7 +22,7 @@ from typing import IO, Any
 
 from django.conf import settings
 
-from runtime.lines import Full, Line
+from runtime.fair_semaphore import AsyncFairSemaphore, Overloaded
 from server.asgi.client_identity import user_of
 from server.asgi.early_errors import refuse, refuse_for_now
 from server.asgi.types import App, Receive, Send
@@ -32,9 +32,10 @@ log = logging.getLogger(__name__)
 MOST_DISCARDED = 32 * 1024 * 1024  # bytes; whoever sends more sees a reset
 LARGE_AT_A_TIME = 16  # in a process; each takes up to 8 MiB of the disk
 LARGE_OF_A_USER = 2
-LARGE_IN_LINE = 200  # unread, so that they cost nothing but a connection
+LARGE_QUEUE = 200  # unread, so that they cost nothing but a connection
 LARGE_WITHIN_S = 60.0  # from the moment it is read: whoever sends more slowly holds up others
 SILENT_S = 10.0  # the longest pause within it
+LONGEST_WAIT_S = 7.0  # in a queue; of the 10 s that a request takes at most
 RETRY_AFTER_S = 10
 KEPT = "space.body"  # in the scope: the file with the body, where it is already here
 _MAY_CARRY_AN_IMAGE = re.compile(r"/sessions/([0-9]+/)?")
@@ -45,7 +46,12 @@ class BodySpooling:
 
     def __init__(self, app: App) -> None:
         self.app = app
-        self._arriving = Line(LARGE_AT_A_TIME, waiting=LARGE_IN_LINE, share=_of_a_user)
+        self._arriving = AsyncFairSemaphore(
+            LARGE_AT_A_TIME,
+            share=lambda _user: LARGE_OF_A_USER,
+            queue=LARGE_QUEUE,
+            queue_share=lambda _user: LARGE_QUEUE // 2,
+        )
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         length = _length(scope)
@@ -77,11 +83,11 @@ class BodySpooling:
 
     async def _large(self, scope: Any, receive: Receive, send: Send, user_id: int) -> None:
         try:
-            async with self._arriving.turn(user_id):
+            async with self._arriving.slot(user_id, within_s=LONGEST_WAIT_S):
                 await self._keep_and_answer(scope, receive, send)
-        except Full as full:  # no place, or no room on the disk
+        except Overloaded as overload:  # no place, or no room on the disk
             await _discard(_InTime(receive))
-            await refuse_for_now(scope, send, full, retry_after_s=RETRY_AFTER_S)
+            await refuse_for_now(scope, send, overload, retry_after_s=RETRY_AFTER_S)
 
     async def _keep_and_answer(self, scope: Any, receive: Receive, send: Send) -> None:
         in_time = _InTime(receive)
@@ -90,16 +96,12 @@ class BodySpooling:
                 length = await _keep(body, in_time, limit_of(scope["path"]))
             except OSError as error:
                 log.error("a body cannot be kept: %s", error)
-                raise Full(own=False) from None
+                raise Overloaded(own=False) from None
             if length is not None:
                 await self.app(_with_body(scope, body, length=length), receive, send)
             elif in_time.too_late:
                 sentence = "The body took too long to arrive."
                 await refuse(scope, send, 408, "too_slow", sentence, close=True)
-
-
-def _of_a_user(_user: object) -> int:
-    return LARGE_OF_A_USER
 
 
 class _InTime:

@@ -5,12 +5,12 @@ Django's own handler changes between the event loop and a thread nine times for 
 request. All of it is synchronous here, so one change is enough: measured as fast as a WSGI server
 (docs/operations.md, "Which server").
 
-Three groups of threads, each with a line before it that has an end (`lines.py`): then 503. What
-may have to wait for its turn at a hash or a picture has its own, so that it keeps nobody else from
-being served; so have large bodies, of which each takes much memory.
+Three groups of threads, each with a bounded queue before it (`fair_semaphore.py`): beyond it 503.
+Requests that may wait for a hash or a picture have their own group, so that they keep no other
+request from being served. So have large bodies, of which each takes much memory.
 
 No request takes over 10 s from the moment that its body is whole until its answer begins. The
-stages share that time (`runtime/deadline.py`): the turn in the line, the work in the thread, which
+stages share that time (`runtime/deadline.py`): the wait in the queue, the work in the thread, which
 the deadline ends wherever it waits. If it does not, the client is told 503 without it (ADR 36).
 """
 
@@ -33,8 +33,8 @@ from django.http.response import HttpResponseBase
 from django.urls import set_script_prefix
 
 from runtime import deadline
-from runtime.lines import LONGEST_WAIT_S, Full, Line
-from server.asgi.bodies import KEPT, is_large
+from runtime.fair_semaphore import AsyncFairSemaphore, Overloaded
+from server.asgi.bodies import KEPT, LONGEST_WAIT_S, is_large
 from server.asgi.client_identity import client_of
 from server.asgi.early_errors import refuse_for_now
 from server.asgi.types import Receive, Send
@@ -46,9 +46,9 @@ PATIENT_THREADS = 64
 PATIENT_SHARE = 16  # of them for one client: who guesses passwords has no more
 USER_SHARE = 5  # of the others for one user; an address may be a whole school
 LARGE_THREADS = 3
-IN_LINE = 500  # requests; at the usual pace they are answered within five seconds
-PATIENT_IN_LINE = 200
-LARGE_IN_LINE = 50
+QUEUE = 500  # requests; at the usual pace they are answered within five seconds
+PATIENT_QUEUE = 200
+LARGE_QUEUE = 50
 LARGE = 16 * 1024  # bytes: what is smaller holds no picture that takes long
 # What a device asks for by itself must not stand behind a class that logs in.
 HASH_NOTHING = {"/users/token/refresh/", "/users/logout/", "/users/logout-all/"}
@@ -65,12 +65,14 @@ groups: dict[str, Group] = {}  # of this process, by name, for who watches
 
 
 class Group:
-    """Threads, and the line before them."""
+    """Threads, and the queue before them. Of its places one client gets half."""
 
     def __init__(
-        self, name: str, threads: int, waiting: int, share: Callable[[Hashable], int]
+        self, name: str, threads: int, queue: int, share: Callable[[Hashable], int]
     ) -> None:
-        self.line = Line(threads, waiting=waiting, share=share)
+        self.semaphore = AsyncFairSemaphore(
+            threads, share=share, queue=queue, queue_share=lambda _: queue // 2
+        )
         self.threads = ThreadPoolExecutor(threads, thread_name_prefix=name)
         groups[name] = self
 
@@ -81,11 +83,11 @@ class DjangoHandler(ASGIHandler):
     def __init__(self) -> None:
         BaseHandler.__init__(self)
         self.load_middleware(is_async=False)
-        self._quick = Group("rest", settings.REST_THREADS, IN_LINE, _share_of_a_user)
+        self._quick = Group("rest", settings.REST_THREADS, QUEUE, _share_of_a_user)
         self._patient = Group(
-            "rest-patient", PATIENT_THREADS, PATIENT_IN_LINE, lambda _: PATIENT_SHARE
+            "rest-patient", PATIENT_THREADS, PATIENT_QUEUE, lambda _: PATIENT_SHARE
         )
-        self._large = Group("rest-large", LARGE_THREADS, LARGE_IN_LINE, lambda _: 1)
+        self._large = Group("rest-large", LARGE_THREADS, LARGE_QUEUE, lambda _: 1)
         self._unread: Counter[Hashable] = Counter()  # answers that are being sent
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
@@ -95,17 +97,17 @@ class DjangoHandler(ASGIHandler):
             return
         except OSError as error:  # there is no room for a large body
             log.error("a body cannot be kept: %s", error)
-            await refuse_for_now(scope, send, Full(own=False), retry_after_s=RETRY_AFTER_S)
+            await refuse_for_now(scope, send, Overloaded(own=False), retry_after_s=RETRY_AFTER_S)
             return
         began = monotonic()  # the body is whole
         group, client = self._group(scope), client_of(scope)
         try:
             if isinstance(client, int) and self._unread[client] >= MOST_UNREAD:
                 body.close()
-                raise Full(own=True)
+                raise Overloaded(own=True)
             response = await self._in_time(group, client, scope, body, began)
-        except Full as full:
-            await refuse_for_now(scope, send, full, retry_after_s=RETRY_AFTER_S)
+        except Overloaded as overload:
+            await refuse_for_now(scope, send, overload, retry_after_s=RETRY_AFTER_S)
             return
         # The thread is free again; what is left to do, the client holds up.
         self._unread[client] += 1
@@ -121,19 +123,19 @@ class DjangoHandler(ASGIHandler):
     async def _in_time(
         self, group: Group, client: Hashable, scope: Any, body: Any, began: float
     ) -> HttpResponseBase:
-        """The answer, in turn. Raises `Full` where there is none by then.
+        """The answer, once there is a slot. Raises `Overloaded` where there is none in time.
 
-        The turn lasts as long as the thread works, also where nobody waits for its answer any more.
+        The slot is held as long as the thread works, also where no client waits for the answer.
         """
         try:
             waiting_s = min(LONGEST_WAIT_S, began + WORK_S - monotonic())
-            await group.line.enter(client, within_s=waiting_s)
+            await group.semaphore.acquire(client, within_s=waiting_s)
         except BaseException:
             body.close()
             raise
         loop = asyncio.get_running_loop()
         work = loop.run_in_executor(group.threads, self._answer, scope, body, began + WORK_S)
-        work.add_done_callback(lambda _: group.line.leave(client))
+        work.add_done_callback(lambda _: group.semaphore.release(client))
         try:
             await asyncio.wait((work,), timeout=began + ANSWER_S - monotonic())
         finally:
@@ -141,7 +143,7 @@ class DjangoHandler(ASGIHandler):
                 work.add_done_callback(_forget)
         if not work.done():
             log.error("a request took over %s s: %s", ANSWER_S, scope["path"][:LONGEST_PATH])
-            raise Full(own=False)
+            raise Overloaded(own=False)
         return work.result()
 
     def _group(self, scope: Any) -> Group:

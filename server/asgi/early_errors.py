@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 from django.conf import settings
 
-from runtime.lines import Full
+from runtime.fair_semaphore import Overloaded
 from server.asgi.types import Receive, Send
 from web.errors import NOT_FOUND, error_body, request_id
 
@@ -50,9 +50,11 @@ async def refuse(
     await send({"type": "http.response.body", "body": body})
 
 
-async def refuse_for_now(scope: Any, send: Send, full: Full, *, retry_after_s: int) -> None:
+async def refuse_for_now(
+    scope: Any, send: Send, overload: Overloaded, *, retry_after_s: int
+) -> None:
     """429 where the client's own requests take all the room, 503 where those of others do."""
-    if full.own:
+    if overload.own:
         status, code, sentence = 429, "throttled", "Too many requests at once."
     else:
         status, code, sentence = 503, "unavailable", "The service has too much to do for a moment."

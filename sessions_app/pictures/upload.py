@@ -17,12 +17,12 @@ from contextlib import contextmanager, suppress
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from threading import BoundedSemaphore, Lock, Thread, Timer
+from threading import Thread, Timer
 
 from django.core.files.base import ContentFile
 
 from runtime.deadline import left
-from runtime.fair_semaphore import taken
+from runtime.fair_semaphore import FairSemaphore, Overloaded
 from sessions_app.exceptions import Busy, ImageInvalid
 from sessions_app.pictures import decoder
 from sessions_app.stats import stats
@@ -55,53 +55,22 @@ def from_data_url(url: str, user_id: int | None = None) -> ContentFile[bytes]:
         raw = base64.b64decode(url[head.end() :], validate=True)
     except (binascii.Error, ValueError):
         raise _refused("The picture is not valid base64.") from None
-    with _turns.of(user_id):
+    with _slot(user_id):
         return ContentFile(_decoded(raw, _FORMATS[head[1]]), name="picture.webp")
 
 
-# -- whose turn it is ----------------------------------------------------------------------------
-
-
-class Turns:
-    """So many decoders at a time, and one of a user: who sends ten waits for their own nine."""
-
-    def __init__(self, at_a_time: int) -> None:
-        self.slots = BoundedSemaphore(at_a_time)
-        self._lock = Lock()
-        self._users: dict[int | None, tuple[BoundedSemaphore, int]] = {}  # and who wants it
-
-    @contextmanager
-    def of(self, user_id: int | None) -> Iterator[None]:
-        """Raises `Busy` where it is not one's turn in time."""
-        with self._one_of(user_id) as own, _held(own), _held(self.slots):
-            yield
-
-    @contextmanager
-    def _one_of(self, user_id: int | None) -> Iterator[BoundedSemaphore]:
-        with self._lock:
-            own, wanted = self._users.get(user_id, (BoundedSemaphore(1), 0))
-            self._users[user_id] = own, wanted + 1
-        try:
-            yield own
-        finally:
-            with self._lock:
-                own, wanted = self._users.pop(user_id)
-                if wanted > 1:
-                    self._users[user_id] = own, wanted - 1
-
-
-_turns = Turns(AT_A_TIME)
+_slots = FairSemaphore(AT_A_TIME, share=lambda _user: 1)
 
 
 @contextmanager
-def _held(slots: BoundedSemaphore) -> Iterator[None]:
-    if not taken(slots, within_s=left(PATIENCE_S)):
-        stats.pictures.add("busy")
-        raise Busy
+def _slot(user_id: int | None) -> Iterator[None]:
+    """A place for a decoder; a user has one at a time. Raises `Busy`."""
     try:
-        yield
-    finally:
-        slots.release()
+        with _slots.slot(user_id, within_s=left(PATIENCE_S)):
+            yield
+    except Overloaded:
+        stats.pictures.add("busy")
+        raise Busy from None
 
 
 # -- the process ---------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from rest_framework.exceptions import Throttled
 
 from accounts import password_hashing
 from runtime.deadline import left, longest_wait, to_clean_up, unhurried, until, within
-from runtime.fair_semaphore import FairTurns
+from runtime.fair_semaphore import FairSemaphore
 
 
 def test_where_nothing_is_said_there_is_no_end_but_that_of_each_statement() -> None:
@@ -51,9 +51,9 @@ def test_a_command_may_let_a_statement_take_long() -> None:
 
 
 def test_who_has_no_time_for_a_hash_does_not_wait_for_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(password_hashing, "_turns", FairTurns(1))
+    monkeypatch.setattr(password_hashing, "_slots", FairSemaphore(1))
     began = monotonic()
     hurried = within(password_hashing.HASHED_WITHIN_S / 2)
-    with password_hashing._turn(), hurried, pytest.raises(Throttled), password_hashing._turn():
+    with password_hashing._slot(), hurried, pytest.raises(Throttled), password_hashing._slot():
         pass
     assert monotonic() - began < password_hashing.HASHED_WITHIN_S / 2

@@ -13,7 +13,7 @@ from rest_framework.exceptions import Throttled
 from rest_framework.test import APIClient
 
 from accounts import password_hashing
-from runtime.fair_semaphore import FairTurns
+from runtime.fair_semaphore import FairSemaphore
 
 
 @pytest.fixture(autouse=True)
@@ -24,7 +24,7 @@ def _real_passwords(settings):
 @pytest.fixture
 def one_at_a_time(monkeypatch):
     """One hash at a time, and no patience."""
-    monkeypatch.setattr(password_hashing, "_turns", FairTurns(1))
+    monkeypatch.setattr(password_hashing, "_slots", FairSemaphore(1))
     monkeypatch.setattr(password_hashing, "PATIENCE_S", 0.01)
 
 
@@ -60,7 +60,7 @@ def test_no_more_than_a_few_are_hashed_at_once(most_at_once):
 @pytest.mark.django_db
 def test_who_is_not_served_in_time_is_asked_to_come_back(one_at_a_time):
     body = {"username": "ada", "email": "ada@example.org", "password": "a long walk at dusk"}
-    with password_hashing._turn():
+    with password_hashing._slot():
         answer = APIClient().post("/users/signup/", body, format="json")
     assert answer.status_code == 429
     assert answer["Retry-After"] == str(password_hashing.TRY_AGAIN_S)
@@ -69,9 +69,9 @@ def test_who_is_not_served_in_time_is_asked_to_come_back(one_at_a_time):
 @pytest.mark.django_db(transaction=True)
 def test_who_waits_leaves_the_connections_of_the_database_to_others(one_at_a_time):
     connection.ensure_connection()
-    with password_hashing._turn():
+    with password_hashing._slot():
         assert connection.connection is not None, "it is kept by who need not wait"
-        with pytest.raises(Throttled), password_hashing._turn():
+        with pytest.raises(Throttled), password_hashing._slot():
             pass
     assert connection.connection is None
 
@@ -84,7 +84,7 @@ def test_a_hash_that_fails_gives_its_place_back(one_at_a_time, monkeypatch):
     for _ in range(2):
         with pytest.raises(MemoryError):
             password_hashing.Argon2().encode("x", "salt")
-    with pytest.raises(Throttled), password_hashing._turn():
+    with pytest.raises(Throttled), password_hashing._slot():
         password_hashing.Argon2().encode("x", "salt")
 
 
@@ -99,14 +99,14 @@ def log_in_from(address):
 @pytest.mark.django_db(transaction=True)
 def test_one_network_cannot_fill_the_queue_for_others(monkeypatch, settings):
     settings.LIMIT_WAITING_PER_ADDRESS = 4
-    turns = FairTurns(1)
-    monkeypatch.setattr(password_hashing, "_turns", turns)
+    slots = FairSemaphore(1, queue_share=password_hashing._may_wait)
+    monkeypatch.setattr(password_hashing, "_slots", slots)
     with ThreadPoolExecutor(13) as threads:
-        with turns.of("somebody", waiting=0, within_s=0):
+        with slots.slot("somebody", within_s=0):
             crowd = [threads.submit(log_in_from, f"2001:db8:0:7::{n}") for n in range(12)]
             refused = [request.result() for request in islice(as_completed(crowd, timeout=30), 8)]
             other = threads.submit(log_in_from, "192.0.2.1")
-            while len(turns._queues) < 2:  # until it waits beside the crowd
+            while slots.waiting < 5:  # until it waits beside the crowd
                 assert not other.done()
                 time.sleep(0)
         assert other.result(timeout=30).status_code == 401
@@ -118,11 +118,11 @@ def test_one_network_cannot_fill_the_queue_for_others(monkeypatch, settings):
 
 def test_what_hashes_outside_of_a_request_may_always_wait(monkeypatch, settings):
     settings.LIMIT_WAITING_PER_ADDRESS = 0
-    turns = FairTurns(1)
-    monkeypatch.setattr(password_hashing, "_turns", turns)
+    slots = FairSemaphore(1, queue_share=password_hashing._may_wait)
+    monkeypatch.setattr(password_hashing, "_slots", slots)
     with ThreadPoolExecutor(1) as threads:
-        with password_hashing._turn():
+        with password_hashing._slot():
             hashed = threads.submit(password_hashing.Argon2().encode, "x", "saltsaltsalt")
-            while not turns._queues:
+            while not slots.waiting:
                 time.sleep(0)
         assert hashed.result(timeout=30).startswith("argon2")

@@ -132,7 +132,7 @@ async def test_one_user_cannot_take_all_places() -> None:
     await asyncio.sleep(0)
     requests.let_go.set()
     assert status(await requests.post(by=token(2))) == 200
-    assert requests.app._arriving.at_work == LARGE_OF_A_USER
+    assert requests.app._arriving.in_use == LARGE_OF_A_USER
     for one in stalled:
         one.cancel()
 
@@ -141,7 +141,7 @@ async def test_who_sends_a_hundred_at_once_is_refused_and_nobody_else(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     requests = Requests()
-    monkeypatch.setattr(requests.app._arriving, "waiting", 10)
+    monkeypatch.setattr(requests.app._arriving, "_queue_share", lambda _: 5)
     asked = [requests.post(by=token(1)) for _ in range(12)]
     await until(lambda: sum(one.done() for one in asked) == 12 - LARGE_OF_A_USER - 5)
     other = requests.post(by=token(2))
@@ -203,7 +203,7 @@ async def test_strangers_take_no_places() -> None:
     requests = Requests()
     stalled = [requests.post(receive=never) for _ in range(50)]
     await asyncio.sleep(0)
-    assert requests.app._arriving.at_work == 0
+    assert requests.app._arriving.in_use == 0
     requests.let_go.set()
     assert status(await requests.post(by=token(1))) == 200
     for one in stalled:

@@ -47,7 +47,7 @@ def slow(request: HttpRequest) -> HttpResponse:
 
 
 def hashing_takes_turns(request: HttpRequest) -> HttpResponse:
-    with password_hashing._turn():
+    with password_hashing._slot():
         time.sleep(0)  # lets another thread in
     return HttpResponse(b"hashed")
 
@@ -203,7 +203,7 @@ def short_line(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.CORS_ALLOWED_ORIGINS = ["https://app.example"]
     monkeypatch.setattr(django_handler, "PATIENT_THREADS", 2)
     monkeypatch.setattr(django_handler, "PATIENT_SHARE", 2)
-    monkeypatch.setattr(django_handler, "PATIENT_IN_LINE", 4)
+    monkeypatch.setattr(django_handler, "PATIENT_QUEUE", 4)
 
 
 async def test_where_the_line_is_full_the_answer_comes_at_once_and_without_a_thread(
@@ -214,7 +214,7 @@ async def test_where_the_line_is_full_the_answer_comes_at_once_and_without_a_thr
         return messages(app, "POST", "/users/login/", address=f"10.0.0.{number}", **origin)
 
     waiting = [asyncio.create_task(log_in(number)) for number in range(6)]
-    await until(lambda: app._patient.line.in_line == 4)
+    await until(lambda: app._patient.semaphore.waiting == 4)
     try:
         start, body = await log_in(7)
         quick = await ask(app, "GET", "/quick/")
@@ -233,7 +233,7 @@ async def test_a_refresh_stands_behind_nobody_who_logs_in(
     short_line: None, app: DjangoHandler
 ) -> None:
     class_of_six = [asyncio.create_task(ask(app, "POST", "/users/login/")) for _ in range(6)]
-    await until(lambda: app._patient.line.in_line == 2)
+    await until(lambda: app._patient.semaphore.waiting == 2)
     try:
         assert await ask(app, "POST", "/users/token/refresh/", b"{}") == (200, b"{}")
     finally:
@@ -249,7 +249,7 @@ async def test_one_address_cannot_fill_the_line(short_line: None, app: DjangoHan
     await until(lambda: sum(one.done() for one in flood) == 6)
     assert {one.result()[0]["status"] for one in flood if one.done()} == {429}
     other = log_in("10.0.0.2")
-    await until(lambda: app._patient.line.in_line == 3)
+    await until(lambda: app._patient.semaphore.waiting == 3)
     go_on.set()
     assert (await other)[0]["status"] == 200
     await asyncio.gather(*flood)
@@ -275,9 +275,9 @@ async def test_the_time_in_line_is_taken_from_the_time_for_the_work(
     app: DjangoHandler, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     at_work = [asyncio.create_task(ask(app, "GET", "/sessions/")) for _ in range(1)]
-    await until(lambda: app._quick.line.at_work == 1)
+    await until(lambda: app._quick.semaphore.in_use == 1)
     waiting = asyncio.create_task(ask(app, "GET", "/hurried/"))
-    await until(lambda: app._quick.line.in_line == 1)
+    await until(lambda: app._quick.semaphore.waiting == 1)
     await asyncio.sleep(0.05)
     go_on.set()
     _, left = await waiting
@@ -292,9 +292,9 @@ async def test_who_is_not_answered_in_time_is_told_so_and_the_turn_lasts_as_long
     start, body = await messages(app, "GET", "/sessions/")
     assert (start["status"], dict(start["headers"])[b"retry-after"]) == (503, b"5")
     assert json.loads(body["body"])["code"] == "unavailable"
-    assert app._quick.line.at_work == 1, "another in this thread would only wait for it"
+    assert app._quick.semaphore.in_use == 1, "another in this thread would only wait for it"
     go_on.set()
-    await until(lambda: app._quick.line.at_work == 0)
+    await until(lambda: app._quick.semaphore.in_use == 0)
     monkeypatch.undo()
     assert await ask(app, "GET", "/quick/") == (200, b"quick")
 
@@ -330,8 +330,8 @@ async def test_large_bodies_are_worked_on_few_at_a_time_and_one_of_a_user(
 ) -> None:
     body = b" " * (settings.BODY_LIMIT + 1)
     sent = [asyncio.create_task(ask(app, "POST", "/sessions/", body)) for _ in range(5)]
-    await until(lambda: app._large.line.in_line == 4)
-    assert app._large.line.at_work == 1
+    await until(lambda: app._large.semaphore.waiting == 4)
+    assert app._large.semaphore.in_use == 1
     go_on.set()
     assert await asyncio.gather(*sent) == [(200, b"slow")] * 5
 

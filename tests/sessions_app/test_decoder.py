@@ -8,18 +8,15 @@ import subprocess
 import sys
 import zlib
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from pathlib import Path
-from threading import Event
-from typing import Any
 
 import pytest
 from PIL import Image
 
 from sessions_app.exceptions import Busy, ImageInvalid
 from sessions_app.pictures import decoder, upload
-from sessions_app.pictures.upload import Turns, from_data_url
+from sessions_app.pictures.upload import from_data_url
 from tests.sessions_app.world import Person, data_url, picture
 
 StandIn = Callable[[str], None]
@@ -251,36 +248,10 @@ def test_one_user_holds_one_slot_and_another_user_gets_the_other(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(upload, "PATIENCE_S", 0.05)
-    turns = Turns(2)
-    with turns.of(1):
-        with pytest.raises(Busy), turns.of(1):
+    with upload._slot(1):
+        with pytest.raises(Busy), upload._slot(1):
             pass
-        with turns.of(2), pytest.raises(Busy), turns.of(3):
+        with upload._slot(2), pytest.raises(Busy), upload._slot(3):
             pass
-    with turns.of(1), turns.of(2):
-        assert set(turns._users) == {1, 2}
-    assert turns._users == {}, "nobody is remembered who wants nothing"
-
-
-def test_who_waits_for_their_own_picture_gets_the_turn_after_it() -> None:
-    turns = Turns(2)
-    inside, go = Event(), Event()
-    order: list[Any] = []
-
-    def first() -> None:
-        with turns.of(1):
-            inside.set()
-            assert go.wait(10)
-            order.append("first")
-
-    def second() -> None:
-        go.set()
-        with turns.of(1):
-            order.append("second")
-
-    with ThreadPoolExecutor(2) as pool:
-        one = pool.submit(first)
-        assert inside.wait(10)
-        pool.submit(second).result(10)
-        one.result(10)
-    assert order == ["first", "second"]
+    with upload._slot(1), upload._slot(2):
+        pass

@@ -438,7 +438,7 @@ def test_who_waits_for_another_picture_holds_no_connection_and_is_told_to_come_b
 ) -> None:
     monkeypatch.setattr(upload, "PATIENCE_S", 0.01)
     connection.ensure_connection()
-    with upload._turns.slots, upload._turns.slots:
+    with upload._slot(-1), upload._slot(-2):
         with pytest.raises(Busy):
             from_data_url(data_url(picture()))
         assert connection.connection is None, "others need it"
