@@ -15,24 +15,23 @@ from local.pytest_arguments import for_the_whole_suite
 # Where the driver could matter: statements of our own, transactions that meet, what a constraint
 # refuses, rows in parts, broken connections, reconcile; and each command once through the API.
 WITH_PSYCOPG2 = [
-    "tests/config/test_driver.py",
-    "tests/config/test_logs.py",
-    "tests/config/test_one_thread.py",
-    "tests/config/test_postgres.py",
-    "tests/config/test_unavailable.py",
+    *(f"tests/app/runtime/test_{about}.py" for about in ("bulk", "clock", "driver", "postgres")),
+    "tests/app/ops/test_logs.py",
+    "tests/app/web/test_unavailable.py",
+    "tests/unit/server/test_one_thread.py",
     *(
-        f"tests/accounts/test_{about}.py"
+        f"tests/app/accounts/test_{about}.py"
         for about in ("arrivals", "deactivation", "many_logins", "moved", "races", "refresh")
     ),
     *(
-        f"tests/sessions_app/test_{about}.py"
+        f"tests/app/sessions_app/test_{about}.py"
         for about in (
-            *("announcements", "api_timer", "bulk", "changes", "clock", "constraints", "deletion"),
-            *("demo", "export", "idempotency", "images", "quotas", "races", "services_model"),
+            *("announcements", "api_timer", "changes", "constraints", "deletion", "demo"),
+            *("export", "idempotency", "images", "quotas", "races", "services_model"),
             *("spaces", "timekeeper"),
         )
     ),
-    "tests/realtime/test_reconcile.py",
+    "tests/app/realtime/test_reconcile.py",
 ]
 
 

@@ -9,8 +9,8 @@ import pytest
 from django.db import connection
 from hypothesis import settings as hypothesis_settings
 
-from tests import contract, emptied
-from tests.journeys.world import Server, servers
+from tests.support import contract, truncate
+from tests.support.servers import Server, servers
 
 contract.watch()
 
@@ -23,7 +23,7 @@ hypothesis_settings.load_profile("ci" if os.environ.get("CI") else "space")
 @pytest.fixture(scope="session", autouse=True)
 def _emptied_quickly() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as monkeypatch:
-        emptied.after_each_test(monkeypatch)
+        truncate.after_each_test(monkeypatch)
         yield
 
 

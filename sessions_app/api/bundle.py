@@ -34,7 +34,7 @@ IN_MEMORY = 1024 * 1024  # bytes; what is more goes to the disk
 PART = 64 * 1024  # bytes that are sent at once
 
 # Fields and models that are a user's and not in the bundle, with the reason. Whatever else there
-# is stands in it: tests/sessions_app/test_export.py.
+# is stands in it: tests/app/sessions_app/test_export.py.
 LEFT_OUT = {
     "accounts.User.password": "a hash: of use only to whoever wants to guess the password",
     "accounts.User.username_key": "follows from `username`",

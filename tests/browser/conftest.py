@@ -13,10 +13,10 @@ from playwright.async_api import Browser, Page
 
 from local.part import Part
 from tests.browser import chromium
-from tests.browser.desk import PHONE, Desk
 from tests.browser.page import Window
-from tests.journeys.world import Server, timekeeper
-from tests.realtime.world import Person, person
+from tests.browser.windows import PHONE, Desk
+from tests.support.devices import Person, person
+from tests.support.servers import Server, timekeeper
 
 HERE = Path(__file__).parent
 in_one_loop = partial(pytest_asyncio.fixture, loop_scope="session")

@@ -6,10 +6,10 @@ import pytest
 from playwright.async_api import expect
 
 from tests.browser import axe
-from tests.browser.desk import Desk, Scheme
 from tests.browser.page import Window
-from tests.journeys.world import Server
-from tests.realtime.world import Person
+from tests.browser.windows import Desk, Scheme
+from tests.support.devices import Person
+from tests.support.servers import Server
 
 SIZES = [{"width": 360, "height": 780}, {"width": 1200, "height": 800}]
 

@@ -12,12 +12,12 @@ from playwright.async_api import Locator, expect
 from accounts.models import Login, User
 from realtime.database import in_database
 from tests.browser import axe
-from tests.browser.desk import Desk, Scheme
 from tests.browser.page import PASSWORD, SIGN_IN, Window
 from tests.browser.test_accessibility import is_accessible
 from tests.browser.test_appearance import is_usable_at_every_width
-from tests.journeys.world import Server
-from tests.realtime.world import Person
+from tests.browser.windows import Desk, Scheme
+from tests.support.devices import Person
+from tests.support.servers import Server
 
 
 def opener(window: Window, name: str = "ada") -> Locator:

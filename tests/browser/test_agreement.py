@@ -9,11 +9,11 @@ from playwright.async_api import expect
 
 from realtime.database import in_database
 from sessions_app.models import Session
-from tests.browser.desk import Desk
 from tests.browser.page import Window
 from tests.browser.painted import counts_down, painted
-from tests.journeys.world import Server
-from tests.realtime.world import Person
+from tests.browser.windows import Desk
+from tests.support.devices import Person
+from tests.support.servers import Server
 
 A_TENTH_MS = 100
 WATCHED_S = 4.5

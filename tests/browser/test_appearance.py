@@ -9,10 +9,10 @@ from contextlib import asynccontextmanager
 from PIL import Image, ImageStat
 from playwright.async_api import expect
 
-from tests.browser.desk import Desk
 from tests.browser.page import Window
-from tests.journeys.world import Server
-from tests.realtime.world import Person
+from tests.browser.windows import Desk
+from tests.support.devices import Person
+from tests.support.servers import Server
 
 WIDTHS = [320, 360, 768, 1200]
 LETTERS_PX = 16  # of a browser that nobody has changed

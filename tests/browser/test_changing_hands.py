@@ -10,7 +10,7 @@ from playwright.async_api import expect
 from realtime.database import in_database
 from sessions_app.models import Session
 from tests.browser.page import Window
-from tests.realtime.world import Person
+from tests.support.devices import Person
 
 OPEN_DETAIL = "id => { location.hash = `#session-${id}` }"
 

@@ -11,12 +11,12 @@ from playwright.async_api import Locator, expect
 from sessions_app import services
 from tests.browser import axe
 from tests.browser.cable import cable
-from tests.browser.desk import Desk, Scheme
 from tests.browser.page import Window
 from tests.browser.test_accessibility import is_accessible
 from tests.browser.test_appearance import is_usable_at_every_width
-from tests.journeys.world import Server
-from tests.realtime.world import Person
+from tests.browser.windows import Desk, Scheme
+from tests.support.devices import Person
+from tests.support.servers import Server
 
 BADGE = re.compile(r"^(Connected|Coming back|Connecting)")
 A_LONG_WAIT = "Math.random = () => 40"  # times half a second: longer than a test waits

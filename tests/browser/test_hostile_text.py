@@ -10,7 +10,7 @@ from tests.browser.test_account import another_login
 from tests.browser.test_account import opened as account
 from tests.browser.test_connection import frames
 from tests.browser.test_connection import opened as trace
-from tests.realtime.world import Person
+from tests.support.devices import Person
 
 HOSTILE = [
     '"><img src=x onerror="window.taken = 1">',

@@ -13,11 +13,11 @@ from local.part import Part
 from realtime.database import in_database
 from sessions_app import services
 from sessions_app.models import Session
-from tests.browser.desk import Desk
 from tests.browser.page import Window
-from tests.journeys.world import Server, servers, stored, timekeeper
-from tests.realtime.world import Person
-from tests.sessions_app.world import time_passes
+from tests.browser.windows import Desk
+from tests.support.devices import Person
+from tests.support.people import time_passes
+from tests.support.servers import Server, servers, stored, timekeeper
 
 MINUTE_S = 60
 

@@ -6,7 +6,6 @@ import re
 
 from playwright.async_api import Locator, expect
 
-from tests.browser.desk import Desk
 from tests.browser.page import (
     EMAIL,
     NAME,
@@ -17,7 +16,8 @@ from tests.browser.page import (
     TO_SIGN_UP,
     Window,
 )
-from tests.journeys.world import Server
+from tests.browser.windows import Desk
+from tests.support.servers import Server
 
 MOST_STOPS = 60  # of the Tab key, until one should have been everywhere
 

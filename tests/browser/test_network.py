@@ -11,10 +11,10 @@ from playwright.async_api import expect
 from realtime.database import in_database
 from sessions_app.models import SessionEvent
 from tests.browser.cable import cable
-from tests.browser.desk import Desk
 from tests.browser.page import Window
-from tests.journeys.world import Server, servers, stored
-from tests.realtime.world import Person
+from tests.browser.windows import Desk
+from tests.support.devices import Person
+from tests.support.servers import Server, servers, stored
 
 
 async def test_without_network_it_counts_on_and_afterwards_shows_what_it_missed(

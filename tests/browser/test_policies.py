@@ -7,8 +7,8 @@ from playwright.async_api import Browser, ConsoleMessage, Page, expect
 from accounts.models import User
 from accounts.password_hashing import Argon2
 from realtime.database import in_database
-from tests.journeys.world import Server
-from tests.realtime.world import PASSWORD, Person
+from tests.support.devices import PASSWORD, Person
+from tests.support.servers import Server
 
 
 async def watched(browser: Browser) -> tuple[Page, list[str]]:

@@ -17,11 +17,11 @@ from accounts.models import Login, User
 from accounts.services import password_reset
 from realtime.database import in_database
 from tests.browser import axe
-from tests.browser.desk import Desk, Scheme
 from tests.browser.page import PASSWORD, Window
 from tests.browser.test_accessibility import is_accessible
-from tests.journeys.world import Server, servers
-from tests.realtime.world import Person
+from tests.browser.windows import Desk, Scheme
+from tests.support.devices import Person
+from tests.support.servers import Server, servers
 
 NEW = "a shorter walk at dawn"
 

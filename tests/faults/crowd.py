@@ -33,7 +33,7 @@ from benchmarks.load_generator.state import State
 from benchmarks.load_generator.tally import Tally
 from benchmarks.load_generator.user_check import UserCheck
 from tests.faults.stack import Stack, new_prefix
-from tests.journeys.world import Server
+from tests.support.servers import Server
 
 PLANNED_MS = 25 * 60_000
 COME_WITHIN_S = 30.0

@@ -32,7 +32,7 @@ from tests.faults.audit import lateness_ms
 from tests.faults.crowd import Crowd, crowd
 from tests.faults.measured import Measured, quantile
 from tests.faults.stack import READY_S, Stack
-from tests.journeys.world import Server
+from tests.support.servers import Server
 
 LOOK_EVERY_S = 0.025
 CHANGE_EVERY_S = 0.75  # a device may say two frames a second in the long run

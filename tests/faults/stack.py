@@ -28,8 +28,8 @@ from psycopg import sql
 from local.part import Part, wait_for
 from local.servers import Programs, lasting_servers
 from tests.faults import audit
-from tests.faults.proxy import Proxy, proxy_to, through
-from tests.journeys.world import Server, reserved_port
+from tests.support.proxy import Proxy, proxy_to, through
+from tests.support.servers import Server, reserved_port
 
 ROOT = Path(__file__).resolve().parents[2]
 READY_S = 40.0  # a cold start on a busy machine

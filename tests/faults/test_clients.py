@@ -15,9 +15,9 @@ from benchmarks.load_generator.people import Person
 from tests.faults.bad_clients import bad_readers
 from tests.faults.crowd import Crowd, crowd
 from tests.faults.measured import Measured
-from tests.faults.proxy import proxy_to
 from tests.faults.stack import Stack
-from tests.journeys.world import Server
+from tests.support.proxy import proxy_to
+from tests.support.servers import Server
 
 RESET = "client: reset (RST) in the middle of a command, then the command again with its key"
 LOST = "client: the response of a command is lost, then the command again with its key"
@@ -93,7 +93,7 @@ async def test_a_command_whose_answer_did_not_come_happens_once(
 @pytest.mark.slow
 @pytest.mark.fault(BAD, "7")
 async def test_who_does_not_read_delays_nobody(space: Stack, measured: Measured) -> None:
-    small = {"DJANGO_SETTINGS_MODULE": "tests.journeys.small_buffers", "METRICS_TOKEN": TOKEN}
+    small = {"DJANGO_SETTINGS_MODULE": "tests.support.small_buffers", "METRICS_TOKEN": TOKEN}
     server = space.server(**small)  # type: ignore[arg-type]
     async with crowd(space, server) as honest, crowd(space, server) as busy:
         honest.comes(HONEST)

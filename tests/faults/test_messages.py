@@ -8,12 +8,12 @@ from collections import Counter
 
 import pytest
 
-from tests.faults.behind import behind
 from tests.faults.crowd import Crowd, crowd
 from tests.faults.measured import Measured, quantile
 from tests.faults.scene import IN_STEP_S, NOTHING_LEFT_OUT_S, scene, serving
 from tests.faults.stack import Stack
-from tests.journeys.world import Server
+from tests.faults.staleness import behind
+from tests.support.servers import Server
 
 pytestmark = pytest.mark.timeout(300)
 PEOPLE = 20

@@ -35,8 +35,8 @@ from benchmarks.load_generator.state import State, lasting
 from local.part import Part
 from tests.faults.crowd import Crowd, crowd
 from tests.faults.measured import BY_FAR, Measured
-from tests.faults.proxy import Proxy
 from tests.faults.stack import Stack, kill, start_again
+from tests.support.proxy import Proxy
 
 IN_STEP_WITHIN_S = 6.0
 ENDED_WITHIN_S = 5.0  # of the restart of the timekeeper

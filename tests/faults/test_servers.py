@@ -17,13 +17,13 @@ from benchmarks.load_generator.people import Person
 from local.part import wait_for
 from tests.faults.audit import lateness_ms
 from tests.faults.crowd import Crowd, crowd
-from tests.faults.hogs import hogs
+from tests.faults.disconnects import TOLD, codes, longest_way_back_s, most_at_once
 from tests.faults.measured import Figure, Measured, quantile
-from tests.faults.partings import TOLD, codes, longest_way_back_s, most_at_once
 from tests.faults.poller import Poller, polling
 from tests.faults.stack import READY_S, Stack, kill, start_again, stopped
 from tests.faults.toggling import toggling
-from tests.journeys.world import Server, is_alive
+from tests.support.cpu_load import hogs
+from tests.support.servers import Server, is_alive
 
 pytestmark = pytest.mark.timeout(300)
 slow = pytest.mark.slow

@@ -12,7 +12,7 @@ import redis
 from tests.faults.measured import Measured
 from tests.faults.scene import scene, serving
 from tests.faults.stack import Stack, comes_again, kill, stopped
-from tests.journeys.world import Server
+from tests.support.servers import Server
 
 pytestmark = pytest.mark.timeout(300)
 Fault = Callable[[Stack], AbstractAsyncContextManager[None]]

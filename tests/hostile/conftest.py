@@ -17,7 +17,7 @@ from django.conf import settings as django_settings
 from django.test.client import ClientHandler
 
 from tests.hostile.wire import Answer, Wire, check, wire
-from tests.sessions_app.world import Person, signed_up
+from tests.support.people import Person, signed_up
 
 
 class _Ear(logging.Handler):

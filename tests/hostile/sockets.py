@@ -13,7 +13,7 @@ from typing import Any
 
 from realtime.protocol.messages import Closing
 from realtime.protocol.messages import Error as ErrorFrame
-from tests.realtime.world import PATIENCE_S
+from tests.support.devices import PATIENCE_S
 
 CONT, TEXT, BINARY, CLOSE, PING, PONG = 0x0, 0x1, 0x2, 0x8, 0x9, 0xA
 MASK = b"\x01\x02\x03\x04"

@@ -15,7 +15,7 @@ import pytest
 from accounts.models import User
 from sessions_app.models import Session, Task
 from tests.hostile.wire import Headers, Wire
-from tests.sessions_app.world import Person
+from tests.support.people import Person
 
 GOOD = b'{"title": "W", "duration": 5}'
 

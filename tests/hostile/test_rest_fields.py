@@ -11,7 +11,7 @@ from accounts.models import Login, User
 from sessions_app import services
 from sessions_app.models import Session, SessionEvent, Space, Task
 from tests.hostile.wire import Answer, Wire
-from tests.sessions_app.world import PASSWORD, Person
+from tests.support.people import PASSWORD, Person
 
 REQUIRED, NULL, BLANK = (
     "This field is required.",

@@ -17,7 +17,7 @@ from django.conf import settings as django_settings
 from accounts.models import Login, User
 from sessions_app.models import IdempotencyKey, Session
 from tests.hostile.wire import Answer, Headers, Text, Wire, bearer
-from tests.sessions_app.world import Person, signed_up
+from tests.support.people import Person, signed_up
 
 GOOD = {"title": "W", "duration": 5}
 

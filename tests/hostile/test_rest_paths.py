@@ -11,7 +11,7 @@ from django.conf import settings as django_settings
 
 from tests.hostile.routes import ALLOWED, path_of, routes
 from tests.hostile.wire import Wire
-from tests.sessions_app.world import Person
+from tests.support.people import Person
 
 # -- paths ---------------------------------------------------------------------------------------
 

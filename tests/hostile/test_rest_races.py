@@ -1,7 +1,7 @@
 """Everything at once, over REST, in real threads: whoever loses is told so, and nothing breaks.
 
-Of one kind of request each, and below the views: `tests/accounts/test_races.py` and
-`tests/sessions_app/test_races.py`.
+Of one kind of request each, and below the views: `tests/app/accounts/test_races.py` and
+`tests/app/sessions_app/test_races.py`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from accounts.auth.tokens import pair_of
 from accounts.models import Login, User
 from accounts.services import logins
 from sessions_app.models import IdempotencyKey, Session, SessionEvent, Space, Task
-from tests.sessions_app.world import PASSWORD, Person, at_once, signed_up
+from tests.support.people import PASSWORD, Person, at_once, signed_up
 
 pytestmark = pytest.mark.django_db(transaction=True)
 MANY = 16  # of the twenty connections of the pool

@@ -18,9 +18,9 @@ from django.db import transaction
 from hypothesis import HealthCheck, Phase, given, reject, settings
 
 from sessions_app import services
-from tests.contract import DOCS, _document
 from tests.hostile.wire import Answer, Wire
-from tests.sessions_app.world import Person
+from tests.support.contract import DOCS, _document
+from tests.support.people import Person
 
 EXAMPLES = int(os.environ.get("SCHEMA_EXAMPLES", "10"))
 HERE = "http://testserver"

@@ -23,7 +23,7 @@ from sessions_app import services
 from sessions_app.models import IdempotencyKey, Session, SessionEvent, Space, Task
 from tests.hostile.routes import ALLOWED, OPEN, ids_of, path_of
 from tests.hostile.wire import Answer, Headers, Wire
-from tests.sessions_app.world import PASSWORD, Person, picture, signed_up
+from tests.support.people import PASSWORD, Person, picture, signed_up
 
 NEVER = {"session_id": 900_000_001, "task_id": 900_000_002, "login_id": 900_000_003}
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]

@@ -9,7 +9,7 @@ import pytest
 
 from sessions_app.api.sky_views import SpacesView
 from tests.hostile.wire import ERROR, Answer, NotAsPromised, Wire, check
-from tests.sessions_app.world import Person
+from tests.support.people import Person
 
 GOOD = b'{"error": "No.", "code": "invalid", "detail": "No.", "request_id": "r"}'
 HEADERS = {"content-type": "application/json", "x-request-id": "r"}

@@ -13,9 +13,9 @@ import pytest
 from benchmarks import flood
 from benchmarks.device import device
 from realtime.hub.hub import Hub
-from tests.journeys.world import Server, servers
-from tests.realtime.served import served
-from tests.realtime.world import Person, person, raw, until
+from tests.support.devices import Person, person, raw, until
+from tests.support.live_server import served
+from tests.support.servers import Server, servers
 
 SECONDS = 4.0
 SILENT, STUCK = 60, 10

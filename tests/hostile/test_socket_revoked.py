@@ -23,9 +23,9 @@ from local.servers import Programs
 from local.valkey import Valkey
 from realtime.database import in_database
 from tests.hostile.sockets import opened, say
-from tests.journeys.test_redis_away import Redis
-from tests.journeys.world import Server, reserved_port, servers
-from tests.realtime.world import PASSWORD, Person, person
+from tests.support.devices import PASSWORD, Person, person
+from tests.support.servers import Server, reserved_port, servers
+from tests.system.test_redis_away import Redis
 
 WITHIN_S = 1.0
 WITHIN_WHEN_DEAF_S = 30.0

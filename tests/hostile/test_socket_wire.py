@@ -28,8 +28,8 @@ from tests.hostile.sockets import (
     opened,
     say,
 )
-from tests.journeys.world import Server, servers
-from tests.realtime.world import Person, person
+from tests.support.devices import Person, person
+from tests.support.servers import Server, servers
 
 CUT = {None, 1005, 1006}  # no code is seen: the connection just ends
 

@@ -27,8 +27,8 @@ from django.core import signals
 from django.db import close_old_connections
 
 from config.variables import BASE_DIR
-from tests import contract
-from tests.sessions_app.world import Person
+from tests.support import contract
+from tests.support.people import Person
 
 Text = str | bytes
 Headers = Mapping[str, Text | None] | Iterable[tuple[Text, Text | None]]

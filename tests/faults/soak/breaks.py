@@ -18,10 +18,10 @@ import psycopg
 import redis.asyncio
 
 from local.part import Part
-from tests.faults.hogs import hogs
-from tests.faults.soak.ways import Way
-from tests.faults.soak.world import Kept, World
+from tests.faults.soak.processes import Kept, World
+from tests.faults.soak.proxies import Way
 from tests.faults.stack import READY_S, signal_to
+from tests.support.cpu_load import hogs
 
 Break = Callable[[World, random.Random], AbstractAsyncContextManager[None]]
 HOGS = 2

@@ -21,10 +21,10 @@ from benchmarks.load_generator.rules import RULES
 from tests.faults import audit
 from tests.faults.crowd import Crowd, crowd
 from tests.faults.soak.breaks import ALL, Fault
+from tests.faults.soak.processes import World
+from tests.faults.soak.proxies import ways
 from tests.faults.soak.result import LATE, Result
 from tests.faults.soak.unwatched import DUE_IN_S, Unwatched
-from tests.faults.soak.ways import ways
-from tests.faults.soak.world import World
 from tests.faults.stack import Stack
 
 FAULT_EVERY_S = 10.0

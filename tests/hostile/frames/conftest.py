@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.realtime.conftest import ada, base, eve
+from tests.app.realtime.conftest import ada, base, eve
 
 __all__ = ["ada", "base", "eve"]
 

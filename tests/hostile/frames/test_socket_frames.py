@@ -10,7 +10,7 @@ import pytest
 
 from realtime.protocol.messages import LARGEST_FIRST_FRAME, LARGEST_FRAME
 from tests.hostile.socket_frames import AGAIN, BAD, COMMAND, PING, SYNC, TICKS, of, with_raw
-from tests.realtime.world import Person, RawSocket, raw, room_of
+from tests.support.devices import Person, RawSocket, raw, room_of
 
 
 async def still_answers(socket: RawSocket) -> None:

@@ -17,8 +17,8 @@ from realtime.protocol.examples import example_of
 from realtime.protocol.limits import BadFrames, Budget
 from realtime.protocol.messages import Authenticate, Command, Ping, Sync, Ticks
 from tests.hostile.sockets import is_documented
-from tests.realtime.test_messages import anything, names, values
-from tests.realtime.world import Person, RawSocket, raw, until
+from tests.support.devices import Person, RawSocket, raw, until
+from tests.unit.realtime.test_messages import anything, names, values
 
 FRAMES, AT_ONCE = 10_000, 100
 MARK = '{"type": "ping", "id": "mark %d", "client_time": 1}'

@@ -16,8 +16,8 @@ from realtime.protocol.messages import Command
 from sessions_app import services
 from sessions_app.models import Session, Space, Task
 from sessions_app.timekeeper.loop import finish_due
-from tests.realtime.world import Person, raw
-from tests.sessions_app.world import time_passes
+from tests.support.devices import Person, raw
+from tests.support.people import time_passes
 
 ACTIONS = get_args(get_type_hints(Command)["action"])
 NEVER = 10**12  # an id that nothing has

@@ -1,0 +1,309 @@
+"""What is in a line of the log, and what never is."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from django.db import IntegrityError, connection
+from django.http import HttpRequest, HttpResponse
+from django.test import Client
+from django.urls import path
+
+from config.urls import urlpatterns as ours
+from ops.logs import Json, Lines, OneLinePerOutage, Sparing
+from runtime import log_context
+from tests.support.people import Person, signed_up
+
+FORGERY = "/a\nERROR forged: b\r\x1b[31m\x85\u2028c"
+
+
+@contextmanager
+def listening(formatter: logging.Formatter) -> Iterator[Callable[[], list[str]]]:
+    """All that is logged, at any level, as it would be written."""
+    stream = io.StringIO()
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(formatter)
+    root = logging.getLogger()
+    level = root.level
+    root.addHandler(handler)
+    root.setLevel(logging.DEBUG)
+    try:
+        yield lambda: stream.getvalue().split("\n")[:-1]
+    finally:
+        root.removeHandler(handler)
+        root.setLevel(level)
+
+
+def lines_of(read: Callable[[], list[str]], logger: str) -> list[dict[str, Any]]:
+    parsed = [json.loads(line) for line in read()]
+    return [line for line in parsed if line["logger"] == logger]
+
+
+def broken(request: HttpRequest) -> HttpResponse:
+    raise RuntimeError("something\nbroke")
+
+
+urlpatterns = [path("broken/", broken), *ours]
+
+
+@pytest.fixture
+def client(settings: Any) -> Client:
+    settings.LOG_REQUESTS = True
+    settings.ROOT_URLCONF = __name__
+    return Client(raise_request_exception=False)
+
+
+@pytest.fixture
+def ada(db: None) -> Person:
+    return signed_up("ada")
+
+
+# -- lines ---------------------------------------------------------------------------------------
+
+
+def test_in_production_a_line_is_an_object() -> None:
+    with listening(Json()) as read:
+        logging.getLogger("anybody").warning("went %s", "wrong", extra={"secret": "of a library"})
+    (line,) = read()
+    said = json.loads(line)
+    assert said.pop("time").endswith("Z")
+    assert said == {"level": "WARNING", "logger": "anybody", "message": "went wrong"}
+
+
+def test_our_own_loggers_say_their_values_too() -> None:
+    with listening(Json()) as read:
+        logging.getLogger("space.security").info("x", extra={"login": 7, "who": "ada@example.com"})
+    said = json.loads(read()[0])
+    assert (said["login"], said["who"]) == (7, "[e-mail]")
+
+
+def test_the_name_of_a_process_is_a_field() -> None:
+    record = logging.LogRecord("server-2 uvicorn.error", 40, "", 1, "late", (), None)
+    said = json.loads(Json().format(record))
+    assert (said["process"], said["logger"]) == ("server-2", "uvicorn.error")
+
+
+def test_in_development_a_line_is_a_sentence() -> None:
+    with listening(Lines()) as read, log_context.request("r1"):
+        logging.getLogger("anybody").warning("went %s", "wrong")
+    (line,) = read()
+    assert line.endswith("WARNING anybody: went wrong [request_id=r1]")
+
+
+@pytest.mark.parametrize("formatter", [Lines(), Json()])
+def test_nobody_forges_a_line(formatter: logging.Formatter) -> None:
+    with listening(formatter) as read:
+        logging.getLogger("anybody").warning("not found: %s", FORGERY)
+        logging.getLogger("space.any").warning("x", extra={"path": FORGERY, "lone": "\ud800"})
+    assert len(read()) == 2
+    for line in read():
+        assert len(line.splitlines()) == 1
+        assert line.isprintable()
+    if isinstance(formatter, Json):
+        assert json.loads(read()[1])["path"] == FORGERY
+
+
+@pytest.mark.parametrize("formatter", [Lines(), Json()])
+def test_an_exception_cannot_forge_one_either(formatter: logging.Formatter) -> None:
+    with listening(formatter) as read:
+        try:
+            raise RuntimeError(FORGERY)
+        except RuntimeError:
+            logging.getLogger("anybody").exception("failed")
+    first, *others = read()
+    assert "failed" in first
+    assert all(line.startswith("    ") for line in others)
+    assert not any("\x1b" in line for line in read())
+
+
+def test_causes_are_shown() -> None:
+    with listening(Lines()) as read:
+        try:
+            try:
+                raise KeyError("inner")
+            except KeyError as error:
+                raise ValueError("outer") from error
+        except ValueError:
+            logging.getLogger("anybody").exception("failed")
+    text = "\n".join(read())
+    assert text.index("KeyError: 'inner'") < text.index("which led to") < text.index("ValueError: ")
+
+
+def test_exceptions_that_cause_each_other_end() -> None:
+    one, two = ValueError("one"), ValueError("two")
+    one.__cause__, two.__cause__ = two, one
+    with listening(Lines()) as read:
+        logging.getLogger("anybody").error("failed", exc_info=one)
+    assert len(read()) < 10
+
+
+def test_of_a_group_each_part_is_shown() -> None:
+    with listening(Lines()) as read:
+        group = ExceptionGroup("two", [ValueError("one"), KeyError("other")])
+        logging.getLogger("anybody").error("failed", exc_info=group)
+    text = "\n".join(read())
+    assert "ValueError: one" in text
+    assert "KeyError: 'other'" in text
+
+
+@pytest.mark.django_db
+def test_an_error_of_the_database_does_not_quote_the_row(ada: Person) -> None:
+    with listening(Json()) as read, connection.cursor() as cursor:
+        try:
+            cursor.execute(
+                "INSERT INTO accounts_user SELECT * FROM accounts_user WHERE id = %s",
+                [ada.user_id],
+            )
+        except IntegrityError as error:
+            quoted = str(error)
+            logging.getLogger("anybody").exception("a row was refused: %s", error)
+    assert "DETAIL" in quoted
+    assert str(ada.user_id) in quoted.partition("DETAIL")[2]
+    said = json.loads(read()[0])
+    assert said["message"].startswith("a row was refused: duplicate key")
+    assert "DETAIL" not in said["message"] + said["exception"]
+    assert "IntegrityError: duplicate key" in said["exception"]
+
+
+def test_what_looks_like_a_token_or_an_address_is_left_out() -> None:
+    token = "eyJhbGciOiJIUzI1NiJ9.eyJ1c2VyX2lkIjoiMSJ9.c2lnbmF0dXJl"
+    with listening(Lines()) as read:
+        logging.getLogger("anybody").warning("/x/%s of Ada <ada.l+x@mail.example.com>", token)
+    assert "/x/[token] of Ada <[e-mail]>" in read()[0]
+
+
+def test_a_long_message_is_cut() -> None:
+    with listening(Lines()) as read:
+        logging.getLogger("anybody").warning("x" * 1_000_000)  # noqa: G004, RUF100
+    assert len(read()[0]) < 10_000
+
+
+def test_an_outage_is_one_line() -> None:
+    quiet = OneLinePerOutage(now=lambda: 100.0)
+    try:
+        raise OSError("gone")
+    except OSError:
+        info = sys.exc_info()
+    first, second = (
+        logging.LogRecord("redis", 40, "", 1, "lost", (), info),
+        logging.LogRecord("redis", 40, "", 1, "lost", (), info),
+    )
+    assert quiet.filter(first)
+    assert not quiet.filter(second)
+    assert first.getMessage() == "lost: OSError('gone')"
+
+
+# -- requests ------------------------------------------------------------------------------------
+
+
+@pytest.mark.django_db
+def test_a_request_has_a_line(client: Client, ada: Person) -> None:
+    with listening(Json()) as read:
+        header = ada.api._credentials
+        response = client.get("/users/me/?q=hidden", headers={"X-Request-Id": "mine"}, **header)
+    (line,) = lines_of(read, "space.requests")
+    assert line["request_id"] == response["X-Request-Id"] == "mine"
+    assert (line["method"], line["path"], line["status"]) == ("GET", "/users/me/", 200)
+    assert line["user"] == ada.user_id
+    assert line["bytes"] == len(response.content)
+    assert line["ms"] >= 0
+    assert "hidden" not in "".join(read())
+
+
+@pytest.mark.django_db
+def test_a_path_is_named_by_its_pattern(client: Client) -> None:
+    with listening(Json()) as read:
+        client.get("/sessions/77/")
+        client.get("/no/such" + "/x" * 5_000)
+    known, unknown = lines_of(read, "space.requests")
+    assert "77" not in known["path"]
+    assert known["status"] == 401
+    assert "user" not in known
+    assert unknown["path"].startswith("/no/such/x")
+    assert len(unknown["path"]) == 200
+
+
+@pytest.mark.django_db
+def test_a_method_of_any_length_makes_no_long_line(client: Client) -> None:
+    """uvicorn knows its methods; Daphne takes what comes."""
+    with listening(Json()) as read:
+        client.generic("A" * 5_000, "/")
+    (line,) = lines_of(read, "space.requests")
+    assert (line["method"], len(line["message"]) < 100) == ("A" * 20, True)
+
+
+def test_the_line_can_be_switched_off(client: Client, settings: Any) -> None:
+    settings.LOG_REQUESTS = False
+    with listening(Json()) as read:
+        client.get("/")
+    assert lines_of(read, "space.requests") == []
+
+
+@pytest.mark.parametrize("formatter", [Lines(), Json()])
+def test_a_request_cannot_forge_a_line(client: Client, formatter: logging.Formatter) -> None:
+    with listening(formatter) as read:
+        client.generic("GET\n\x1b[1m", f"/nowhere{FORGERY}", headers={"X-Request-Id": "a\nb"})
+    (line,) = (line for line in read() if "space.requests" in line)
+    assert line.isprintable()
+
+
+def test_a_view_that_breaks_is_logged_with_the_id_that_the_client_gets(client: Client) -> None:
+    with listening(Json()) as read:
+        response = client.post("/broken/?q=hidden", {"password": "hidden"}, "application/json")
+    assert response.status_code == 500
+    body = response.json()
+    assert body["code"] == "internal"
+    assert body["request_id"] == response["X-Request-Id"]
+    assert "broke" not in response.content.decode()
+    (error,) = lines_of(read, "django.request")
+    assert error["request_id"] == body["request_id"]
+    assert "RuntimeError: something\\nbroke" in error["exception"]
+    assert "Traceback" in error["exception"]
+    assert "hidden" not in "".join(read())
+
+
+def test_what_is_logged_after_a_request_is_not_of_it(client: Client) -> None:
+    client.get("/")
+    assert log_context.current() == {}
+
+
+# -- what is said too often ----------------------------------------------------------------------
+
+
+def trouble(text: str, *values: object, level: int = logging.ERROR, name: str = "realtime") -> Any:
+    return logging.LogRecord(name, level, __file__, 1, text, values, None)
+
+
+def test_a_trouble_that_repeats_is_said_ten_times_a_minute_and_then_counted() -> None:
+    now = 0.0
+    spare = Sparing(now=lambda: now)
+    said = [spare.filter(trouble("away: %s", number)) for number in range(1_000)]
+    assert said.count(True) == 10
+    assert spare.filter(trouble("something else"))
+    now = 61.0
+    again = trouble("away: %s", 7)
+    assert spare.filter(again)
+    assert Lines().format(again).endswith("away: 7 (and 990 more like it before, left out)")
+
+
+def test_what_happened_is_never_left_out() -> None:
+    spare = Sparing(now=lambda: 0.0)
+    for record in (
+        trouble("limit_reached", level=logging.WARNING, name="server-2 space.security"),
+        trouble("started", level=logging.INFO),
+    ):
+        assert all(spare.filter(record) for _ in range(100))
+
+
+def test_sentences_that_are_always_others_take_no_more_memory() -> None:
+    spare = Sparing(now=lambda: 0.0)
+    for number in range(5_000):
+        spare.filter(trouble(f"away: {number}"))
+    assert len(spare._seen) <= 500

@@ -1,0 +1,269 @@
+"""A process that does not hear Redis knows it, says so, and hears again."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+import pytest
+from channels_redis.pubsub import RedisPubSubChannelLayer
+from django.conf import settings
+from redis.exceptions import ConnectionError as RedisConnectionError
+
+from benchmarks.device import device
+from realtime.broker import canary, channel_layer
+from realtime.broker.canary import Canary
+from realtime.broker.connection import Connection, LetsTheLoopGoOn, SSLConnection, hear_anew, hosts
+from realtime.hub import hub, reconcile
+from realtime.hub.hub import Hub
+from realtime.stats import stats
+from server.asgi import health
+from tests.support.devices import Person, until
+from tests.support.half_open import Way, way_to
+
+# -- the rules -----------------------------------------------------------------------------------
+
+
+@dataclass
+class Redis:
+    """Carries the word, or loses it, or is away. Time stands still unless it is told to pass."""
+
+    hears: bool = True
+    is_away: bool = False
+    now_s: float = 1000.0
+    done: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.canary = Canary(
+            self.publish,
+            hear_anew=lambda: self.done.append("hear anew"),
+            heard_again=lambda: self.done.append("heard again"),
+            now=lambda: self.now_s,
+        )
+
+    async def publish(self) -> None:
+        if self.is_away:
+            raise RedisConnectionError("refused")
+        if self.hears:
+            self.canary.heard()
+
+    async def sings(self, times: int) -> None:
+        for _ in range(times):
+            await self.canary.sing()
+            self.now_s += 5
+
+
+@pytest.fixture
+async def redis(monkeypatch: pytest.MonkeyPatch) -> Redis:
+    monkeypatch.setattr(canary, "HEARD_WITHIN_S", 0.01)
+    return Redis()
+
+
+async def test_who_hears_its_canaries_is_not_deaf(redis: Redis) -> None:
+    before = stats.as_dict()
+    await redis.sings(3)
+    assert (redis.done, redis.canary.deaf_s()) == ([], 0)
+    risen = {name: count - before[name] for name, count in stats.as_dict().items()}
+    assert (risen["canaries_sent"], risen["canaries_returned"], risen["canaries_lost"]) == (3, 3, 0)
+
+
+async def test_one_lost_canary_means_nothing(redis: Redis) -> None:
+    for hears in (True, False, True, False, True):
+        redis.hears = hears
+        await redis.sings(1)
+    assert redis.done == []
+
+
+@pytest.mark.parametrize("away", [False, True], ids=["silent", "away"])
+async def test_two_lost_in_a_row_mean_deaf(
+    redis: Redis, away: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    before = stats.times_redis_lost
+    await redis.sings(1)
+    redis.hears, redis.is_away = False, away
+    await redis.sings(2)
+    assert (redis.done, redis.canary.deaf_s()) == (["hear anew"], 15)
+    await redis.sings(2)  # each time anew
+    assert (redis.done, redis.canary.deaf_s()) == (["hear anew"] * 3, 25)
+    redis.hears, redis.is_away = True, False
+    await redis.sings(1)
+    assert (redis.done[3:], redis.canary.deaf_s()) == (["heard again"], 0)
+    assert stats.times_redis_lost == before + 1
+    said = [record.message for record in caplog.records]
+    assert len(said) == 2  # once that it is deaf, once that it hears
+    assert "does not hear" in said[0]
+    assert "hears Redis again" in said[1]
+
+
+async def test_a_new_connection_is_given_its_time(redis: Redis) -> None:
+    redis.hears = False
+    await redis.sings(2)
+    redis.now_s -= 4.5
+    await redis.canary.sing()
+    assert redis.done == ["hear anew"]
+
+
+async def test_a_word_that_comes_late_is_heard(redis: Redis) -> None:
+    redis.hears = False
+    await redis.sings(2)
+    redis.canary.heard()
+    assert redis.done == ["hear anew", "heard again"]
+
+
+# -- with a real Redis behind a way that breaks --------------------------------------------------
+
+
+@pytest.fixture
+async def way(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Way]:
+    """What the hub hears of Redis comes by this way; what is published does not."""
+    monkeypatch.setattr(canary, "EVERY_S", 0.2)
+    monkeypatch.setattr(canary, "EVERY_S_WHEN_DEAF", 0.1)
+    monkeypatch.setattr(canary, "HEARD_WITHIN_S", 0.4)
+    redis = urlsplit(settings.REDIS_URL)
+    user, at, _ = redis.netloc.rpartition("@")
+    async with way_to(redis.hostname or "localhost", redis.port or 6379) as way:
+        url = redis._replace(netloc=f"{user}{at}127.0.0.1:{way.port}").geturl()
+        config = settings.CHANNEL_LAYERS["default"]["CONFIG"]
+        layer = RedisPubSubChannelLayer(**config | {"hosts": hosts(url)})
+        loop, direct = asyncio.get_running_loop(), channel_layer.channel_layer
+        for module in (hub, channel_layer):
+            monkeypatch.setattr(
+                module,
+                "channel_layer",  # the publisher has a loop of its own
+                lambda: layer if asyncio.get_running_loop() is loop else direct(),
+            )
+        yield way
+        await layer.flush()
+
+
+async def test_a_half_open_connection_is_made_anew_and_what_was_missed_is_told_at_once(
+    way: Way, ada: Person, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with device(ada.account) as laptop:
+        await ada.has_session("Heard")
+        await laptop.heard_type("session.state", revision=1)
+        rounds = stats.rounds
+        await until(lambda: stats.rounds > rounds)
+        monkeypatch.setattr(reconcile, "EVERY_S", 3600)  # from here on only who is called comes
+        rounds = stats.rounds
+        await until(lambda: stats.rounds > rounds)
+        way.goes_nowhere()
+        await ada.has_session("Missed")
+        await until(lambda: Hub.here().canary.is_deaf)
+        await laptop.heard_type("session.state", revision=2)
+        await until(lambda: not Hub.here().canary.is_deaf)
+        await ada.has_session("Heard again")
+        await laptop.heard_type("session.state", revision=3)
+    assert "does not hear Redis" in caplog.text
+
+
+async def test_once_it_is_connected_anew_reconciling_does_not_wait(
+    way: Way, ada: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with device(ada.account):
+        monkeypatch.setattr(reconcile, "EVERY_S", 3600)
+        rounds = stats.rounds
+        await until(lambda: stats.rounds > rounds)
+        rounds = stats.rounds
+        hear_anew(hub.channel_layer())  # as when Redis cuts it: CLIENT KILL, or a restart
+        await until(lambda: stats.rounds > rounds + 1)  # and once more, for what was on its way
+
+
+async def test_a_process_that_is_deaf_for_long_is_not_ready(
+    way: Way, ada: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(health, "DEAF_TOO_LONG_S", 0.3)
+    async with ada.account.http() as http:
+        well = await http.get("/readyz")
+        assert (well.status_code, well.json()["hears"], well.json()["deaf_s"]) == (200, True, 0)
+        with monkeypatch.context() as nothing_helps:
+            nothing_helps.setattr(hub, "hear_anew", lambda layer: None)
+            way.goes_nowhere()
+            await until(lambda: Hub.here().canary.deaf_s() > 0.3)
+            deaf = await http.get("/readyz")
+        assert (deaf.status_code, deaf.json()["hears"], deaf.json()["redis"]) == (503, False, True)
+        assert deaf.json()["deaf_s"] >= 0.3
+        hear_anew(hub.channel_layer())
+
+
+async def test_a_connection_that_the_kernel_gave_up_is_made_anew_and_the_loop_goes_on(
+    way: Way, ada: Person
+) -> None:
+    """redis-py takes ETIMEDOUT for "no news yet", and the layer would ask again for ever."""
+    async with device(ada.account) as laptop:
+        connection = hub.channel_layer()._shards[0]._pubsub.connection
+        connection._reader.set_exception(TimeoutError(errno.ETIMEDOUT, "Connection timed out"))
+        await until(lambda: connection._reader and not connection._reader.exception())
+        await ada.has_session()
+        await laptop.heard_type("session.state", revision=1)
+
+
+async def test_while_much_has_come_at_once_the_loop_goes_on() -> None:
+    class AllHasCome:
+        async def read_response(self) -> bytes:
+            return b"news"
+
+    class Listening(LetsTheLoopGoOn, AllHasCome):
+        _reader = None
+
+    connection, turns, loop = Listening(), 0, asyncio.get_running_loop()
+
+    def turn() -> None:
+        nonlocal turns
+        turns += 1
+        loop.call_soon(turn)
+
+    loop.call_soon(turn)
+    for _ in range(500):
+        assert await connection.read_response() == b"news"
+    assert turns >= 10
+
+
+async def test_a_listening_task_that_has_died_is_begun_anew(way: Way, ada: Person) -> None:
+    async with device(ada.account) as laptop:
+        task = hub.channel_layer()._shards[0]._receive_task
+        times_before = stats.times_redis_lost
+        task.cancel()
+        # (It may be deaf for a millisecond only: too short to be seen.)
+        await until(lambda: stats.times_redis_lost > times_before)
+        await until(lambda: not Hub.here().canary.is_deaf)
+        await ada.has_session()
+        await laptop.heard_type("session.state", revision=1)
+
+
+@pytest.mark.parametrize(
+    ("url", "kind"), [("redis://a:1/2", Connection), ("rediss://u:p@a:1/2", SSLConnection)]
+)
+def test_a_url_says_which_connection_and_where(url: str, kind: type) -> None:
+    (host,) = hosts(url)
+    assert (host["connection_class"], host["host"], host["port"], host["db"]) == (kind, "a", 1, 2)
+    assert host["socket_connect_timeout"] == 2
+
+
+def test_an_outage_is_one_line_without_a_traceback(caplog: pytest.LogCaptureFixture) -> None:
+    from ops.logs import QUIET_S, OneLinePerOutage
+
+    now = 1000.0
+    quiet = OneLinePerOutage(now=lambda: now)
+    logger = logging.getLogger("tests.outage")
+    logger.addFilter(quiet)
+    for _ in range(5):
+        try:
+            raise RedisConnectionError("refused")
+        except RedisConnectionError:
+            logger.exception("Unexpected exception")
+        now += QUIET_S - 1
+    logger.warning("something else")
+    now += QUIET_S
+    logger.error("again", exc_info=RedisConnectionError("refused"))
+    said = [(record.getMessage(), record.exc_info) for record in caplog.records]
+    assert [message.partition(":")[0] for message, _ in said] == [
+        "Unexpected exception",
+        "something else",
+        "again",
+    ]
+    assert {trace for _, trace in said} == {None}

@@ -1,0 +1,132 @@
+"""Who goes down tells everybody, and answers what it has begun."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from benchmarks.device import device
+from realtime.hub import drain, draining
+from realtime.hub.hub import Hub
+from realtime.protocol.close_codes import Close
+from realtime.sockets import consumer as consumers
+from realtime.stats import stats
+from server.asgi.headers import completed
+from tests.support.devices import Person, raw, until
+
+
+@pytest.fixture
+async def drained(base: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Any]:
+    """A function that has this process drain, once; afterwards it never was."""
+    monkeypatch.setattr(draining, "_draining", False)  # and so it will be
+    monkeypatch.setattr(drain, "SPREAD_S", 0.05)
+    begun: list[asyncio.Task[None]] = []
+
+    def begin() -> asyncio.Task[None]:
+        begun.append(asyncio.create_task(drain.drain()))
+        return begun[0]
+
+    yield begin
+    await asyncio.gather(*begun)
+
+
+async def test_also_who_has_not_said_who_they_are_is_told(base: str, drained: Any) -> None:
+    async with raw(base) as stranger:
+        await until(lambda: len(Hub.here().present) == 1)
+        drained()
+        ending = await stranger.ending()
+    assert (ending.code, ending.reason) == (Close.RESTARTING, "restarting")
+    assert ending.closing["reconnect"] is True
+
+
+async def test_who_is_just_saying_it_is_told(
+    ada: Person, drained: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, may_answer = asyncio.Event(), asyncio.Event()
+    admit = Hub.here().entrance.admit
+
+    async def slow(token: str) -> Any:
+        asked.set()
+        await may_answer.wait()
+        return await admit(token)
+
+    monkeypatch.setattr(Hub.here().entrance, "admit", slow)
+    async with raw(ada.account.base) as newcomer:
+        await newcomer.send(type="authenticate", token=ada.account.access)
+        await asked.wait()
+        drained()
+        ending = await newcomer.ending()
+        may_answer.set()
+    assert ending.code == Close.RESTARTING
+
+
+async def test_a_command_that_is_being_worked_on_is_answered_first(
+    ada: Person, drained: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, may_end = asyncio.Event(), asyncio.Event()
+    perform = consumers.perform
+
+    async def slow(*given: Any) -> Any:
+        begun.set()
+        await may_end.wait()
+        return await perform(*given)
+
+    monkeypatch.setattr(consumers, "perform", slow)
+    session = await ada.has_session()
+    async with raw(ada.account.base) as socket:
+        await socket.authenticate(ada.account.access)
+        await socket.send(type="command", id="1", session=session.id, action="start")
+        await begun.wait()
+        drained()
+        [consumer] = Hub.here().present
+        await until(lambda: "restart" in consumer._timers)  # type: ignore[attr-defined]
+        may_end.set()
+        ending = await socket.ending()
+    assert ending.code == Close.RESTARTING
+    assert "ack" in [frame["type"] for frame in ending.frames]
+
+
+async def test_a_command_that_takes_too_long_is_not_waited_for(
+    ada: Person, drained: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = asyncio.Event()
+
+    async def stuck(*_: Any) -> Any:
+        begun.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(consumers, "TO_BE_ANSWERED_S", 0.05)
+    monkeypatch.setattr(consumers, "perform", stuck)
+    monkeypatch.setattr(drain, "PATIENCE_S", 0.3)
+    async with raw(ada.account.base) as socket:
+        await socket.authenticate(ada.account.access)
+        await socket.send(type="command", id="1", session=1, action="start")
+        await begun.wait()
+        drained()
+        ending = await socket.ending()
+        assert ending.code == Close.RESTARTING
+
+
+async def test_while_it_goes_down_answers_end_their_connection(base: str, drained: Any) -> None:
+    scope = {"path": "/sessions/", "headers": [], "scheme": "http"}
+    assert b"connection" not in dict(completed(scope, []))
+    await drained()
+    assert dict(completed(scope, []))[b"connection"] == b"close"
+
+
+async def test_a_task_of_the_hub_that_ended_is_begun_anew(
+    ada: Person, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("realtime.hub.hub.RETRY_S", 0.01)
+    hub, before = Hub.here(), stats.tasks_restarted
+    async with device(ada.account) as laptop:
+        for task in tuple(hub._tasks.values()):
+            task.cancel()
+        await until(lambda: not any(task.done() for task in hub._tasks.values()))
+        await ada.has_session()
+        await laptop.heard_type("session.state", revision=1)
+    assert stats.tasks_restarted == before + len(hub._organs)
+    assert "hub: reconcile has ended" in caplog.text

@@ -1,0 +1,309 @@
+"""What is committed is told, and whoever cannot be told holds nothing up."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from accounts.services import logins
+from realtime.broker import channel_layer as groups
+from realtime.broker import publisher as publisher_module
+from realtime.broker.channel_layer import Message, channel_layer
+from realtime.broker.publisher import Publisher
+from realtime.stats import stats
+from sessions_app import services
+from sessions_app.events import SessionChanged, session_changed
+from sessions_app.ledger import Actor
+from sessions_app.models import Session
+from tests.support.devices import PASSWORD
+
+PROMPTLY_S = 0.5  # far less than what a publisher is patient for
+
+
+class Layer:
+    """Notes what the groups are sent, and does as it is told."""
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[str, dict[str, Any]]] = []
+        self.round_trips = 0
+        self.fails = False
+        self.fails_times = 0
+        self.error: type[Exception] = ConnectionRefusedError
+        self.hangs = threading.Event()
+        self.hangs.set()  # not hanging
+
+    async def send_all(self, messages: list[Message]) -> None:
+        while not self.hangs.is_set():  # noqa: ASYNC110 -- another thread sets it
+            await asyncio.sleep(0.005)
+        if self.fails or self.fails_times:
+            self.fails_times = max(0, self.fails_times - 1)
+            raise self.error
+        self.sent += messages
+        self.round_trips += 1
+
+    @property
+    def numbers(self) -> list[int]:
+        return [message["n"] for _, message in self.sent]
+
+
+@pytest.fixture
+def layer(monkeypatch: pytest.MonkeyPatch) -> Layer:
+    layer = Layer()
+    monkeypatch.setattr(groups, "send_all", layer.send_all)
+    return layer
+
+
+@pytest.fixture
+def publisher(layer: Layer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Publisher]:
+    made = Publisher()
+    monkeypatch.setattr("atexit.register", lambda _: None)
+    monkeypatch.setattr(publisher_module, "_publisher", made)
+    yield made
+    layer.hangs.set()
+    assert made.flush()  # it must not speak into the next test
+
+
+@pytest.fixture
+def ada(transactional_db: None) -> Actor:
+    return Actor(logins.sign_up("ada", "ada@example.com", PASSWORD).user_id, "Laptop")
+
+
+# -- the queue -----------------------------------------------------------------------------------
+
+
+def test_messages_go_out_in_the_order_in_which_they_were_put(
+    publisher: Publisher, layer: Layer
+) -> None:
+    for n in range(200):
+        publisher.put(1, {"n": n})
+    assert publisher.flush()
+    assert layer.numbers == list(range(200))
+    assert {group for group, _ in layer.sent} == {"user.1"}
+
+
+def test_the_order_of_each_thread_is_kept(publisher: Publisher, layer: Layer) -> None:
+    def put(user: int) -> None:
+        for n in range(100):
+            publisher.put(user, {"n": n})
+
+    threads = [threading.Thread(target=put, args=[user]) for user in range(5)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert publisher.flush()
+    for user in range(5):
+        sent = [message["n"] for group, message in layer.sent if group == f"user.{user}"]
+        assert sent == list(range(100))
+
+
+def test_a_burst_costs_a_round_trip_for_each_hundred(publisher: Publisher, layer: Layer) -> None:
+    layer.hangs.clear()
+    publisher.put(0, {"n": 0})
+    wait_until(lambda: not publisher._queue)  # it is on its way, alone
+    for n in range(1, 250):
+        publisher.put(n, {"n": n})
+    layer.hangs.set()
+    assert publisher.flush()
+    assert layer.numbers == list(range(250))
+    assert layer.round_trips == 4
+
+
+def test_a_flush_waits_for_what_was_put_just_before(publisher: Publisher, layer: Layer) -> None:
+    for n in range(500):
+        publisher.put(1, {"n": n})
+        assert publisher.flush()
+        assert len(layer.sent) == n + 1
+
+
+async def test_a_group_of_the_layer_hears_what_is_sent_in_its_order() -> None:
+    channel = await channel_layer().new_channel()
+    await groups.join([groups.of_user(1), groups.of_user(2)], channel)
+    sent = [(groups.of_user(n % 3), {"n": n, "frame": "\u2603"}) for n in range(30)]
+    await groups.send_all(sent)
+    heard = [await channel_layer().receive(channel) for _ in range(20)]
+    assert heard == [message for group, message in sent if group != "user.0"]
+    await channel_layer().flush()
+
+
+def test_putting_returns_at_once_while_redis_hangs(publisher: Publisher, layer: Layer) -> None:
+    layer.hangs.clear()
+    began = time.monotonic()
+    for n in range(100):
+        publisher.put(1, {"n": n})
+    assert time.monotonic() - began < PROMPTLY_S
+    assert not publisher.flush(0.05)
+    layer.hangs.set()
+    assert publisher.flush()
+    assert layer.numbers == list(range(100))
+
+
+def test_one_message_that_takes_too_long_is_given_up(
+    publisher: Publisher, layer: Layer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(publisher_module, "PATIENCE_S", 0.05)
+    monkeypatch.setattr(publisher_module, "TOO_OLD_S", 0.1)
+    layer.hangs.clear()
+    publisher.put(1, {"n": 1})
+    assert publisher.flush()
+    layer.hangs.set()
+    publisher.put(1, {"n": 2})
+    assert publisher.flush()
+    assert layer.numbers == [2]
+
+
+def test_what_has_become_too_old_is_dropped(
+    publisher: Publisher, layer: Layer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(publisher_module, "TOO_OLD_S", 0.0)
+    publisher.put(1, {"n": 1})
+    assert publisher.flush()
+    assert layer.sent == []
+
+
+def test_a_queue_that_is_full_loses_its_oldest(
+    publisher: Publisher, layer: Layer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = stats.publish_overflowed
+    monkeypatch.setattr(publisher_module, "LONGEST_QUEUE", 3)
+    layer.hangs.clear()
+    publisher.put(1, {"n": 0})
+    wait_until(lambda: not publisher._queue)  # it is on its way
+    for n in range(1, 10):
+        publisher.put(1, {"n": n})
+    layer.hangs.set()
+    assert publisher.flush()
+    assert layer.numbers == [0, 7, 8, 9]
+    assert stats.publish_overflowed == before + 6
+
+
+def test_a_queue_of_large_messages_is_shorter(
+    publisher: Publisher, layer: Layer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(publisher_module, "LARGEST_QUEUE", 250)
+    layer.hangs.clear()
+    publisher.put(1, {"n": 0})
+    wait_until(lambda: not publisher._queue)  # it is on its way
+    for n in range(1, 10):
+        publisher.put(1, {"n": n, "frame": "x" * 100})
+    layer.hangs.set()
+    assert publisher.flush()
+    assert layer.numbers == [0, 8, 9]
+    assert publisher._queued == 0
+
+
+def test_what_met_a_stale_connection_goes_again_at_once(
+    publisher: Publisher, layer: Layer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(publisher_module, "AGAIN_S", 3600)
+    layer.fails_times = 1
+    publisher.put(1, {"n": 1})
+    assert publisher.flush()
+    assert layer.numbers == [1]
+
+
+def test_what_failed_goes_again_before_what_is_newer(
+    publisher: Publisher, layer: Layer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(publisher_module, "AGAIN_S", 0.01)
+    layer.fails_times = 6
+    for n in range(250):
+        publisher.put(1, {"n": n})
+    assert publisher.flush()
+    assert layer.numbers == list(range(250))
+
+
+def test_what_no_redis_would_take_is_not_tried_again(
+    publisher: Publisher, layer: Layer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(publisher_module, "AT_ONCE", 1)
+    layer.fails_times, layer.error = 1, TypeError
+    publisher.put(1, {"n": 1})
+    publisher.put(1, {"n": 2})
+    assert publisher.flush()
+    assert layer.numbers == [2]
+
+
+def test_while_redis_is_away_one_line_says_so_and_one_that_it_is_back(
+    publisher: Publisher,
+    layer: Layer,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    caplog.set_level("INFO")
+    monkeypatch.setattr(publisher_module, "TOO_OLD_S", 0.2)
+    monkeypatch.setattr(publisher_module, "AGAIN_S", 0.01)
+    layer.fails = True
+    for n in range(10):
+        publisher.put(1, {"n": n})
+    assert publisher.flush()
+    layer.fails = False
+    publisher.put(1, {"n": 10})
+    assert publisher.flush()
+    assert layer.numbers == [10]
+    lines = [record.message for record in caplog.records]
+    assert [line.split(",")[0] for line in lines] == ["cannot publish", "publishing again"]
+
+
+# -- and who made the change ---------------------------------------------------------------------
+
+
+def test_what_is_committed_is_told_to_the_group_of_its_user(
+    publisher: Publisher, layer: Layer, ada: Actor
+) -> None:
+    session = services.create(by=ada, title="Write", duration=25)
+    running = services.start(session.id, by=ada)
+    assert publisher.flush()
+    [(_, created), (group, started)] = layer.sent
+    assert group == f"user.{ada.user_id}"
+    assert [created["revision"], started["revision"]] == [1, 2]
+    assert created["ends_at_ms"] is None
+    assert running.timer.ends_at is not None
+    assert started["ends_at_ms"] == round(running.timer.ends_at.timestamp() * 1000)
+
+
+@pytest.mark.usefixtures("publisher")
+def test_redis_away_neither_holds_up_a_change_nor_undoes_it(layer: Layer, ada: Actor) -> None:
+    layer.hangs.clear()
+    began = time.monotonic()
+    session = services.create(by=ada, title="Write", duration=25)
+    services.start(session.id, by=ada)
+    assert time.monotonic() - began < PROMPTLY_S
+    assert Session.objects.get(pk=session.id).status == "running"
+
+
+def test_a_receiver_that_fails_undoes_nothing_and_keeps_nobody_from_hearing(
+    publisher: Publisher, layer: Layer, ada: Actor, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(change: SessionChanged, **_: Any) -> None:
+        raise ZeroDivisionError
+
+    session_changed.connect(broken)
+    try:
+        session = services.create(by=ada, title="Write", duration=25)
+    finally:
+        session_changed.disconnect(broken)
+    assert publisher.flush()
+    assert Session.objects.get(pk=session.id).status == "ready"
+    assert len(layer.sent) == 1
+    assert "ZeroDivisionError" in caplog.text
+
+
+@pytest.mark.usefixtures("publisher")
+def test_what_is_refused_is_not_told(layer: Layer, ada: Actor) -> None:
+    with pytest.raises(Exception, match="Nothing is here"):
+        services.start(1_000_000, by=ada)
+    assert publisher_module._publisher.flush()
+    assert layer.sent == []
+
+
+def wait_until(true: Any) -> None:
+    deadline = time.monotonic() + 5
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)

@@ -1,0 +1,347 @@
+"""What was lost on its way comes all the same, because the database is asked now and then."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from typing import Any
+
+import pytest
+
+from accounts.models import Login
+from accounts.services import logins
+from benchmarks.device import Device, device
+from realtime.broker import channel_layer
+from realtime.database import in_database
+from realtime.hub import admission, reconcile
+from realtime.hub.hub import Hub
+from realtime.stats import stats
+from sessions_app import changes, services
+from sessions_app.events import SessionState
+from sessions_app.timekeeper.loop import finish_due
+from tests.support.devices import Person, database_down, messages_lost, raw, room_of, until
+from tests.support.people import time_passes
+
+TWO_ROUNDS_AND_SOME_WORK_S = 6.0
+
+
+@pytest.fixture(autouse=True)
+def _often(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert 2 * reconcile.EVERY_S < TWO_ROUNDS_AND_SOME_WORK_S
+    monkeypatch.setattr(reconcile, "EVERY_S", 0.05)
+    monkeypatch.setattr(reconcile, "JOIN_EVERY_S", 0.05)
+
+
+async def test_a_change_that_was_lost_is_told_all_the_same(ada: Person) -> None:
+    async with device(ada.account) as laptop:
+        with messages_lost():
+            session = await ada.has_running()
+        told = await laptop.heard_type("session.state")
+        await laptop.heard_type("session.tick", session=session.id)
+    assert (told["cause"], told["revision"]) == ("started", 2)
+    assert told["state"]["timer"]["status"] == "running"
+
+
+async def test_each_lost_change_is_told_once(ada: Person) -> None:
+    async with device(ada.account) as laptop:
+        for number in range(3):
+            with messages_lost():
+                await ada.has_session(f"Lost {number}")
+            await laptop.heard_type("session.state", revision=2 * number + 1)
+            await ada.has_session(f"Heard {number}")
+            await laptop.heard_type("session.state", revision=2 * number + 2)
+    told = [f["revision"] for f in laptop.frames if f["type"] == "session.state"]
+    assert sorted(told) == [1, 2, 3, 4, 5, 6]
+
+
+async def test_a_newcomer_who_has_read_a_lost_change_does_not_hide_it_from_the_others(
+    ada: Person,
+) -> None:
+    async with device(ada.account) as laptop:
+        with messages_lost():
+            session = await ada.has_running()
+        async with device(ada.account) as phone:
+            assert phone.ready["active"]["id"] == session.id
+            await phone.send(type="sync", since=0)
+            told = await laptop.heard_type("session.state")
+    assert (told["cause"], told["session"]) == ("started", session.id)
+
+
+async def test_each_divergence_is_healed_and_counted_once(
+    ada: Person, eve: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with device(ada.account) as laptop, device(ada.account), device(eve.account) as other:
+        session = await ada.has_session("Heard")
+        await laptop.heard_type("session.state", revision=1)
+        await no_round_unless_called(monkeypatch)
+        before = stats.as_dict()
+        with messages_lost():
+            for title in ("Lost", "Lost too"):  # of which only the newest is told
+                await ada.does(services.edit, session.id, {"title": title})
+            await eve.has_session()
+        Hub.here().messages_lost.set()
+        await laptop.heard_type("session.state", revision=3)
+        await other.heard_type("session.state", revision=1)
+        monkeypatch.setattr(reconcile, "EVERY_S", 0.05)
+        Hub.here().messages_lost.set()
+        await rounds(3)
+        with messages_lost():
+            await ada.does(services.edit, session.id, {"title": "Lost again"})
+        await laptop.heard_type("session.state", revision=4)
+        await rounds(3)
+    risen = {name: count - before[name] for name, count in stats.as_dict().items()}
+    assert (risen["rooms_healed"], risen["changes_healed"]) == (3, 4)
+    assert (risen["rooms_reset"], risen["logins_healed"]) == (0, 0)
+
+
+async def test_who_knows_that_messages_were_lost_need_not_wait_for_the_next_round(
+    ada: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with device(ada.account) as laptop:
+        await no_round_unless_called(monkeypatch)
+        with messages_lost():
+            await ada.has_session()
+        Hub.here().messages_lost.set()
+        await laptop.heard_type("session.state", revision=1)
+
+
+async def test_healing_does_not_repeat_what_was_heard(ada: Person) -> None:
+    session = await ada.has_running()
+    async with device(ada.account) as laptop:
+        with messages_lost():
+            await ada.does(services.edit, session.id, {"title": "Lost"})
+        await ada.does(services.finish, session.id)
+        await laptop.heard_type("session.ended")
+        await until(lambda: room_of(ada).revision == 4)
+        await rounds(3)
+    assert len([f for f in laptop.frames if f["type"] == "session.ended"]) == 1
+
+
+async def test_a_slow_reader_does_not_make_the_others_hear_an_end_twice(
+    ada: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its read is from before the end; the others have heard of the end by then."""
+    session = await ada.has_running()
+    read = admission._read_all
+
+    def slowly(*arguments: Any) -> Any:
+        before = read(*arguments)
+        services.finish(session.id, by=ada.actor)
+        heard.wait(10)
+        return before
+
+    heard = threading.Event()
+    async with device(ada.account) as laptop, raw(ada.account.base) as phone:
+        monkeypatch.setattr(admission, "_read_all", slowly)
+        answer = asyncio.ensure_future(phone.authenticate(ada.account.access))
+        await laptop.heard_type("session.ended")
+        heard.set()
+        assert (await answer)["active"]["id"] == session.id
+        assert (await phone.next("session.ended"))["session"] == session.id
+        await rounds(3)
+    assert len([f for f in laptop.frames if f["type"] == "session.ended"]) == 1
+
+
+async def test_what_was_heard_is_not_told_again(
+    ada: Person, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with device(ada.account) as laptop:
+        for number in range(5):
+            await ada.has_session()
+            await laptop.heard_type("session.state", revision=number + 1)
+        await rounds(3)
+    assert len([f for f in laptop.frames if f["type"] == "session.state"]) == 5
+    assert not [record for record in caplog.records if "missed" in record.message]
+
+
+async def test_an_end_that_was_lost_is_told_as_the_end_with_its_star(ada: Person) -> None:
+    session = await ada.has_running()
+    async with device(ada.account) as laptop:
+        with messages_lost():
+            await in_database(time_passes, 25 * 60)
+            await in_database(finish_due)
+            await ada.does(services.edit, session.id, {"title": "Renamed"})
+        ended = await laptop.heard_type("session.ended")
+        edited = await laptop.heard_type("session.state")
+        await until(lambda: Hub.here().ticker._sessions == {})
+    assert (ended["cause"], ended["session"]) == ("completed", session.id)
+    assert ended["space"]["type"] == "star"
+    assert ended["late_ms"] >= 0
+    assert ended["ended_at"] == ended["state"]["timer"]["ended_at"]
+    assert edited["state"]["title"] == "Renamed"
+
+
+async def test_a_pause_that_was_lost_stops_the_ticks(ada: Person) -> None:
+    session = await ada.has_running()
+    async with device(ada.account) as laptop:
+        with messages_lost():
+            await ada.does(services.pause, session.id)
+        await laptop.heard_type("session.state", cause="paused")
+        assert Hub.here().ticker._sessions == {}
+
+
+async def test_a_deletion_that_was_lost_is_told(ada: Person) -> None:
+    session = await ada.has_running()
+    async with device(ada.account) as laptop:
+        with messages_lost():
+            await ada.does(services.delete, session.id)
+        gone = await laptop.heard_type("session.deleted")
+        assert (gone["session"], gone["state"]) == (session.id, None)
+        assert Hub.here().ticker._sessions == {}
+
+
+async def test_every_device_is_healed_and_ends_up_with_what_a_newcomer_sees(
+    ada: Person,
+) -> None:
+    session = await ada.has_session()
+    async with device(ada.account) as laptop, device(ada.account) as phone:
+        with messages_lost():
+            await ada.does(services.start, session.id)
+            await ada.does(services.extend, session.id, 60)
+            await ada.does(services.pause, session.id)
+        states = [await newest(watcher, session) for watcher in (laptop, phone)]
+        async with device(ada.account) as newcomer:
+            shown = newcomer.ready["active"]
+    for state in (*states, shown):
+        del state["timer"]["server_time"]
+    assert states == [shown, shown]
+
+
+async def test_who_missed_too_much_starts_over(
+    ada: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert changes.MOST == 200
+    monkeypatch.setattr(changes, "MOST", 3)
+    before = stats.rooms_reset
+    async with device(ada.account) as laptop:
+        await no_round_unless_called(monkeypatch)
+        with messages_lost():
+            for _ in range(4):
+                session = await ada.has_session()
+            await ada.does(services.start, session.id)
+        Hub.here().messages_lost.set()
+        ready = await laptop.heard_type("ready")
+        await laptop.heard_type("session.tick", session=session.id)
+    assert (ready["reset"], ready["changes"], ready["revision"]) == (True, [], 5)
+    assert stats.rooms_reset == before + 1
+    assert ready["active"]["id"] == session.id
+
+
+async def test_a_login_that_ended_without_a_word_closes_its_sockets(
+    ada: Person, eve: Person
+) -> None:
+    before = stats.logins_healed
+    async with device(eve.account) as bystander, raw(ada.account.base) as socket:
+        await socket.authenticate(ada.account.access)
+        with messages_lost():
+            await in_database(logins.log_out, ada.login.pk)
+        assert (await socket.ending()).reason == "revoked"
+        await bystander.measure_clock(1)
+        await rounds(2)
+    assert stats.logins_healed == before + 1
+
+
+async def test_a_user_who_is_gone_without_a_word_closes_their_sockets(ada: Person) -> None:
+    async with raw(ada.account.base) as socket:
+        await socket.authenticate(ada.account.access)
+        with messages_lost():
+            await in_database(logins.delete_account, ada.login.user)
+        assert (await socket.ending()).reason == "revoked"
+
+
+async def test_a_group_that_could_not_be_joined_is_joined_later(
+    ada: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def away(self: Hub, act: Any, names: list[str]) -> list[bool]:
+        return [False] * len(names)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Hub, "_in_redis", away)
+        async with device(ada.account) as laptop:
+            assert not room_of(ada).joined
+            await ada.has_session()  # which the database tells of
+            await laptop.heard_type("session.state", revision=1)
+            patched.undo()
+            await until(lambda: room_of(ada).joined)
+
+
+async def test_while_redis_hangs_one_room_is_tried_at_a_time_and_the_database_asked_for_all(
+    ada: Person, eve: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried = []
+
+    async def hangs(self: Hub, act: Any, names: list[str]) -> list[bool]:
+        if act is channel_layer.join:
+            tried.extend(names)
+        return [False] * len(names)
+
+    monkeypatch.setattr(Hub, "_in_redis", hangs)
+    async with device(ada.account) as laptop, device(eve.account):
+        tried.clear()
+        before = stats.joins_retried
+        await until(lambda: len(tried) >= 3)
+        assert set(tried) == {channel_layer.of_user(ada.id)}
+        assert stats.joins_retried - before in {len(tried), len(tried) - 1}
+        with messages_lost():
+            await ada.has_session()
+        await laptop.heard_type("session.state", revision=1)
+
+
+async def test_while_the_database_is_away_the_rounds_go_on_and_one_line_says_so(
+    ada: Person, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with device(ada.account) as laptop:
+        with database_down():
+            await until(lambda: "cannot reconcile" in caplog.text)
+            await laptop.measure_clock(1)
+        with messages_lost():
+            await ada.has_session()
+        await laptop.heard_type("session.state")
+    assert caplog.text.count("cannot reconcile") == 1
+    assert not [record for record in caplog.records if record.exc_info]
+
+
+async def test_a_round_that_fails_is_not_the_last(
+    ada: Person, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*_: Any) -> None:
+        raise ZeroDivisionError
+
+    async with device(ada.account) as laptop:
+        with monkeypatch.context() as patched:
+            patched.setattr(reconcile, "moved", broken)
+            await until(lambda: "a round of reconciling failed" in caplog.text)
+        with messages_lost():
+            await ada.has_session()
+        await laptop.heard_type("session.state")
+
+
+async def test_a_login_of_another_device_stays(ada: Person) -> None:
+    phone: Login = await in_database(logins.log_in, ada.login.user, device="Phone")
+    async with device(ada.account) as laptop:
+        with messages_lost():
+            await in_database(logins.log_out, phone.pk)
+        await rounds(3)
+        await laptop.measure_clock(1)
+
+
+# -- helpers -------------------------------------------------------------------------------------
+
+
+async def newest(watcher: Device, session: SessionState) -> Any:
+    frame = await watcher.heard_type("session.state", session=session.id, revision=4)
+    return frame["state"]
+
+
+async def rounds(count: int) -> None:
+    """Waits until the hub has gone through so many."""
+    enough = stats.rounds + count + 1  # one may be under way
+    await until(lambda: stats.rounds >= enough)
+
+
+async def no_round_unless_called(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From here on; the last of the others is over."""
+    monkeypatch.setattr(reconcile, "EVERY_S", 3600)
+    Hub.here().messages_lost.set()
+    await rounds(1)  # the one that was called, and the one soon after it
+    await until(lambda: not Hub.here().messages_lost.is_set())

@@ -1,0 +1,227 @@
+"""What must never be is refused by the database itself, whoever writes."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import IntegrityError, connection, transaction
+from django.db.models import F
+
+from runtime.database.clock import database_now
+from sessions_app import services
+from sessions_app.models import IdempotencyKey, Session, SessionEvent, Space, Task
+from tests.support.people import Person
+
+SOON = timedelta(minutes=5)
+
+
+def refused_by(constraint: str, write: Any) -> None:
+    with pytest.raises(IntegrityError) as refusal, transaction.atomic():
+        write()
+    assert constraint in str(refusal.value)
+
+
+def update(session_id: int, **values: Any) -> Any:
+    return lambda: Session.objects.filter(pk=session_id).update(**values)
+
+
+def test_two_sessions_of_a_user_cannot_be_active(ada: Person) -> None:
+    ada.has_running()
+    other = ada.has_session()
+    for status in (
+        {"status": "running", "ends_at": database_now()},
+        {"status": "paused", "remaining_ms": 1},
+    ):
+        refused_by("one_active_session_per_user", update(other.id, **status))
+
+
+def test_two_users_can_be_active(ada: Person, eve: Person) -> None:
+    ada.has_running()
+    eve.has_running()
+    assert Session.objects.filter(status="running").count() == 2
+
+
+@pytest.mark.parametrize("status", ["ready", "paused", "completed", "finished", "cancelled"])
+def test_only_what_runs_has_a_deadline(ada: Person, status: str) -> None:
+    session = ada.has_session()
+    now = database_now()
+    values: dict[str, Any] = {"status": status, "ends_at": now + SOON}
+    if status == "paused":
+        values["remaining_ms"] = 1
+    elif status != "ready":
+        values |= {"ended_at": now, "focused_ms": 1}
+    refused_by("deadline_only_while_running", update(session.id, **values))
+
+
+def test_what_runs_has_a_deadline(ada: Person) -> None:
+    refused_by("deadline_only_while_running", update(ada.has_session().id, status="running"))
+
+
+@pytest.mark.parametrize("status", ["ready", "running", "completed", "finished", "cancelled"])
+def test_only_what_is_paused_has_a_frozen_rest(ada: Person, status: str) -> None:
+    session = ada.has_session()
+    now = database_now()
+    values: dict[str, Any] = {"status": status, "remaining_ms": 1}
+    if status == "running":
+        values["ends_at"] = now
+    elif status != "ready":
+        values |= {"ended_at": now, "focused_ms": 1}
+    refused_by("remaining_only_while_paused", update(session.id, **values))
+
+
+def test_what_is_paused_has_its_rest(ada: Person) -> None:
+    refused_by("remaining_only_while_paused", update(ada.has_session().id, status="paused"))
+
+
+@pytest.mark.parametrize("values", [{"ended_at": "now"}, {"focused_ms": 1}])
+def test_what_has_not_ended_has_no_end(ada: Person, values: dict[str, Any]) -> None:
+    values = {name: database_now() if value == "now" else value for name, value in values.items()}
+    refused_by("end_only_once_ended", update(ada.has_session().id, **values))
+
+
+@pytest.mark.parametrize("status", ["completed", "finished", "cancelled"])
+@pytest.mark.parametrize("missing", ["ended_at", "focused_ms"])
+def test_what_has_ended_has_its_end(ada: Person, status: str, missing: str) -> None:
+    values: dict[str, Any] = {"status": status, "ended_at": database_now(), "focused_ms": 1}
+    refused_by("end_only_once_ended", update(ada.has_session().id, **values | {missing: None}))
+
+
+def test_only_what_runs_is_reminded_of(ada: Person) -> None:
+    refused_by(
+        "reminder_only_while_running", update(ada.has_session().id, reminder_at=database_now())
+    )
+
+
+@pytest.mark.parametrize("minutes", [0, 1441])
+def test_a_duration_is_a_minute_to_a_day(ada: Person, minutes: int) -> None:
+    refused_by("duration_in_range", update(ada.has_session().id, duration=minutes))
+
+
+@pytest.mark.parametrize("column", ["planned_ms", "version"])
+def test_nothing_is_negative(ada: Person, column: str) -> None:
+    refused_by(f"{column}_check", update(ada.has_session().id, **{column: -1}))
+
+
+# -- the minutes of the tasks --------------------------------------------------------------------
+
+
+def new_task(session_id: int, minutes: int) -> Task:
+    return Task.objects.create(
+        session_id=session_id, title="Outline", duration=minutes, created_at=database_now()
+    )
+
+
+def minutes_of(session_id: int) -> int:
+    return Session.objects.get(pk=session_id).task_minutes
+
+
+def test_the_database_sums_the_minutes_by_itself(ada: Person) -> None:
+    session, other = ada.has_session(duration=25), ada.has_session(duration=25)
+    first, second = new_task(session.id, 10), new_task(session.id, 15)
+    assert minutes_of(session.id) == 25
+    Task.objects.filter(pk=first.pk).update(duration=F("duration") - 4)
+    assert minutes_of(session.id) == 21
+    Task.objects.filter(pk=second.pk).update(session_id=other.id)
+    assert (minutes_of(session.id), minutes_of(other.id)) == (6, 15)
+    Task.objects.all().delete()
+    assert (minutes_of(session.id), minutes_of(other.id)) == (0, 0)
+
+
+def test_tasks_cannot_take_more_minutes_than_the_session_has(ada: Person) -> None:
+    session = ada.has_session(duration=25)
+    task = new_task(session.id, 25)
+    refused_by("task_minutes_within_duration", lambda: new_task(session.id, 1))
+    refused_by(
+        "task_minutes_within_duration",
+        lambda: Task.objects.filter(pk=task.pk).update(duration=26),
+    )
+    assert minutes_of(session.id) == 25
+
+
+def test_a_task_cannot_be_moved_to_where_it_does_not_fit(ada: Person) -> None:
+    session, short = ada.has_session(duration=25), ada.has_session(duration=5)
+    task = new_task(session.id, 10)
+    refused_by(
+        "task_minutes_within_duration",
+        lambda: Task.objects.filter(pk=task.pk).update(session_id=short.id),
+    )
+
+
+def test_a_session_cannot_be_cut_below_its_tasks(ada: Person) -> None:
+    session = ada.has_session(duration=25)
+    new_task(session.id, 20)
+    refused_by("task_minutes_within_duration", update(session.id, duration=19))
+
+
+def test_a_task_takes_a_minute_at_least(ada: Person) -> None:
+    session = ada.has_session()
+    refused_by("task_takes_a_minute", lambda: new_task(session.id, 0))
+
+
+# -- the log -------------------------------------------------------------------------------------
+
+
+def log_row(user_id: int, *, revision: int, session_id: int, version: int) -> SessionEvent:
+    return SessionEvent.objects.create(
+        user_id=user_id,
+        revision=revision,
+        session_id=session_id,
+        version=version,
+        kind="edited",
+        at=database_now(),
+    )
+
+
+def test_a_version_of_a_session_stands_in_the_log_once(ada: Person) -> None:
+    session = ada.has_session()
+    refused_by(
+        "version_unique_per_session",
+        lambda: log_row(ada.user_id, revision=2, session_id=session.id, version=1),
+    )
+
+
+def test_a_revision_of_a_user_stands_in_the_log_once(ada: Person, eve: Person) -> None:
+    session = ada.has_session()
+    refused_by(
+        "revision_unique_per_user",
+        lambda: log_row(ada.user_id, revision=1, session_id=session.id, version=2),
+    )
+    log_row(eve.user_id, revision=1, session_id=session.id, version=2)  # hers are her own
+
+
+def test_the_log_outlives_the_session(ada: Person) -> None:
+    session = ada.has_session()
+    services.delete(session.id, by=ada.actor)
+    kinds = SessionEvent.objects.filter(session_id=session.id).values_list("kind", flat=True)
+    assert list(kinds) == ["created", "deleted"]
+
+
+def test_a_session_becomes_one_body(ada: Person) -> None:
+    session = services.finish(ada.has_running().id, by=ada.actor)
+    body = Space.objects.get(session_id=session.id)
+    body.pk = None
+    refused_by("session_id", lambda: body.save(force_insert=True))
+
+
+def test_a_key_of_a_user_has_one_outcome(ada: Person, eve: Person) -> None:
+    def keep(user_id: int) -> None:
+        IdempotencyKey.objects.create(
+            user_id=user_id, key="k", fingerprint="f", outcome={}, created_at=database_now()
+        )
+
+    keep(ada.user_id)
+    keep(eve.user_id)
+    refused_by("idempotency_key_unique_per_user", lambda: keep(ada.user_id))
+
+
+def test_a_user_takes_everything_along(ada: Person) -> None:
+    session = ada.has_running()
+    new_task(session.id, 5)
+    services.finish(session.id, by=ada.actor)
+    ada.user.delete()
+    for model in (Session, Task, Space, SessionEvent):
+        assert not model.objects.exists()
+    with connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")

@@ -1,0 +1,115 @@
+"""What describes the API is served with it, and is what the repository holds."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from django.test import Client
+
+from config.management.commands.export_schemas import documents
+from tests.support.contract import FROM_CLIENT, FROM_SERVER, check_frame
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.mark.parametrize(
+    ("accept", "kind"), [("application/json", "json"), ("*/*", "yaml"), ("text/html", "yaml")]
+)
+def test_the_schema_is_served_as_the_client_likes_it(
+    client: Client, accept: str, kind: str
+) -> None:
+    answer = client.get("/schema/", headers={"Accept": accept})
+    if kind == "json":
+        assert answer["Content-Type"].split(";")[0].endswith("json")
+    served: dict[str, Any] = yaml.safe_load(answer.content)  # JSON is YAML too
+    assert served["openapi"].startswith("3.")
+    assert "/sessions/{session_id}/start/" in served["paths"]
+
+
+@pytest.mark.parametrize("name", ["openapi.yaml", "asyncapi.yaml"])
+def test_the_documents_in_the_repository_are_those_of_the_code(name: str) -> None:
+    assert (ROOT / "docs" / name).read_text() == documents()[name]
+
+
+PAGES = ["/docs/", "/docs/rest/", "/docs/socket/"]
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_a_page_of_the_documents_asks_no_other_host_and_has_nothing_inline(
+    client: Client, path: str
+) -> None:
+    answer = client.get(path)
+    page = answer.content.decode()
+    assert all(url.startswith(("/", "#")) for url in re.findall(r'(?:src|href)="([^"]*)"', page))
+    assert not re.search(r"<script>|<style|\sstyle=|\son\w+=", page)
+    policy = answer["Content-Security-Policy"]
+    assert "default-src 'self'" in policy
+    assert "unsafe" not in policy
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_whatever_a_page_of_the_documents_links_is_there(client: Client, path: str) -> None:
+    page = client.get(path).content.decode()
+    ids = set(re.findall(r'id="([^"]*)"', page))
+    for url in set(re.findall(r'(?:src|href)="([^"]*)"', page)):
+        if url.startswith("#"):
+            assert url[1:] in ids
+        else:
+            assert client.get(url).status_code == 200, url
+
+
+def test_the_page_of_the_socket_names_every_frame_and_close_code(client: Client) -> None:
+    page = client.get("/docs/socket/").content.decode()
+    document = yaml.safe_load(documents()["asyncapi.yaml"])
+    for name in document["components"]["messages"]:
+        assert f'<section id="{name}">' in page
+    for code in document["x-close-codes"]:
+        assert f">{code}<" in page
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("/docs", "/docs/"),
+        ("/docs/rest", "/docs/rest/"),
+        ("/docs/openapi.yaml", "/schema/"),
+        ("/schema", "/schema/"),
+    ],
+)
+def test_what_people_type_leads_there(client: Client, old: str, new: str) -> None:
+    assert client.get(old)["Location"] == new
+
+
+def test_what_keeps_it_safe_can_be_read_there(client: Client) -> None:
+    assert "/docs/security.md" in client.get("/docs/").content.decode()
+    assert client.get("/docs/security.md").status_code == 200
+
+
+def test_the_documents_are_served_as_they_are(client: Client) -> None:
+    served = client.get("/docs/asyncapi.yaml").content.decode()
+    assert documents()["asyncapi.yaml"].endswith(served)
+    answer = client.get("/docs/protocol.md")
+    assert answer["Content-Type"] == "text/plain; charset=utf-8"
+    assert answer.content.decode() == (ROOT / "docs" / "protocol.md").read_text()
+    for name in ("asyncapi", "nothing", "README", "..%2fREADME"):
+        assert client.get(f"/docs/{name}.md").status_code == 404
+
+
+def test_every_frame_has_an_example_that_is_one() -> None:
+    document = yaml.safe_load(documents()["asyncapi.yaml"])
+    for direction in (FROM_CLIENT, FROM_SERVER):
+        for reference in document["operations"][direction]["messages"]:
+            message = document["components"]["messages"][reference["$ref"].rsplit("/", 1)[1]]
+            (example,) = message["examples"]
+            check_frame(json.dumps(example["payload"]), direction)
+
+
+@pytest.mark.parametrize("accept", ["text/html", "image/png", "nonsense"])
+def test_an_answer_is_json_whatever_the_client_accepts(client: Client, accept: str) -> None:
+    answer = client.get("/users/me/", headers={"Accept": accept})
+    assert (answer.status_code, answer.json()["code"]) == (401, "not_authenticated")

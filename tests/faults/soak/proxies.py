@@ -1,0 +1,79 @@
+"""Proxies in a process of their own: what passes must not wait for the devices' Python."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from multiprocessing import get_context
+from multiprocessing.managers import BaseManager, BaseProxy
+from typing import Any
+from urllib.parse import urlsplit
+
+from local.guard import die_with
+from tests.support.proxy import Proxy
+
+
+class Way(BaseProxy):
+    """A `Proxy` over there."""
+
+    _exposed_ = (
+        *("blackhole", "mute", "delay", "cut", "reset", "refuse", "heal", "stop"),
+        "__getattribute__",
+    )
+
+    @property
+    def port(self) -> int:
+        port: Any = self._callmethod("__getattribute__", ("port",))  # type: ignore[func-returns-value]
+        return int(port)
+
+    def blackhole(self) -> None:
+        self._callmethod("blackhole")
+
+    def mute(self) -> None:
+        self._callmethod("mute")
+
+    def delay(self, seconds: float) -> None:
+        self._callmethod("delay", (seconds,))
+
+    def cut(self) -> None:
+        self._callmethod("cut")
+
+    def reset(self) -> None:
+        self._callmethod("reset")
+
+    def refuse(self) -> None:
+        self._callmethod("refuse")
+
+    def heal(self) -> None:
+        self._callmethod("heal")
+
+
+class Ways(BaseManager):
+    """Where they run."""
+
+    def to(self, url: str) -> Way:
+        """A way to the host of this URL."""
+        parts = urlsplit(url)
+        way: Way = self.Proxy(parts.hostname, parts.port)  # type: ignore[attr-defined]
+        return way
+
+
+Ways.register("Proxy", Proxy, Way)
+
+
+def _alone(parent: int) -> None:
+    """Ctrl-C is for the soak; and it does not outlive us."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    die_with(parent, signal.SIGKILL)
+
+
+@contextmanager
+def ways() -> Iterator[Ways]:
+    made = Ways(ctx=get_context("spawn"))
+    made.start(_alone, (os.getpid(),))
+    try:
+        yield made
+    finally:
+        made.shutdown()

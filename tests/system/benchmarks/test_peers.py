@@ -1,0 +1,150 @@
+"""Each peer of the benchmark does what is measured: a tick a second, at the right moment."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from websockets.asyncio.client import ClientConnection, connect
+
+from benchmarks.peers import PEERS, CannotRun, Peer
+from benchmarks.peers.ticks import LENGTH
+from tests.support.servers import reserved_port
+
+BUILD_DIR = Path(__file__).resolve().parents[3] / ".space" / "bench"
+FAILED = BUILD_DIR / "failed"  # why npm could not: the other tests of the run need not wait too
+BELIEVED_FOR_S = 300
+KEYS = ["type", "session", "version", "remaining_ms", "server_time"]
+
+
+def prepare(peer: Peer) -> None:
+    """Skips the test where the peer cannot run; in CI that is a failure."""
+    try:
+        if "node" in peer.needs and _failed_before():
+            raise CannotRun(FAILED.read_text())
+        peer.prepare(BUILD_DIR)
+    except CannotRun as reason:
+        if "node" in peer.needs and not _failed_before():
+            BUILD_DIR.mkdir(parents=True, exist_ok=True)
+            FAILED.write_text(str(reason))
+        if os.environ.get("CI"):
+            pytest.fail(str(reason))
+        pytest.skip(str(reason))
+
+
+def _failed_before() -> bool:
+    return FAILED.exists() and time.time() - FAILED.stat().st_mtime < BELIEVED_FOR_S
+
+
+class NotSpace(ClientConnection):
+    """A socket on which another protocol is spoken: what comes is no frame of our documents."""
+
+    recv = ClientConnection.recv.__wrapped__  # type: ignore[attr-defined]  # see tests/support/contract.py
+
+
+@contextmanager
+def running(peer: Peer) -> Iterator[str]:
+    """The peer as a process, from where it says `ready` to where it has ended. Its address."""
+    prepare(peer)
+    with reserved_port() as port:
+        command = peer.command(port, sys.executable, BUILD_DIR, os.environ["REDIS_URL"], BUILD_DIR)
+        process = subprocess.Popen(
+            command, env=os.environ | peer.env, stdout=subprocess.PIPE, text=True
+        )
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n"
+            yield f"ws://127.0.0.1:{port}"
+            assert process.poll() is None
+            process.send_signal(signal.SIGTERM)
+            process.wait(10)
+        finally:
+            process.kill()
+            process.communicate()
+
+
+async def watching(peer: Peer, base: str, session: int) -> ClientConnection:
+    """A socket of the session, as the load client opens it."""
+    if peer.protocol == "plain":
+        return await connect(f"{base}/?session={session}", compression=None)
+    path = f"/socket.io/?EIO=4&transport=websocket&session={session}"
+    socket = await connect(base + path, compression=None, create_connection=NotSpace)
+    assert str(await socket.recv()).startswith("0{")
+    await socket.send("40")
+    assert str(await socket.recv()).startswith("40{")
+    return socket
+
+
+async def tick(peer: Peer, socket: ClientConnection) -> tuple[str, dict[str, Any]]:
+    """The next one, as it came and as what it says."""
+    text = str(await socket.recv())
+    if peer.protocol == "plain":
+        return text, json.loads(text)
+    assert text.startswith('42["session.tick",')
+    name, said = json.loads(text[2:])
+    assert name == "session.tick"
+    return text, said
+
+
+@pytest.mark.parametrize("peer", PEERS, ids=lambda peer: peer.name)
+async def test_all_devices_of_a_session_get_each_of_its_seconds(peer: Peer) -> None:
+    with running(peer) as base:
+        session = 12
+        one = await watching(peer, base, session)
+        other = await watching(peer, base, session)
+        stranger = await watching(peer, base, 13)
+        await tick(peer, other)
+        await tick(peer, one)
+        text, said = await tick(peer, one)
+        arrived_ms = time.time() * 1000
+
+        assert list(said) == KEYS
+        assert (said["type"], said["session"], said["version"]) == ("session.tick", session, 2)
+        due_ms = round(datetime.fromisoformat(said["server_time"]).timestamp() * 1000)
+        assert due_ms % 1000 == session * 7919 % 1000
+        assert -5 < arrived_ms - due_ms < 900
+        assert said["server_time"].endswith(f"{due_ms % 1000}000Z")
+        assert said["remaining_ms"] % 1000 == 0
+
+        texts = [text]
+        while texts[-1] != text or len(texts) == 1:
+            texts.append((await tick(peer, other))[0])
+            assert len(texts) < 5, "the other device never got the same text"
+        _, later = await tick(peer, one)
+        # A countdown that is at its end begins again.
+        assert later["remaining_ms"] % LENGTH == (said["remaining_ms"] - 1000) % LENGTH
+        assert (await tick(peer, stranger))[1]["session"] == 13
+        for socket in (one, other, stranger):
+            await socket.close()
+
+
+def test_the_peers_have_the_names_of_the_table() -> None:
+    assert [peer.name for peer in PEERS] == [
+        "group_send (pub/sub)",
+        "group_send (core)",
+        "sleep loop per socket",
+        "Node ws",
+        "socket.io (no adapter)",
+        "socket.io (Redis adapter)",
+        "websockets.broadcast",
+        "raw C",
+    ]
+
+
+def test_the_packages_of_npm_are_pinned_and_name_no_registry() -> None:
+    folder = Path(__file__).resolve().parents[3] / "benchmarks" / "peers" / "node"
+    wanted = json.loads((folder / "package.json").read_text())["dependencies"]
+    locked = json.loads((folder / "package-lock.json").read_text())["packages"]
+    for name, version in wanted.items():
+        assert locked[f"node_modules/{name}"]["version"] == version
+    assert not [name for name, package in locked.items() if "resolved" in package]

@@ -1,0 +1,76 @@
+"""The parts of `./space check container` that need neither root nor buildah."""
+
+from __future__ import annotations
+
+import pytest
+
+from local.container import needs, pip_config
+from local.container.buildah import base_of
+from local.container.needs import Need
+from local.problem import Problem
+from tests.system.local.conftest import ROOT
+
+# Put together here, so that a search for committed settings of pip finds none.
+INDEX = "-".join(("index", "url"))
+HERE = Need("here", lambda: True, "")
+AWAY = Need("buildah", lambda: False, "apt install buildah")
+SPARE = Need("caddy", lambda: False, "apt install caddy", required=False)
+
+
+def test_a_machine_with_all_it_takes_hears_nothing(capsys):
+    assert not needs.unmet([HERE])
+    assert capsys.readouterr().err == ""
+
+
+def test_what_is_missing_is_said_with_what_to_do(capsys):
+    assert needs.unmet([HERE, AWAY])
+    assert "needs buildah: apt install buildah" in capsys.readouterr().err
+
+
+def test_a_proxy_that_is_missing_only_leaves_its_step_out(capsys):
+    assert not needs.unmet([SPARE])
+    assert "goes on without caddy" in capsys.readouterr().err
+
+
+def test_without_root_it_says_so_with_an_exit_code_of_its_own(place, monkeypatch):
+    place.environment["PATH"] = "/nowhere"
+    done = place.space("check", "container")
+    assert done.returncode == needs.CANNOT_RUN_HERE
+    assert "needs buildah" in done.stderr
+
+
+def test_the_environment_wins_over_the_files_of_pip():
+    told = ":env:.find-links='/one'\nglobal.find-links='/two'\nglobal.cert='/c.pem'"
+    assert pip_config.parse(told) == {"find-links": "/one", "cert": "/c.pem"}
+
+
+def test_only_where_packages_come_from_gets_into_a_build():
+    told = f"global.{INDEX}='https://index.example/simple'\nglobal.target='/x'\ninstall.user='1'"
+    assert pip_config.parse(told) == {INDEX: "https://index.example/simple"}
+
+
+def test_several_values_become_one_line():
+    settings = pip_config.parse(f"global.extra-{INDEX}='https://a.example\\nhttps://b.example'")
+    assert pip_config.as_file(settings).splitlines()[1:] == [
+        f"extra-{INDEX} = https://a.example https://b.example"
+    ]
+
+
+def test_folders_that_pip_is_told_of_are_found(tmp_path):
+    (tmp_path / "index" / "simple").mkdir(parents=True)
+    wheels = tmp_path / "wheels"
+    wheels.mkdir()
+    settings = {
+        f"extra-{INDEX}": f"file://{tmp_path}/index/simple https://index.example",
+        "find-links": f"{wheels} /not/there",
+    }
+    assert pip_config.folders(settings) == [tmp_path / "index", wheels]
+
+
+def test_the_base_is_the_one_that_the_dockerfile_names(tmp_path):
+    python, release = base_of(ROOT / "Dockerfile")
+    assert python.startswith("3.")
+    assert release.isalpha()
+    (tmp_path / "Dockerfile").write_text("FROM scratch\n")
+    with pytest.raises(Problem, match="ARG BASE"):
+        base_of(tmp_path / "Dockerfile")
