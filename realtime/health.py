@@ -23,7 +23,7 @@ from django.conf import settings
 from realtime.broker import publisher
 from realtime.hub.hub import Hub
 from runtime.database.probe import ask_anew
-from runtime.watchdog import Ailment, CountingHeart, LoopHeart, Watchdog
+from runtime.watchdog import CounterHeartbeat, HealthCheck, LoopHeartbeat, Watchdog
 
 DEAF_S = 15.0
 NOT_RECONCILING_S = 30.0
@@ -36,26 +36,26 @@ _vitals: Vitals | None = None
 class Vitals:
     """Of one server process."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, on_look: Callable[[], object]) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, on_check: Callable[[], object]) -> None:
         self._loop = loop
-        self._heart = LoopHeart(loop.call_soon_threadsafe)
-        self._rounds = CountingHeart(self._rounds_so_far)
-        self._leaves = CountingHeart(publisher.rounds)
-        self.dog = Watchdog(
-            {"the event loop": self._heart},
+        self._heartbeat = LoopHeartbeat(loop.call_soon_threadsafe)
+        self._rounds = CounterHeartbeat(self._rounds_so_far)
+        self._leaves = CounterHeartbeat(publisher.rounds)
+        self.watchdog = Watchdog(
             [
-                Ailment("deaf", self._is_deaf, DEAF_S, hear_anew),
-                Ailment("not reconciling", self._no_round, NOT_RECONCILING_S, ask_anew),
-                Ailment("not publishing", self._nothing_leaves, NOT_PUBLISHING_S),
+                HealthCheck.of_loop("the event loop", self._heartbeat),
+                HealthCheck("deaf", self._is_deaf, DEAF_S, hear_anew),
+                HealthCheck("not reconciling", self._no_round, NOT_RECONCILING_S, ask_anew),
+                HealthCheck("not publishing", self._nothing_leaves, NOT_PUBLISHING_S),
             ],
-            on_look=on_look,
+            on_check,
         )
 
     def loop_lag_s(self) -> float:
-        return self._heart.lag_s()
+        return self._heartbeat.lag_s()
 
     def serious(self) -> set[str]:
-        return {ailment.name for ailment in self.dog.ailments if ailment.is_serious()}
+        return {check.name for check in self.watchdog.checks if check.is_serious()}
 
     def _hub(self) -> Hub | None:
         return Hub.of(self._loop)
@@ -75,18 +75,18 @@ class Vitals:
         return not self._leaves.has_beaten() and publisher.waiting() > 0
 
 
-def watch(on_look: Callable[[], object] = lambda: None) -> None:
+def watch(on_check: Callable[[], object] = lambda: None) -> None:
     """From now on, for the running event loop. Once in a process, by whoever serves."""
     global _vitals
     if settings.WATCHDOG:
-        _vitals = Vitals(asyncio.get_running_loop(), on_look)
-        _vitals.dog.start()
+        _vitals = Vitals(asyncio.get_running_loop(), on_check)
+        _vitals.watchdog.start()
 
 
 def unwatch() -> None:
     """The loop will end, in order."""
     if _vitals is not None:
-        _vitals.dog.stop()
+        _vitals.watchdog.stop()
 
 
 def vitals() -> Vitals | None:

@@ -1,15 +1,16 @@
 """Ends a process that no longer does its job, so that its supervisor starts it again.
 
-    heart     beats while a loop goes round; where it stands, nobody else is left to say so
-    ailment   what this process cannot do, although a newcomer can: that was tried
+    heartbeat      shows that a loop goes round
+    health check   something that must work. Where it fails, a control probe does the same work on
+                   its own: if that fails too, the process is not at fault, and keeps running
 
-A thread looks once a second. It believes in looks, not in the clock: a process that was stopped
-itself (SIGSTOP, a laptop asleep, a starved machine) did not look either, and gets a look to come
-round before it is judged. And what is broken for everybody is no reason to go: starting again would
-help nobody, and throw out every socket.
+A thread checks once a second. It counts checks, not seconds of the clock: while a process is
+stopped (SIGSTOP, a suspended laptop, a starved machine), its watchdog is stopped too, and the loop
+gets a check to go round before it is judged. What is broken for every process is no reason to
+exit: a new process would do no better, and all sockets would be closed.
 
-Nothing here may wait for what may be broken. So trials and lines of the log have threads of their
-own, and the end is `os._exit`: no lock, no flush, no farewell.
+Nothing here may wait for a part that may be broken. So control probes and log lines have threads
+of their own, and the end is `os._exit`, without locks, flushes or handlers.
 """
 
 from __future__ import annotations
@@ -23,40 +24,42 @@ import time
 import traceback
 from collections import deque
 from collections.abc import Callable, Sequence
+from functools import partial
+from math import inf
 from typing import Protocol
 
 log = logging.getLogger(__name__)
 
 EXIT_CODE = 75  # "try again later", in sysexits.h
-EVERY_S = 1.0
-LONGEST_LOOK_S = 2.0  # what one look counts at most, however long the last one is ago
-WARN_AFTER_S = 5.0
-STANDS_FOR_S = 15.0
-TRY_EVERY_S = 5.0
-PROOFS = 3  # trials in a row that must have worked; what has just come back is given that time
+CHECK_EVERY_S = 1.0
+LONGEST_CHECK_S = 2.0  # what one check counts at most, however long the last one is ago
+LOOP_WARNS_AFTER_S = 5.0
+LOOP_TOLERANCE_S = 15.0
+PROBE_EVERY_S = 5.0
+PROBE_SUCCESSES = 3  # needed in a row; a part that has just recovered gets that much time
 LAST_WORDS_S = 2.0
-# Where something holds the interpreter itself no thread of Python can look: C code ends the process
-# then. That goes by the clock: who was stopped for longer is started again.
+# Where C code holds the interpreter, no thread of Python can check. C code ends the process then.
+# It uses the clock: a process that was stopped for longer is started again.
 HELD_FOR_S = 90.0
 NAME = "watchdog"  # of the thread
 DEEPEST = 25  # frames of a stack, the innermost
 MOST_STACKS = 20
-LAGS = 10  # the worst of so many looks is told
+LAGS = 10  # the lag is the worst of so many checks
 
 InThread = Callable[[Callable[[], None]], threading.Thread | None]
 
 
-class Heart(Protocol):
+class HeartbeatSource(Protocol):
     def has_beaten(self) -> bool:
-        """Whether it has beaten since this was last asked."""
+        """Whether it has beaten since the last call."""
 
 
 class Over(Exception):
-    """What was watched has ended in order."""
+    """The watched loop has ended in order."""
 
 
-class LoopHeart:
-    """An event loop beats by answering."""
+class LoopHeartbeat:
+    """An event loop beats by running the callback that it was given."""
 
     def __init__(self, call_soon: Callable[[Callable[[], None]], object]) -> None:
         self._call_soon = call_soon  # safe from any thread; RuntimeError once the loop is closed
@@ -80,12 +83,12 @@ class LoopHeart:
         self._has_answered = True
 
     def lag_s(self) -> float:
-        """How late the loop was, at worst, in the last seconds. To be asked on the loop."""
+        """How late the loop was, at worst, in the last seconds. To be called on the loop."""
         return max(self._lags)
 
 
-class CountingHeart:
-    """Whatever counts its rounds beats when the count has changed."""
+class CounterHeartbeat:
+    """A part that counts its rounds beats when the count has changed."""
 
     def __init__(self, count: Callable[[], int]) -> None:
         self._count = count
@@ -102,93 +105,106 @@ def _in_thread(act: Callable[[], None]) -> threading.Thread:
     return thread
 
 
-class Ailment:
-    """`is_there` is asked at each look, and may read plain attributes only.
+class HealthCheck:
+    """`name` says what is wrong where `fails()`, which may read plain attributes only.
 
-    `newcomer` does the same afresh (a connection of its own), and raises where that fails too. It
-    may block. Without one the ailment is the process's own in any case.
+    `control_probe` raises where the same work fails on its own (on another connection); it may
+    block. Without one the process is always at fault.
     """
 
     def __init__(
         self,
         name: str,
-        is_there: Callable[[], bool],
-        bearable_s: float,
-        newcomer: Callable[[], object] | None = None,
+        fails: Callable[[], bool],
+        tolerance_s: float,
+        control_probe: Callable[[], object] | None = None,
+        *,
+        warn_after_s: float = inf,
         in_thread: InThread = _in_thread,
     ) -> None:
         self.name = name
-        self.lasts_s = 0.0  # by looks
-        self._is_there = is_there
-        self._bearable_s = bearable_s
-        self._newcomer = newcomer
+        self.failing_s = 0.0  # by checks
+        self.warn_after_s = warn_after_s
+        self._fails = fails
+        self._tolerance_s = tolerance_s
+        self._control_probe = control_probe
         self._in_thread = in_thread
-        self._proofs = 0
-        self._is_trying = False
-        self._next_trial_s = 0.0
+        self._probe_successes = 0
+        self._is_probing = False
+        self._next_probe_s = 0.0
 
-    def look(self, seconds: float) -> bool:
-        """Whether it is unbearable, and the process's own."""
-        if not self._is_there():
-            self.lasts_s = 0.0
-            self._proofs = 0
+    @classmethod
+    def of_loop(
+        cls,
+        name: str,
+        heartbeat: HeartbeatSource,
+        tolerance_s: float = LOOP_TOLERANCE_S,
+    ) -> HealthCheck:
+        """Of a loop that must go round. The log shows where it stands long before its end."""
+        return cls(
+            f"{name} stands still",
+            lambda: not heartbeat.has_beaten(),
+            tolerance_s,
+            warn_after_s=LOOP_WARNS_AFTER_S,
+        )
+
+    def check(self, seconds: float) -> bool:
+        """Whether it has failed for longer than is tolerated, and the process is at fault."""
+        if not self._fails():
+            self.failing_s = 0.0
+            self._probe_successes = 0
             return False
-        if self.lasts_s == 0.0:
-            self._next_trial_s = max(0.0, self._bearable_s - PROOFS * TRY_EVERY_S)
-        self.lasts_s += seconds
-        if self._newcomer is None:
-            return self.lasts_s >= self._bearable_s
-        if self.lasts_s >= self._next_trial_s:
-            self._next_trial_s = self.lasts_s + TRY_EVERY_S
-            self._try(self._newcomer)
-        return self.lasts_s >= self._bearable_s and self._proofs >= PROOFS
+        if self.failing_s == 0.0:
+            self._next_probe_s = max(0.0, self._tolerance_s - PROBE_SUCCESSES * PROBE_EVERY_S)
+        self.failing_s += seconds
+        if self._control_probe is None:
+            return self.failing_s >= self._tolerance_s
+        if self.failing_s >= self._next_probe_s:
+            self._next_probe_s = self.failing_s + PROBE_EVERY_S
+            self._probe(self._control_probe)
+        return self.failing_s >= self._tolerance_s and self._probe_successes >= PROBE_SUCCESSES
 
     def is_serious(self) -> bool:
-        """Half of what is bearable has passed: whoever chooses among processes should know."""
-        return self.lasts_s >= self._bearable_s / 2
+        """Half of the tolerance has passed: a load balancer should choose another process."""
+        return self.failing_s >= self._tolerance_s / 2
 
-    def _try(self, newcomer: Callable[[], object]) -> None:
-        if self._is_trying:
-            self._proofs = 0  # five seconds are no answer
+    def _probe(self, control_probe: Callable[[], object]) -> None:
+        if self._is_probing:
+            self._probe_successes = 0  # no answer in five seconds counts as a failure
             return
-        self._is_trying = True
+        self._is_probing = True
 
-        def trial() -> None:
+        def probe() -> None:
             try:
-                newcomer()
-            except Exception:  # whatever it is: a newcomer would be no better off
-                self._proofs = 0
+                control_probe()
+            except Exception:  # of any kind: a new process would do no better
+                self._probe_successes = 0
             else:
-                self._proofs += 1
+                self._probe_successes += 1
             finally:
-                self._is_trying = False
+                self._is_probing = False
 
-        self._in_thread(trial)
+        self._in_thread(probe)
 
 
 class Watchdog:
-    """`hearts` and `ailments` are looked at; `on_look` is called each time, for a second dog."""
+    """Runs `checks` once a second, and `on_check` each time: it shows that the watchdog lives."""
 
     def __init__(
         self,
-        hearts: dict[str, Heart],
-        ailments: Sequence[Ailment] = (),
-        on_look: Callable[[], object] = lambda: None,
-        stands_for_s: float = STANDS_FOR_S,
+        checks: Sequence[HealthCheck],
+        on_check: Callable[[], object] = lambda: None,
         now: Callable[[], float] = time.monotonic,
         end: Callable[[int], object] = os._exit,
         in_thread: InThread = _in_thread,
     ) -> None:
-        self.ailments = ailments
-        self._hearts = hearts
-        self._stands_s = dict.fromkeys(hearts, 0.0)
-        self._on_look = on_look
-        self._stands_for_s = stands_for_s
+        self.checks = checks
+        self._on_check = on_check
         self._now = now
         self._end = end
         self._in_thread = in_thread
-        self._looked_at = now()
-        self._rearmed_at = float("-inf")
+        self._checked_at = now()
+        self._rearmed_at = -inf
         self._stopped = threading.Event()
 
     def start(self) -> None:
@@ -198,59 +214,55 @@ class Watchdog:
         self._stopped.set()
 
     def _watch(self) -> None:
-        while not self._stopped.wait(EVERY_S):
+        while not self._stopped.wait(CHECK_EVERY_S):
             try:
-                self._expect_next_look()
-                self.look()
+                self._expect_next_check()
+                self.check()
             except Over:
                 break
-            except Exception:
-                self._say(lambda: log.exception("a look failed"))
+            except Exception as error:
+                self._say(partial(log.error, "a check failed", exc_info=error))
         faulthandler.cancel_dump_traceback_later()
 
-    def _expect_next_look(self) -> None:
+    def _expect_next_check(self) -> None:
         if self._now() - self._rearmed_at >= HELD_FOR_S / 9:
             self._rearmed_at = self._now()
             faulthandler.dump_traceback_later(HELD_FOR_S, exit=True, file=sys.__stderr__ or 2)
 
-    def look(self) -> None:
-        """One look. Ends the process, if it must."""
+    def check(self) -> None:
+        """Runs each check once. Ends the process, if it must."""
         now = self._now()
-        seconds = min(now - self._looked_at, LONGEST_LOOK_S)
-        self._looked_at = now
-        self._on_look()
-        for name, heart in self._hearts.items():
-            self._feel(name, heart, seconds)
-        for ailment in self.ailments:
-            if ailment.look(seconds):
-                self._leave(f"{ailment.name} for {ailment.lasts_s:.0f} s")
+        seconds = min(now - self._checked_at, LONGEST_CHECK_S)
+        self._checked_at = now
+        self._on_check()
+        for check in self.checks:
+            before = check.failing_s
+            if check.check(seconds):
+                self._exit(f"{check.name} for {check.failing_s:.0f} s")
+            elif before < check.warn_after_s <= check.failing_s:
+                self._say(partial(_log_stacks, logging.WARNING, check.name))
+            elif before >= check.warn_after_s and not check.failing_s:
+                line = "%s no longer, after %.0f s"
+                self._say(partial(log.warning, line, check.name, before))
 
-    def _feel(self, name: str, heart: Heart, seconds: float) -> None:
-        before = self._stands_s[name]
-        stands_s = self._stands_s[name] = 0.0 if heart.has_beaten() else before + seconds
-        if before >= WARN_AFTER_S and not stands_s:
-            self._say(lambda: log.warning("%s goes on, after %.0f s", name, before))
-        elif stands_s >= self._stands_for_s:
-            self._leave(f"{name} stands still for {stands_s:.0f} s")
-        elif before < WARN_AFTER_S <= stands_s:
-            self._say(lambda: _tell(logging.WARNING, f"{name} stands still"))
-
-    def _leave(self, why: str) -> None:
-        said = self._say(lambda: _tell(logging.CRITICAL, f"going, to be started again: {why}"))
+    def _exit(self, why: str) -> None:
+        line = f"exiting, to be started again: {why}"
+        said = self._say(partial(_log_stacks, logging.CRITICAL, line))
         if said is not None:
             said.join(LAST_WORDS_S)
         self._end(EXIT_CODE)
 
     def _say(self, line: Callable[[], None]) -> threading.Thread | None:
-        """Not here: who stands may hold the log's lock, or the log be a pipe that nobody reads."""
+        """In a thread: a stuck thread may hold the log's lock, or the log be a full pipe."""
         return self._in_thread(line)
 
 
 def gone_within(seconds: float, end: Callable[[int], object] = os._exit) -> None:
-    """Ends the process by then, whatever it still waits for (a thread that hangs, say)."""
+    """Ends the process by then, also where a thread hangs."""
 
     def leave() -> None:
-        said = _in_thread(lambda: _tell(logging.ERROR, f"not gone after {seconds:.1f} s: cut"))
+        line = f"not gone after {seconds:.1f} s: cut"
+        said = _in_thread(partial(_log_stacks, logging.ERROR, line))
         said.join(LAST_WORDS_S / 10)
         end(EXIT_CODE)
 
@@ -259,23 +271,23 @@ def gone_within(seconds: float, end: Callable[[int], object] = os._exit) -> None
     timer.start()
 
 
-def _tell(level: int, what: str) -> None:
-    log.log(level, "%s", what)
+def _log_stacks(level: int, line: str) -> None:
+    log.log(level, "%s", line)
     for stack in stacks():
         log.log(level, "%s", stack)
 
 
 def stacks() -> list[str]:
     """Where each thread is: files, lines and functions, and no values."""
-    names = {thread.ident: thread.name for thread in threading.enumerate()}
+    name_of = {thread.ident: thread.name for thread in threading.enumerate()}
     where: dict[str, list[str]] = {}
     for ident, frame in sys._current_frames().items():
-        who = names.get(ident) or str(ident)
-        if ident != threading.get_ident() and who != NAME:
+        name = name_of.get(ident) or str(ident)
+        if ident != threading.get_ident() and name != NAME:
             innermost = traceback.extract_stack(frame)[-DEEPEST:]
             at = " > ".join(f"{_short(s.filename)}:{s.lineno} {s.name}" for s in innermost)
-            where.setdefault(at, []).append(who)
-    return [f"{', '.join(sorted(who))}: {at}" for at, who in where.items()][:MOST_STACKS]
+            where.setdefault(at, []).append(name)
+    return [f"{', '.join(sorted(names))}: {at}" for at, names in where.items()][:MOST_STACKS]
 
 
 def _short(path: str) -> str:

@@ -102,13 +102,13 @@ class Daphne(Server):  # type: ignore[misc]  # it has no types
 
     def __init__(
         self,
-        on_look: Callable[[], object],
+        on_check: Callable[[], object],
         on_started: Callable[[], object],
         listeners: Any = None,
         **options: Any,
     ) -> None:
         super().__init__(ready_callable=self._ready, **options)
-        self._on_look = on_look
+        self._on_check = on_check
         self._on_started = on_started
         self.ports: list[Any] = []
         self._listeners = listeners or []
@@ -123,7 +123,7 @@ class Daphne(Server):  # type: ignore[misc]  # it has no types
         self._adopt()
         # Once it runs: it is the running loop's watch.
         loop = asyncio.get_event_loop()
-        loop.call_soon(health.watch, self._on_look)
+        loop.call_soon(health.watch, self._on_check)
         loop.call_soon(self._on_started)
 
     def _adopt(self) -> None:

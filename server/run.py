@@ -29,12 +29,12 @@ PING_EVERY_S = 30
 
 APP = "config.asgi:application"
 Sockets = list[socket.socket] | None
-OnLook = Callable[[], object]
+OnCheck = Callable[[], object]
 OnStarted = Callable[[], object]  # called on the event loop, once the server listens
 
 
-def nobody_asks() -> None:
-    """There is no second dog."""
+def do_nothing() -> None:
+    """For a server without a parent or metrics."""
 
 
 class _ClientsFault(logging.Filter):
@@ -56,9 +56,9 @@ class CannotListen(Exception):
 class Uvicorn(uvicorn.Server):
     """uvicorn that tells its sockets before it goes (its own shutdown closes them all at once)."""
 
-    def __init__(self, config: uvicorn.Config, on_look: OnLook, on_started: OnStarted) -> None:
+    def __init__(self, config: uvicorn.Config, on_check: OnCheck, on_started: OnStarted) -> None:
         super().__init__(config)
-        self._on_look = on_look
+        self._on_check = on_check
         self._on_started = on_started
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -67,7 +67,7 @@ class Uvicorn(uvicorn.Server):
         await super().startup(sockets)
         garbage_collection.settle()
         self._on_started()
-        health.watch(self._on_look)
+        health.watch(self._on_check)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         from accounts.mail import queue
@@ -89,13 +89,13 @@ def run_uvicorn(
     trusted_proxies: str,
     app: str = APP,
     sockets: Sockets = None,
-    on_look: OnLook = nobody_asks,
-    on_started: OnStarted = nobody_asks,
+    on_check: OnCheck = do_nothing,
+    on_started: OnStarted = do_nothing,
 ) -> None:
     """uvicorn, tuned; blocks until SIGTERM or Ctrl-C. `trusted_proxies`: addresses, or "".
 
     With `sockets`, which listen already, host and port are only what they are called. The watchdog
-    calls `on_look` each second.
+    calls `on_check` each second.
     """
     logging.getLogger("uvicorn.error").addFilter(_ClientsFault())
     server = Uvicorn(
@@ -120,7 +120,7 @@ def run_uvicorn(
             forwarded_allow_ips=trusted_proxies or None,
             timeout_graceful_shutdown=2,  # and two to tell the sockets: gone within five
         ),
-        on_look,
+        on_check,
         on_started,
     )
     try:
@@ -134,8 +134,8 @@ def run_daphne(
     port: int,
     app: str = APP,
     sockets: Sockets = None,
-    on_look: OnLook = nobody_asks,
-    on_started: OnStarted = nobody_asks,
+    on_check: OnCheck = do_nothing,
+    on_started: OnStarted = do_nothing,
 ) -> None:
     """Daphne, tuned; blocks until SIGTERM or Ctrl-C, and tells its sockets before it goes."""
     from accounts.mail import queue
@@ -146,7 +146,7 @@ def run_daphne(
         application=import_from_string(app),
         endpoints=[_endpoint(host, port)],
         listeners=sockets,
-        on_look=on_look,
+        on_check=on_check,
         on_started=on_started,
         websocket_timeout=-1,  # else a step of the wall clock closes every socket
         websocket_max_message_size=LARGEST_FRAME_READ,

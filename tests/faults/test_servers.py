@@ -243,7 +243,7 @@ async def test_a_server_that_was_stopped_goes_on_and_tells_what_was_missed(
         measured("patient devices that lost their connection", sum(lost.values()))
         measured("impatient ones that gave up", people.tally.count["silent connections given up"])
         await asyncio.sleep(5)  # for a watchdog that would hold this against its process
-        assert "going, to be started again" not in frozen.log
+        assert "exiting, to be started again" not in frozen.log
         assert frozen.part.is_alive()
         # Devices heard nothing for 45 seconds, and what they had asked was not answered.
         await people.check(excused={"silent", "unanswered", "told_late"})

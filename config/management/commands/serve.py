@@ -84,4 +84,4 @@ class Command(BaseCommand):
         except OSError as error:
             raise serve.CannotListen(error.strerror or error) from None
         self.stdout.flush()
-        Prefork(lambda mine, lives: run(sockets=mine, on_look=lives), sockets).run()
+        Prefork(lambda mine, lives: run(sockets=mine, on_check=lives), sockets).run()

@@ -11,7 +11,7 @@ from django.core.management.base import BaseCommand
 
 from runtime.database.probe import ask_anew
 from runtime.liveness_file import Pulse
-from runtime.watchdog import Ailment, CountingHeart, Watchdog
+from runtime.watchdog import CounterHeartbeat, HealthCheck, Watchdog
 from sessions_app.timekeeper.loop import Timekeeper, timekeeper_starts
 
 # A turn has some statements of at most 5 s each, where the database is frozen.
@@ -39,22 +39,23 @@ class Command(BaseCommand):
         signal.signal(signal.SIGTERM, stop)
         signal.signal(signal.SIGINT, stop)
         timekeeper_starts.send(sender=Timekeeper)
-        dog = watchdog(keeper)
+        watchdog = watchdog_of(keeper)
         if settings.WATCHDOG:
-            dog.start()
+            watchdog.start()
         self.stdout.write("Timekeeper is running.")
         keeper.run()
-        dog.stop()
+        watchdog.stop()
 
 
-def watchdog(keeper: Timekeeper) -> Watchdog:
+def watchdog_of(keeper: Timekeeper) -> Watchdog:
     """Ends a timekeeper that stands, or that does nothing although the database answers."""
-    work = CountingHeart(lambda: keeper.worked)
-    does_nothing = Ailment(
-        "no round succeeded", lambda: not work.has_beaten(), DOES_NOTHING_FOR_S, ask_anew
-    )
+    turns = CounterHeartbeat(lambda: keeper.turns)
+    work = CounterHeartbeat(lambda: keeper.worked)
     return Watchdog(
-        {"the timekeeper": CountingHeart(lambda: keeper.turns)},
-        [does_nothing],
-        stands_for_s=STANDS_FOR_S,
+        [
+            HealthCheck.of_loop("the timekeeper", turns, STANDS_FOR_S),
+            HealthCheck(
+                "no round succeeded", lambda: not work.has_beaten(), DOES_NOTHING_FOR_S, ask_anew
+            ),
+        ]
     )

@@ -1,4 +1,4 @@
-"""Who no longer does the job goes; who was only stopped, or can do nothing about it, stays."""
+"""A process that no longer does its job ends; one that was stopped, or is not at fault, stays."""
 
 from __future__ import annotations
 
@@ -8,46 +8,54 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from runtime.watchdog import EXIT_CODE, Ailment, CountingHeart, LoopHeart, Over, Watchdog, stacks
+from runtime.watchdog import (
+    EXIT_CODE,
+    CounterHeartbeat,
+    HealthCheck,
+    LoopHeartbeat,
+    Over,
+    Watchdog,
+    stacks,
+)
 
 
 @dataclass
 class World:
-    """A process that is watched. Time passes only by looks."""
+    """A watched process. Time passes only by checks."""
 
     now_s: float = 1000.0
     beats: bool = True
-    is_ill: bool = False
-    newcomer_works: bool = True
+    is_deaf: bool = False
+    probe_works: bool = True
     ends: list[int] = field(default_factory=list)
-    lines: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.ailment = Ailment("deaf", lambda: self.is_ill, 15, self.newcomer, self.at_once)
-        self.dog = Watchdog(
-            {"the loop": self},
-            [self.ailment],
+        self.hearing = HealthCheck(
+            "deaf", lambda: self.is_deaf, 15, self.control_probe, in_thread=self.run
+        )
+        self.watchdog = Watchdog(
+            [HealthCheck.of_loop("the loop", self), self.hearing],
             now=lambda: self.now_s,
             end=self.ends.append,
-            in_thread=self.at_once,
+            in_thread=self.run,
         )
 
     def has_beaten(self) -> bool:
         return self.beats
 
-    def newcomer(self) -> None:
-        if not self.newcomer_works:
+    def control_probe(self) -> None:
+        if not self.probe_works:
             raise ConnectionRefusedError
 
     @staticmethod
-    def at_once(act: Callable[[], None]) -> None:
+    def run(act: Callable[[], None]) -> None:
         act()
 
-    def looks(self, times: int, every_s: float = 1.0) -> int | None:
-        """The number of the look that ended the process, None if it lives."""
+    def checks(self, times: int, every_s: float = 1.0) -> int | None:
+        """The number of the check that ended the process, None if it lives."""
         for number in range(1, times + 1):
             self.now_s += every_s
-            self.dog.look()
+            self.watchdog.check()
             if self.ends:
                 return number
         return None
@@ -58,85 +66,87 @@ def world() -> World:
     return World()
 
 
-# -- a loop that stands --------------------------------------------------------------------------
+# -- the loop ------------------------------------------------------------------------------------
 
 
 def test_a_loop_that_goes_round_is_left_alone(world: World) -> None:
-    assert world.looks(100) is None
+    assert world.checks(100) is None
 
 
-def test_a_loop_that_stands_is_reported_after_5_s_and_ends_after_15(
+def test_a_loop_that_stands_is_reported_after_5_s_and_its_process_ends_after_15(
     world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
     world.beats = False
-    assert world.looks(4) is None
+    assert world.checks(4) is None
     assert caplog.records == []
-    assert world.looks(1) is None
+    assert world.checks(1) is None
     assert "the loop stands still" in caplog.text
-    assert world.looks(100) == 10
+    assert world.checks(100) == 10
     assert world.ends == [EXIT_CODE]
-    assert "going, to be started again: the loop stands still for 15 s" in caplog.text
+    assert "exiting, to be started again: the loop stands still for 15 s" in caplog.text
 
 
-def test_a_loop_that_comes_round_says_so(world: World, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_loop_that_goes_round_again_is_reported_too(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
     world.beats = False
-    world.looks(9)
+    world.checks(9)
     world.beats = True
-    assert world.looks(1) is None
-    assert "the loop goes on, after 9 s" in caplog.text
+    assert world.checks(1) is None
+    assert "the loop stands still no longer, after 9 s" in caplog.text
     world.beats = False
-    assert world.looks(14) is None  # from the beginning
+    assert world.checks(14) is None  # counted from the beginning
 
 
-def test_who_was_stopped_himself_gets_time_to_come_round(world: World) -> None:
-    """SIGSTOP for 45 s, again and again: the dog stood too."""
+def test_a_process_that_was_stopped_gets_time_to_go_round(world: World) -> None:
+    """SIGSTOP for 45 s, again and again: the watchdog was stopped too."""
     for _ in range(10):
         world.beats = False
-        assert world.looks(1, every_s=45) is None
+        assert world.checks(1, every_s=45) is None
         world.beats = True
-        assert world.looks(1) is None
+        assert world.checks(1) is None
 
 
-def test_a_busy_machine_on_which_looks_come_late_is_no_reason(world: World) -> None:
+def test_a_busy_machine_on_which_checks_come_late_ends_no_process(world: World) -> None:
     world.beats = False
-    assert world.looks(7, every_s=30) is None  # 210 s by the clock
+    assert world.checks(7, every_s=30) is None  # 210 s by the clock
 
 
-# -- what this process cannot do -----------------------------------------------------------------
+# -- control probes ------------------------------------------------------------------------------
 
 
-def test_who_is_deaf_while_a_newcomer_hears_goes(world: World) -> None:
-    world.looks(10)
-    world.is_ill = True
-    assert world.looks(100) == 15
+def test_a_deaf_process_ends_while_its_control_probe_works(world: World) -> None:
+    world.checks(10)
+    world.is_deaf = True
+    assert world.checks(100) == 15
     assert world.ends == [EXIT_CODE]
 
 
-def test_while_nobody_hears_nobody_goes(world: World) -> None:
-    world.is_ill, world.newcomer_works = True, False
-    assert world.looks(3600) is None
-    assert world.ailment.is_serious()
+def test_a_deaf_process_stays_while_its_control_probe_fails(world: World) -> None:
+    world.is_deaf, world.probe_works = True, False
+    assert world.checks(3600) is None
+    assert world.hearing.is_serious()
 
 
-def test_who_heals_by_himself_once_it_is_back_stays(world: World) -> None:
-    world.is_ill, world.newcomer_works = True, False
-    world.looks(600)
-    world.newcomer_works = True
-    assert world.looks(9) is None  # the time to connect anew
-    world.is_ill = False
-    assert world.looks(100) is None
+def test_a_process_that_recovers_once_redis_is_back_stays(world: World) -> None:
+    world.is_deaf, world.probe_works = True, False
+    world.checks(600)
+    world.probe_works = True
+    assert world.checks(9) is None  # the time to reconnect
+    world.is_deaf = False
+    assert world.checks(100) is None
 
 
-def test_who_stays_deaf_once_it_is_back_goes(world: World) -> None:
-    world.is_ill, world.newcomer_works = True, False
-    world.looks(600)
-    world.newcomer_works = True
-    ended = world.looks(100)
+def test_a_process_that_stays_deaf_once_redis_is_back_ends(world: World) -> None:
+    world.is_deaf, world.probe_works = True, False
+    world.checks(600)
+    world.probe_works = True
+    ended = world.checks(100)
     assert ended is not None
     assert 10 <= ended <= 16
 
 
-def test_a_newcomer_that_gets_no_answer_proves_nothing(world: World) -> None:
+def test_a_control_probe_without_an_answer_is_no_success() -> None:
     answers = threading.Event()
     threads = []
 
@@ -145,49 +155,49 @@ def test_a_newcomer_that_gets_no_answer_proves_nothing(world: World) -> None:
         threads[-1].start()
         return threads[-1]
 
-    ailment = Ailment("deaf", lambda: True, 15, answers.wait, in_thread)
-    assert not any(ailment.look(1.0) for _ in range(100))
-    assert len(threads) == 1  # none piles up
+    check = HealthCheck("deaf", lambda: True, 15, answers.wait, in_thread=in_thread)
+    assert not any(check.check(1.0) for _ in range(100))
+    assert len(threads) == 1  # they do not pile up
     answers.set()
     threads[0].join()
 
 
-def test_what_needs_no_newcomer_is_the_process_s_own(world: World) -> None:
-    ailment = Ailment("not publishing", lambda: True, 15)
-    assert [ailment.look(1.0) for _ in range(15)].index(True) == 14
+def test_a_check_without_a_control_probe_ends_the_process_after_its_tolerance() -> None:
+    check = HealthCheck("not publishing", lambda: True, 15)
+    assert [check.check(1.0) for _ in range(15)].index(True) == 14
 
 
-# -- hearts --------------------------------------------------------------------------------------
+# -- heartbeats ----------------------------------------------------------------------------------
 
 
 def test_a_loop_beats_by_answering() -> None:
     asked: list[Callable[[], None]] = []
-    heart = LoopHeart(asked.append)
-    assert heart.has_beaten()  # nothing was asked yet
-    assert not heart.has_beaten()
+    heartbeat = LoopHeartbeat(asked.append)
+    assert heartbeat.has_beaten()  # it was asked nothing yet
+    assert not heartbeat.has_beaten()
     asked[0]()
-    assert heart.has_beaten()
-    assert heart.lag_s() >= 0
+    assert heartbeat.has_beaten()
+    assert heartbeat.lag_s() >= 0
 
 
-def test_a_loop_that_is_closed_is_no_longer_watched() -> None:
+def test_a_closed_loop_is_no_longer_watched() -> None:
     def closed(_: Callable[[], None]) -> None:
         raise RuntimeError("Event loop is closed")
 
     with pytest.raises(Over):
-        LoopHeart(closed).has_beaten()
+        LoopHeartbeat(closed).has_beaten()
 
 
-def test_a_count_beats_when_it_changes() -> None:
+def test_a_counter_beats_when_it_changes() -> None:
     count = 0
-    heart = CountingHeart(lambda: count)
-    assert heart.has_beaten()
-    assert not heart.has_beaten()
+    heartbeat = CounterHeartbeat(lambda: count)
+    assert heartbeat.has_beaten()
+    assert not heartbeat.has_beaten()
     count = 1
-    assert heart.has_beaten()
+    assert heartbeat.has_beaten()
 
 
-def test_stacks_say_where_and_not_with_what() -> None:
+def test_stacks_show_lines_and_no_values() -> None:
     secret = "hunter2"
     done, ready = threading.Event(), threading.Event()
 
