@@ -17,7 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from runtime.database.clock import database_now_exactly
+from runtime.database.clock import clock_time_exactly
 
 # What two clocks may drift apart. Of those that NTP keeps it is less; where it is more, answers
 # contradict the bounds every few rounds, and are followed.
@@ -57,7 +57,7 @@ class DatabaseClock:
     def __init__(
         self,
         monotonic: Callable[[], float] = time.monotonic,
-        ask: Callable[[], datetime] = database_now_exactly,
+        ask: Callable[[], datetime] = clock_time_exactly,
     ) -> None:
         self._monotonic = monotonic  # seconds
         self._ask = ask

@@ -10,7 +10,7 @@ from typing import Any
 from django.conf import settings
 
 from accounts.models import User
-from runtime.database.clock import ClockTimestamp, database_now
+from runtime.database.clock import ClockTimestamp, clock_time
 from sessions_app.epoch import current_epoch
 from sessions_app.events import Cause, Instant, SessionState, SpaceState, TaskState, Value
 from sessions_app.exceptions import NotFound
@@ -143,7 +143,7 @@ def _changes(user_id: int, since: int, until: int) -> list[Change] | None:
     ids = {row.session_id for row in rows}
     if _have_too_many_tasks(ids):
         return None
-    now = database_now()
+    now = clock_time()
     sessions = Session.objects.owned_by(user_id).filter(pk__in=ids).prefetch_related("tasks")
     states = {s.pk: s.state(now) for s in sessions}
     bodies = {

@@ -16,7 +16,7 @@ from typing import Any
 from django.conf import settings
 from django.db import connection, transaction
 
-from runtime.database.clock import database_now
+from runtime.database.clock import clock_time
 from sessions_app import exceptions
 from sessions_app.events import SessionState
 from sessions_app.exceptions import (
@@ -65,7 +65,7 @@ def once(
                 key=key,
                 fingerprint=_fingerprint(request),
                 outcome=outcome,
-                created_at=database_now(),
+                created_at=clock_time(),
             )
     if refusal := outcome.get("refusal"):
         raise _raised_again(refusal)
@@ -77,7 +77,7 @@ def forget_old_keys(*, every: timedelta) -> None:
     global _last_cleaning
     if time.monotonic() - _last_cleaning < every.total_seconds() and _last_cleaning:
         return
-    old = IdempotencyKey.objects.filter(created_at__lt=database_now() - KEPT)
+    old = IdempotencyKey.objects.filter(created_at__lt=clock_time() - KEPT)
     forgotten, _ = IdempotencyKey.objects.filter(pk__in=old.values("pk")[:SLICE]).delete()
     if forgotten < SLICE:
         _last_cleaning = time.monotonic()  # else the rest goes next time: deadlines come first
@@ -110,7 +110,7 @@ def _known(user_id: int, key: str, request: Any) -> dict[str, Any] | None:
     row = IdempotencyKey.objects.filter(user_id=user_id, key=key).first()
     if row is None:
         return None
-    if row.created_at < database_now() - KEPT:
+    if row.created_at < clock_time() - KEPT:
         row.delete()
         return None
     if row.fingerprint != _fingerprint(request):

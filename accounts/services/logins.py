@@ -26,7 +26,7 @@ from accounts.exceptions import (
 from accounts.models import GRACE, Login, LoginQuerySet, User
 from accounts.names import tidy_email, tidy_username
 from accounts.security_log import note
-from runtime.database.statement_clock import database_now
+from runtime.database.clock import statement_time
 
 
 def sign_up(
@@ -69,7 +69,7 @@ def refresh(token: str) -> Login:
     Asked again within ten seconds, the token gives the same successor. Later, somebody has a
     copy, and nobody knows who is who: the login ends.
     """
-    claims = Claims.of(RefreshToken, token).good_at(database_now())
+    claims = Claims.of(RefreshToken, token).good_at(statement_time())
     if (login := _successor(claims)) is not None:
         return login
     superseded = claims.login().standing()
@@ -85,7 +85,7 @@ def log_out(login_id: int) -> None:
 
 def log_out_by_token(token: str) -> None:
     """The same for whoever holds the refresh token. Raises TokenNotValid."""
-    _end(Claims.of(RefreshToken, token).good_at(database_now()).login(), "logged_out")
+    _end(Claims.of(RefreshToken, token).good_at(statement_time()).login(), "logged_out")
 
 
 def log_out_everywhere(login: Login) -> int:

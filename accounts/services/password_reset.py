@@ -18,7 +18,7 @@ from accounts.mail import messages, queue
 from accounts.models import User
 from accounts.names import fold
 from accounts.services import logins
-from runtime.database.statement_clock import database_now
+from runtime.database.clock import statement_time
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +29,7 @@ class _Tokens(PasswordResetTokenGenerator):
     """Django's, by the database's clock."""
 
     def _now(self) -> datetime:
-        return database_now().replace(tzinfo=None)
+        return statement_time().replace(tzinfo=None)
 
 
 _tokens = _Tokens()

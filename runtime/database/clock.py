@@ -1,4 +1,4 @@
-"""The one clock that decides state: the database's, in whole milliseconds."""
+"""The database's clocks. They decide what a client can see; the clocks of servers do not."""
 
 from datetime import datetime
 
@@ -18,17 +18,23 @@ class ClockTimestamp(Func):
     output_field = DateTimeField()
 
 
-def database_now() -> datetime:
-    """The database's clock at this moment. Read it after taking the lock that decides."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT date_trunc('milliseconds', clock_timestamp())")
-        now: datetime = cursor.fetchone()[0]
-    return now
+def clock_time() -> datetime:
+    """This moment, in whole milliseconds. Decides state: read it after taking the lock."""
+    return _read("date_trunc('milliseconds', clock_timestamp())")
 
 
-def database_now_exactly() -> datetime:
+def clock_time_exactly() -> datetime:
     """The same in microseconds, to compare clocks with."""
+    return _read("clock_timestamp()")
+
+
+def statement_time() -> datetime:
+    """The start of this statement, in microseconds. Decides whether tokens and links are valid."""
+    return _read("statement_timestamp()")
+
+
+def _read(clock: str) -> datetime:
     with connection.cursor() as cursor:
-        cursor.execute("SELECT clock_timestamp()")
+        cursor.execute(f"SELECT {clock}")
         now: datetime = cursor.fetchone()[0]
     return now

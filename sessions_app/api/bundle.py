@@ -25,7 +25,7 @@ from accounts.api.base import admitted
 from accounts.api.serializers import LoginSerializer, UserSerializer
 from accounts.exceptions import Revoked
 from accounts.models import Login, User
-from runtime.database.clock import database_now
+from runtime.database.clock import clock_time
 from sessions_app.api.shown import shown
 from sessions_app.models import Session, SessionEvent, Space
 
@@ -104,7 +104,7 @@ def _write_rows(file: IO[bytes], request: Request) -> list[tuple[int, str]]:
         user = User.objects.filter(pk=admitted(request).user.pk).first()
         if user is None:
             raise Revoked
-        now = database_now()
+        now = clock_time()
 
         def sessions() -> Iterator[Any]:
             of_user = Session.objects.filter(user=user).prefetch_related("tasks").order_by("pk")

@@ -9,7 +9,7 @@ from typing import Any, TypedDict
 from django.core.files.base import ContentFile
 
 from accounts.models import User
-from runtime.database.clock import database_now
+from runtime.database.clock import clock_time
 from sessions_app.countdown import Status
 from sessions_app.events import SessionState
 from sessions_app.exceptions import Started, StorageFailed, TaskBudgetExceeded
@@ -117,7 +117,7 @@ def rearm(user_id: int, **_: Any) -> None:
         .first()
     )
     if session is not None:
-        session.arm_reminder(database_now())
+        session.arm_reminder(clock_time())
         session.save(update_fields=["reminder_at"])
 
 

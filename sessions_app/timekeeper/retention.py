@@ -12,7 +12,7 @@ from datetime import timedelta
 from django.conf import settings
 from django.db import transaction
 
-from runtime.database.clock import database_now
+from runtime.database.clock import clock_time
 from sessions_app.models import SessionEvent
 
 SLICE = 1_000  # rows that are looked at, and deleted, at a time
@@ -28,7 +28,7 @@ def forget_old_history(*, every: timedelta) -> None:
         return
     if _last_cleaning is not None and time.monotonic() - _last_cleaning < every.total_seconds():
         return
-    until = database_now() - timedelta(days=days)
+    until = clock_time() - timedelta(days=days)
     with transaction.atomic():
         # Rows come in the order of time, so only the first can be old: no index of `at` is needed.
         # What another timekeeper deletes is left to it.

@@ -23,7 +23,7 @@ from django.db import connection, transaction
 
 from accounts.models import User
 from runtime.database import bulk
-from runtime.database.clock import database_now
+from runtime.database.clock import clock_time
 from runtime.database.pool import is_away
 from runtime.failpoints import failpoint
 from sessions_app.events import Cause, Reminded, SessionChanged, TaskState, Value
@@ -84,7 +84,7 @@ def finish_due(limit: int = BATCH, *, leaving: Collection[int] = ()) -> int:
     with _taken(_DUE, limit, leaving) as sessions:
         if not sessions:
             return 0
-        now = database_now()
+        now = clock_time()
         due = [s for s in sessions if s.countdown.is_due(now)]
         changes = _complete(due, now)
     for change in changes:  # not before the commit
@@ -98,7 +98,7 @@ def send_reminders(limit: int = BATCH, *, leaving: Collection[int] = ()) -> int:
     with _taken(_TO_REMIND, limit, leaving) as sessions:
         if not sessions:
             return 0
-        now = database_now()
+        now = clock_time()
         reminders = [r for session in sessions if (r := _reminder(session, now)) is not None]
         announce_reminders(*reminders)
         for session in sessions:

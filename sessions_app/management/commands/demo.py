@@ -16,7 +16,7 @@ from accounts.exceptions import InvalidInput
 from accounts.names import is_email
 from accounts.services import logins
 from accounts.services.profiles import time_zones
-from runtime.database.clock import database_now
+from runtime.database.clock import clock_time
 from sessions_app.demo import account
 from sessions_app.demo.plan import MOST_MONTHS, plan
 from sessions_app.demo.write import Written
@@ -60,7 +60,7 @@ class Command(BaseCommand):
         password = options["password"] or _random_password()
         year = plan(
             options["seed"],
-            until=database_now(),
+            until=clock_time(),
             zone=ZoneInfo(zone),
             months=options["months"],
             still_running=options["running"],

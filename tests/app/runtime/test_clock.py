@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from runtime.database.clock import database_now
+from runtime.database.clock import clock_time
 from sessions_app import services
 from sessions_app.models import Session, SessionEvent
 from tests.support.people import Person, time_passes
@@ -25,15 +25,15 @@ def the_clock_was_set_back(session_id: int) -> Session:
 
 
 def test_whole_milliseconds_are_counted(ada: Person) -> None:
-    assert database_now().microsecond % 1000 == 0
-    for moment in (Session.objects.get(pk=ada.has_running().id).ends_at, database_now()):
+    assert clock_time().microsecond % 1000 == 0
+    for moment in (Session.objects.get(pk=ada.has_running().id).ends_at, clock_time()):
         assert moment is not None
         assert moment.microsecond % 1000 == 0
 
 
 def test_a_session_is_not_shown_before_its_last_change(ada: Person) -> None:
     session = the_clock_was_set_back(ada.has_running().id)
-    timer = session.state(database_now()).timer
+    timer = session.state(clock_time()).timer
     assert timer.server_time == session.updated_at
     assert timer.remaining_ms + timer.focused_ms == timer.planned_ms
 
@@ -53,7 +53,7 @@ def test_a_change_is_made_when_it_is_made_not_when_its_transaction_began(ada: Pe
         _, before, began = cursor.fetchone()
     started_at = services.start(session.id, by=ada.actor).timer.started_at
     assert started_at is not None
-    assert began < before - timedelta(milliseconds=4) <= started_at <= database_now()
+    assert began < before - timedelta(milliseconds=4) <= started_at <= clock_time()
 
 
 @pytest.mark.parametrize("change", [services.pause, services.finish, services.cancel])

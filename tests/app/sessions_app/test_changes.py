@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 
-from runtime.database.clock import database_now
+from runtime.database.clock import clock_time
 from sessions_app import changes, services
 from sessions_app.epoch import begin_new_epoch, current_epoch
 from sessions_app.exceptions import NotFound
@@ -60,9 +60,9 @@ def test_a_change_between_reading_the_log_and_the_states_is_told_too(
     def meanwhile() -> datetime:  # asked for between the two
         monkeypatch.undo()
         services.pause(session.id, by=ada.actor)
-        return database_now()
+        return clock_time()
 
-    monkeypatch.setattr(changes, "database_now", meanwhile)
+    monkeypatch.setattr(changes, "clock_time", meanwhile)
     answer = missed(ada, 0)
     assert answer["revision"] == 3
     assert [change["version"] for change in answer["changes"]] == [1, 2, 3]

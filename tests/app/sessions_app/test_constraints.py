@@ -9,7 +9,7 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 from django.db.models import F
 
-from runtime.database.clock import database_now
+from runtime.database.clock import clock_time
 from sessions_app import services
 from sessions_app.models import IdempotencyKey, Session, SessionEvent, Space, Task
 from tests.support.people import Person
@@ -31,7 +31,7 @@ def test_two_sessions_of_a_user_cannot_be_active(ada: Person) -> None:
     ada.has_running()
     other = ada.has_session()
     for status in (
-        {"status": "running", "ends_at": database_now()},
+        {"status": "running", "ends_at": clock_time()},
         {"status": "paused", "remaining_ms": 1},
     ):
         refused_by("one_active_session_per_user", update(other.id, **status))
@@ -46,7 +46,7 @@ def test_two_users_can_be_active(ada: Person, eve: Person) -> None:
 @pytest.mark.parametrize("status", ["ready", "paused", "completed", "finished", "cancelled"])
 def test_only_what_runs_has_a_deadline(ada: Person, status: str) -> None:
     session = ada.has_session()
-    now = database_now()
+    now = clock_time()
     values: dict[str, Any] = {"status": status, "ends_at": now + SOON}
     if status == "paused":
         values["remaining_ms"] = 1
@@ -62,7 +62,7 @@ def test_what_runs_has_a_deadline(ada: Person) -> None:
 @pytest.mark.parametrize("status", ["ready", "running", "completed", "finished", "cancelled"])
 def test_only_what_is_paused_has_a_frozen_rest(ada: Person, status: str) -> None:
     session = ada.has_session()
-    now = database_now()
+    now = clock_time()
     values: dict[str, Any] = {"status": status, "remaining_ms": 1}
     if status == "running":
         values["ends_at"] = now
@@ -77,20 +77,20 @@ def test_what_is_paused_has_its_rest(ada: Person) -> None:
 
 @pytest.mark.parametrize("values", [{"ended_at": "now"}, {"focused_ms": 1}])
 def test_what_has_not_ended_has_no_end(ada: Person, values: dict[str, Any]) -> None:
-    values = {name: database_now() if value == "now" else value for name, value in values.items()}
+    values = {name: clock_time() if value == "now" else value for name, value in values.items()}
     refused_by("end_only_once_ended", update(ada.has_session().id, **values))
 
 
 @pytest.mark.parametrize("status", ["completed", "finished", "cancelled"])
 @pytest.mark.parametrize("missing", ["ended_at", "focused_ms"])
 def test_what_has_ended_has_its_end(ada: Person, status: str, missing: str) -> None:
-    values: dict[str, Any] = {"status": status, "ended_at": database_now(), "focused_ms": 1}
+    values: dict[str, Any] = {"status": status, "ended_at": clock_time(), "focused_ms": 1}
     refused_by("end_only_once_ended", update(ada.has_session().id, **values | {missing: None}))
 
 
 def test_only_what_runs_is_reminded_of(ada: Person) -> None:
     refused_by(
-        "reminder_only_while_running", update(ada.has_session().id, reminder_at=database_now())
+        "reminder_only_while_running", update(ada.has_session().id, reminder_at=clock_time())
     )
 
 
@@ -109,7 +109,7 @@ def test_nothing_is_negative(ada: Person, column: str) -> None:
 
 def new_task(session_id: int, minutes: int) -> Task:
     return Task.objects.create(
-        session_id=session_id, title="Outline", duration=minutes, created_at=database_now()
+        session_id=session_id, title="Outline", duration=minutes, created_at=clock_time()
     )
 
 
@@ -170,7 +170,7 @@ def log_row(user_id: int, *, revision: int, session_id: int, version: int) -> Se
         session_id=session_id,
         version=version,
         kind="edited",
-        at=database_now(),
+        at=clock_time(),
     )
 
 
@@ -208,7 +208,7 @@ def test_a_session_becomes_one_body(ada: Person) -> None:
 def test_a_key_of_a_user_has_one_outcome(ada: Person, eve: Person) -> None:
     def keep(user_id: int) -> None:
         IdempotencyKey.objects.create(
-            user_id=user_id, key="k", fingerprint="f", outcome={}, created_at=database_now()
+            user_id=user_id, key="k", fingerprint="f", outcome={}, created_at=clock_time()
         )
 
     keep(ada.user_id)

@@ -151,7 +151,7 @@ def by_services(year: Any, ada: Person, monkeypatch: pytest.MonkeyPatch) -> None
         monkeypatch.setattr(
             ledger, "_raise_revision", lambda user, at=step.at: (raise_revision(user)[0], at, None)
         )
-        monkeypatch.setattr(sweep, "database_now", lambda at=step.at: at)
+        monkeypatch.setattr(sweep, "clock_time", lambda at=step.at: at)
         monkeypatch.setattr(random, "getrandbits", lambda _, seed=planned.sky_seed: seed)
         match step.action:
             case "create":

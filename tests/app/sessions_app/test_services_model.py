@@ -20,7 +20,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from runtime.database.clock import database_now
+from runtime.database.clock import clock_time
 from sessions_app import changes, services
 from sessions_app.events import ENDS, SessionChanged, SessionState, session_changed
 from sessions_app.exceptions import SessionError
@@ -255,7 +255,7 @@ class AnyChanges(RuleBasedStateMachine):
         self.log = list(SessionEvent.objects.filter(user_id=mine).order_by("revision"))
         self.bodies = list(Space.objects.filter(user_id=mine).values_list("session_id", flat=True))
         self.revision = self.ada.revision
-        self.now = database_now()
+        self.now = clock_time()
         self.fresh = {session.pk: session.state(self.now) for session in self.sessions}
 
     def without_clock(self, states: dict[int, SessionState]) -> dict[int, Any]:

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from accounts.models import User
-from runtime.database.clock import database_now
+from runtime.database.clock import clock_time
 from sessions_app import services
 from sessions_app.countdown import Countdown
 from sessions_app.events import SessionChanged
@@ -50,12 +50,12 @@ def test_a_session_ends_at_its_deadline_however_late_it_is_noticed(
 def test_the_log_says_when_it_was_noticed_and_how_late(ada: Person) -> None:
     session = ada.has_running(duration=1)
     time_passes(60 + 2)
-    before = database_now()
+    before = clock_time()
     loop.finish_due()
     event = SessionEvent.objects.get(session_id=session.id, kind="completed")
     ended_at = row(session.id).ended_at
     assert ended_at is not None
-    assert before <= event.at <= database_now()
+    assert before <= event.at <= clock_time()
     assert event.data["late_ms"] == (event.at - ended_at) // MILLISECOND >= 2_000
 
 
@@ -623,7 +623,7 @@ def test_a_log_that_is_wrong_keeps_only_its_own_session_from_ending(
         session_id=bad.id,
         version=bad.timer.version + 1,
         kind="edited",
-        at=database_now(),
+        at=clock_time(),
     )
     time_passes(25 * 60)
     loop.Timekeeper()._round()
