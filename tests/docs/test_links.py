@@ -1,21 +1,33 @@
-"""What documents point at is there: files, headings, and paths that are named in passing."""
+"""Documents name only what exists: links, headings, files, and names of the code."""
 
 from __future__ import annotations
 
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
-FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
+CURRENT = [document for document in DOCUMENTS if document.name != "CHANGELOG.md"]
+FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 HEADING = re.compile(r"^#{1,6} +(.+)$", re.MULTILINE)
+ENDINGS = r"py|js|mjs|md|ya?ml|json|toml|txt|in|c|conf|html|css"
+FILE = re.compile(rf"(?:[\w.\-]+/)*[\w.\-*]*[\w\-*]\.(?:{ENDINGS})\b")
+NAME = re.compile(r"[\w.]+(?:\(.*\))?")  # `turn`, `Session.state()`
 # Made at run time or by its reader, so not in the repository.
-NOT_HERE = (".space", ".venv", ".env", "media")
-# The history names paths of its time.
-PRESENT = [document for document in DOCUMENTS if document.name != "CHANGELOG.md"]
+NOT_HERE = {".git", ".space", ".venv", ".env", "media", "node_modules"}
+WRITTEN_BY_READERS = {"docker-compose.override.yml", ".space/load/users.json"}
+# Names of other programs that our code does not use.
+# fmt: off
+NOT_OURS = {
+    "aclose_old_connections", "archive_command", "archive_mode", "archive_timeout",
+    "async_to_sync", "aud", "crun", "gthread", "iss", "pg_basebackup", "podman",
+    "setswitchinterval", "synchronous_standby_names", "sys", "tcp_user_timeout", "_ms", "_s",
+}
+# fmt: on
 
 
 def prose(document: Path) -> str:
@@ -30,8 +42,40 @@ def anchors(document: Path) -> set[str]:
     }
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
-def test_a_link_leads_to_a_file_and_a_heading_that_are_there(document: Path) -> None:
+@cache
+def files() -> frozenset[str]:
+    found = (path.relative_to(ROOT) for path in ROOT.rglob("*") if path.is_file())
+    return frozenset(str(path) for path in found if not NOT_HERE.intersection(path.parts))
+
+
+@cache
+def words() -> frozenset[str]:
+    """Every word of every file that is no document."""
+    sources = (ROOT / name for name in files() if not name.endswith((".md", ".webp", ".pyc")))
+    return frozenset(
+        word
+        for source in sources
+        if "_cache" not in str(source) and source.stat().st_size < 2**20
+        for word in re.findall(r"\w+", source.read_text(errors="ignore"))
+    )
+
+
+def exists(named: str) -> bool:
+    """Whether it is a file, by its whole path or by the end of it."""
+    if named in WRITTEN_BY_READERS:
+        return True
+    pattern = re.compile(r"(?:.*/)?" + re.escape(named).replace(r"\*", "[^/]*"))
+    return any(pattern.fullmatch(name) for name in files())
+
+
+def each(documents: list[Path]) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize(
+        "document", documents, ids=lambda path: str(path.relative_to(ROOT))
+    )
+
+
+@each(DOCUMENTS)
+def test_a_link_leads_to_an_existing_file_and_heading(document: Path) -> None:
     for link in LINK.findall(prose(document)):
         if re.match(r"[a-z]+:", link):
             continue
@@ -41,10 +85,33 @@ def test_a_link_leads_to_a_file_and_a_heading_that_are_there(document: Path) -> 
         assert not anchor or anchor in anchors(target), link
 
 
-@pytest.mark.parametrize("document", PRESENT, ids=lambda path: str(path.relative_to(ROOT)))
-def test_a_path_that_is_named_is_there(document: Path) -> None:
-    tops = {path.name for path in ROOT.iterdir() if path.is_dir() and path.name not in NOT_HERE}
-    for named in re.findall(r"`([\w.\-]+/[\w.\-/*]*)`", prose(document)):
-        top = named.split("/", 1)[0]
-        if top in tops:
-            assert any(ROOT.glob(named.rstrip("/"))), named
+@each(CURRENT)
+def test_a_file_or_folder_in_backticks_exists(document: Path) -> None:
+    tops = {name.split("/", 1)[0] for name in files() if "/" in name}
+    for named in re.findall(r"`([^`\n]+)`", prose(document)):
+        for word in named.split():
+            if FILE.fullmatch(word.partition("::")[0]):
+                assert exists(word.partition("::")[0]), word
+        if re.fullmatch(r"[\w.\-]+/[\w.\-/]*", named) and named.split("/", 1)[0] in tops:
+            assert (ROOT / named).exists(), named
+
+
+@each(CURRENT)
+def test_a_file_in_a_diagram_exists(document: Path) -> None:
+    for language, block in FENCE.findall(document.read_text()):
+        if not language:
+            for named in re.findall(r"(?:\w+/)*\w+\.(?:py|js)\b", block):
+                assert exists(named), named
+
+
+@each(CURRENT)
+def test_a_name_in_backticks_occurs_in_the_code(document: Path) -> None:
+    for named in re.findall(r"`([^`\n]+)`", prose(document)):
+        if NAME.fullmatch(named) and not FILE.fullmatch(named):
+            for word in re.findall(r"[A-Za-z_]\w+", named):
+                assert word in words() | NOT_OURS, named
+
+
+@each(sorted((ROOT / "docs" / "adr").glob("0*.md")))
+def test_a_decision_fits_on_one_screen(document: Path) -> None:
+    assert len(document.read_text().splitlines()) <= 40
