@@ -9,10 +9,9 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Literal
+from typing import Literal
 
 from django.conf import settings
-from django.db import connection
 from prometheus_client import ProcessCollector
 from prometheus_client.core import (
     CounterMetricFamily,
@@ -35,6 +34,7 @@ from realtime.clock import clock
 from realtime.hub.draining import is_draining
 from realtime.hub.hub import Hub
 from realtime.protocol.close_codes import Close
+from runtime.database.pool import pool_stats
 from runtime.stats import Histogram
 from sessions_app.stats import stats as domain
 from web import request_metrics
@@ -329,9 +329,7 @@ def _publishing() -> Iterator[Metric]:
 
 
 def _database() -> Iterator[Metric]:
-    pools: Mapping[str, Any] = getattr(connection, "_connection_pools", {})
-    pool = pools.get(connection.alias)  # none yet, or psycopg2, which has none
-    counted: dict[str, int] | None = pool.get_stats() if pool else None
+    counted = pool_stats()
 
     def stat(key: str) -> int | None:
         return None if counted is None else counted.get(key, 0)  # it leaves out what is 0

@@ -43,6 +43,13 @@ def renew_connections(after: Error) -> None:
     pool.drain()
 
 
+def pool_stats() -> dict[str, int] | None:
+    """What the pool of this process counts; None before it has one, and with psycopg2."""
+    pools: dict[str, Any] = getattr(connection, "_connection_pools", {})
+    pool = pools.get(connection.alias)
+    return pool.get_stats() if pool else None
+
+
 def _is_pool_timeout(error: Error) -> bool:
     return type(error.__cause__).__name__ == "PoolTimeout"
 
