@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 
 import pytest
 from django.db import connection
-from hypothesis import settings as hypothesis_settings
 
-from tests.support import contract, truncate
+from tests.support import contract, generated, truncate
 from tests.support.servers import Server, servers
 
 contract.watch()
-
-# A slow moment of the machine is not a failure; in CI the same examples are tried each time.
-hypothesis_settings.register_profile("space", deadline=None)
-hypothesis_settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
-hypothesis_settings.load_profile("ci" if os.environ.get("CI") else "space")
+generated.register_profiles()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -3,12 +3,11 @@
 Whatever is sent, the answer is one that the document describes: its status, its type, its shape.
 What the document forbids is refused. For many more of them, which takes minutes:
 
-    SCHEMA_EXAMPLES=300 ./space test tests/hostile/test_rest_schema.py
+    ./space test --hypothesis-profile=most tests/hostile/test_rest_schema.py
 """
 
 from __future__ import annotations
 
-import os
 from functools import cache
 from typing import Any
 
@@ -20,9 +19,10 @@ from hypothesis import HealthCheck, Phase, given, reject, settings
 from sessions_app import services
 from tests.hostile.wire import Answer, Wire
 from tests.support.contract import DOCS, _document
+from tests.support.generated import share
 from tests.support.people import Person
 
-EXAMPLES = int(os.environ.get("SCHEMA_EXAMPLES", "10"))
+EXAMPLES = share(10)
 HERE = "http://testserver"
 GENERATION = {
     "with-security-parameters": False,  # who asks is ours to say

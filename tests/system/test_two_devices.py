@@ -19,6 +19,7 @@ from realtime.database import in_database
 from tests.support.devices import Person, raw
 from tests.support.servers import Server, stored, timekeeper
 
+pytestmark = pytest.mark.daily
 SAME_MOMENT_MS = 100
 
 

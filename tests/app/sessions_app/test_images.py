@@ -25,6 +25,7 @@ from sessions_app.ledger import Turn
 from sessions_app.pictures import decoder, upload
 from sessions_app.pictures.upload import from_data_url
 from tests.app.sessions_app.conftest import Listen
+from tests.support.generated import share
 from tests.support.people import Person, data_url, picture
 
 SCRIPT = b"<script>alert(1)</script>"
@@ -107,7 +108,7 @@ def test_a_photo_stands_upright_however_the_camera_was_held(held: int) -> None:
 
 @pytest.mark.filterwarnings("ignore")  # Pillow warns of what is odd
 @given(exif=st.binary(max_size=80).map(lambda junk: b"Exif\0\0II*\0\x08\0\0\0" + junk))
-@settings(max_examples=200)
+@settings(max_examples=share(200))
 def test_a_photo_whose_description_is_broken_is_taken_as_it_lies(exif: bytes) -> None:
     assert decoder.rewritten(picture("JPEG", exif=exif), "JPEG")
 
@@ -244,7 +245,7 @@ def test_what_is_no_string_is_malformed(ada: Person, image: Any) -> None:
     kind=st.sampled_from(["png", "jpeg", "webp"]),
     damage=st.lists(st.tuples(st.integers(0, 400), st.integers(0, 255)), min_size=1, max_size=6),
 )
-@settings(max_examples=200)
+@settings(max_examples=share(200))
 def test_a_damaged_picture_is_taken_or_refused_but_never_an_accident(
     kind: str, damage: list[tuple[int, int]]
 ) -> None:

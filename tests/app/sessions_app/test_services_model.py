@@ -26,6 +26,7 @@ from sessions_app.events import ENDS, SessionChanged, SessionState, session_chan
 from sessions_app.exceptions import SessionError
 from sessions_app.models import Session, SessionEvent, Space
 from sessions_app.timekeeper import loop
+from tests.support.generated import share
 from tests.support.people import Person, signed_up, time_passes
 
 MOST_SESSIONS = 5  # of a user: enough to be in each other's way
@@ -276,7 +277,7 @@ class AnyChanges(RuleBasedStateMachine):
 @pytest.mark.usefixtures("patient")
 def test_whatever_happens_in_any_order() -> None:
     few = settings(
-        max_examples=15,
+        max_examples=share(15),
         stateful_step_count=25,
         deadline=None,
         suppress_health_check=list(HealthCheck),

@@ -17,6 +17,7 @@ from sessions_app.models import Session, Space
 from sessions_app.services import sky
 from sessions_app.sky import HEIGHT, WIDTH, Body
 from sessions_app.timekeeper import loop
+from tests.support.generated import share
 from tests.support.people import Person, time_passes
 
 STAR_UP_TO = timedelta(minutes=30)
@@ -100,7 +101,7 @@ def test_other_seeds_give_other_skies() -> None:
     seeds=st.lists(st.integers(0, 2**31 - 1), min_size=A_MONTHS_WORTH, max_size=A_MONTHS_WORTH),
     minutes=st.lists(st.integers(0, 1440), min_size=A_MONTHS_WORTH, max_size=A_MONTHS_WORTH),
 )
-@settings(max_examples=8)
+@settings(max_examples=share(8))
 def test_sixty_bodies_of_a_month_do_not_overlap_and_stay_within_the_sky(
     seeds: list[int], minutes: list[int]
 ) -> None:

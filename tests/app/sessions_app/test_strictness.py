@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sessions_app.models import Session, Task
+from tests.support.generated import share
 from tests.support.people import Person
 
 ERROR = {"error", "code", "detail", "request_id"}
@@ -203,7 +204,7 @@ NAMES = [
     ),
     key=st.booleans(),
 )
-@settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=share(80), suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_nothing_that_is_sent_is_our_fault(
     ada: Person, body: Any, where: tuple[str, str], key: bool
 ) -> None:

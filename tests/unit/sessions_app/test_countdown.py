@@ -12,6 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from sessions_app.countdown import MOST_LEFT, ZERO, Countdown, Status
 from sessions_app.exceptions import AlreadyDue, IllegalTransition, InvalidInput, SessionError
+from tests.support.generated import share
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -236,4 +237,4 @@ class AnyOrder(RuleBasedStateMachine):
 
 
 TestAnyOrder = AnyOrder.TestCase
-TestAnyOrder.settings = settings(max_examples=80, stateful_step_count=30, deadline=None)
+TestAnyOrder.settings = settings(max_examples=share(80), stateful_step_count=30, deadline=None)

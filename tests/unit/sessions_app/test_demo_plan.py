@@ -15,6 +15,7 @@ from sessions_app.demo.habits import is_holiday
 from sessions_app.demo.plan import Plan, plan
 from sessions_app.demo.steps import RULES, PlannedSession
 from sessions_app.demo.texts import PROJECTS, numbered
+from tests.support.generated import share
 
 UNTIL = datetime(2026, 11, 22, 17, 30, 0, 123_000, tzinfo=UTC)
 SOME_TIME = datetime(2020, 1, 1, tzinfo=UTC)
@@ -37,7 +38,7 @@ plans = st.builds(
     zone=st.sampled_from(ZONES),
     running=st.booleans(),
 )
-some = settings(max_examples=25)
+some = settings(max_examples=share(25))
 
 
 @cache
