@@ -3,7 +3,7 @@
 import { ask } from "./api.js";
 import { uuid } from "./random.js";
 import { insist, say, warn } from "./views/messages.js";
-import { question } from "./views/question.js";
+import { confirm } from "./views/confirm.js";
 
 export class Actions {
   #store;
@@ -52,7 +52,7 @@ export class Actions {
   }
 
   async cancel(session) {
-    const sure = await question({
+    const sure = await confirm({
       title: "Cancel this session?",
       text: `“${session.title}” will stop here and leave nothing in your sky.`,
       yes: "Cancel the session",
@@ -72,7 +72,7 @@ export class Actions {
   }
 
   async remove(session) {
-    const sure = await question({
+    const sure = await confirm({
       title: "Delete this session?",
       text: `“${session.title}”, its tasks and what it left in the sky will be gone.`,
       yes: "Delete",
@@ -138,7 +138,7 @@ export class Actions {
 
   async #replace(session) {
     const other = this.#store.active();
-    const sure = await question({
+    const sure = await confirm({
       title: "Another session is active",
       text: `Finish ${other ? `“${other.title}”` : "it"} now and start “${session.title}”?`,
       yes: "Finish it and start",

@@ -6,10 +6,10 @@ import { Clock } from "./clock.js";
 import { Commands } from "./commands.js";
 import { deviceName } from "./device.js";
 import { Frames } from "./frames.js";
-import { Link } from "./link.js";
+import { ConnectionStatus } from "./connection_status.js";
 import { Pings } from "./pings.js";
 import { Screen } from "./screen.js";
-import { endedSince, lastSeen, remember } from "./seen.js";
+import { endedSince, lastSeen, remember } from "./last_seen.js";
 import { Socket } from "./socket.js";
 import { Store } from "./store.js";
 import { Trace } from "./trace.js";
@@ -24,7 +24,7 @@ const OVERDUE_MS = 3_000; // after this the end should have arrived; ask for it
 export class App {
   #store = new Store();
   #clock = new Clock();
-  #link = new Link();
+  #connection = new ConnectionStatus();
   #trace = new Trace(() => this.#clock.local());
   #badge;
   #socket;
@@ -62,8 +62,8 @@ export class App {
     const actions = new Actions({ store, commands: this.#commands, socket: this.#socket });
     const lists = { more: () => this.#more(), again: () => this.#load() };
     this.#screen = new Screen({ store, clock, actions, lists });
-    const [link, trace, socket] = [this.#link, this.#trace, this.#socket];
-    this.#badge = new Badge({ link, trace, socket, store, clock });
+    const [connection, trace, socket] = [this.#connection, this.#trace, this.#socket];
+    this.#badge = new Badge({ connection, trace, socket, store, clock });
     setInterval(() => this.#everySecond(), 1_000);
   }
 
@@ -83,7 +83,7 @@ export class App {
     this.#socket.stop();
     this.#pings.stop();
     this.#user = null;
-    this.#link.reset();
+    this.#connection.reset();
     this.#trace.clear();
     this.#store.clear();
     this.#screen.clear();
@@ -96,7 +96,7 @@ export class App {
   }
 
   #status(status, text) {
-    this.#badge.update(this.#link.take(status, this.#clock.local(), text));
+    this.#badge.update(this.#connection.take(status, this.#clock.local(), text));
     if (status === "stopped") insist(text);
     if (status === "connected") return;
     this.#pings.stop();

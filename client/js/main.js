@@ -6,7 +6,7 @@ import { deviceName } from "./device.js";
 import * as tokens from "./tokens.js";
 import { icon } from "./icons.js";
 import * as resetLink from "./reset_link.js";
-import { seenBefore } from "./seen.js";
+import { seenBefore } from "./last_seen.js";
 import { accountDialog } from "./views/account/dialog.js";
 import { Auth } from "./views/auth.js";
 import { clearMessages, insist, say } from "./views/messages.js";

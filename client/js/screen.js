@@ -1,12 +1,13 @@
 /** The views of a signed-in user: drawn from the store, once for all the changes of one moment. */
 
+import { svg } from "./dom.js";
 import { Compose } from "./views/compose.js";
 import { Detail } from "./views/detail.js";
+import { starfield } from "./views/drawings.js";
 import { Ended, sentence } from "./views/ended.js";
 import { announce, clearMessages } from "./views/messages.js";
 import { Sessions } from "./views/sessions.js";
-import { dust, Sky } from "./views/sky.js";
-import { svg } from "./dom.js";
+import { Sky } from "./views/sky.js";
 import { tasksView } from "./views/tasks.js";
 import { Timer } from "./views/timer.js";
 
@@ -123,7 +124,7 @@ export class Screen {
 /** Far stars over the whole stage, behind everything. Those that twinkle are a drawing of their own,
  * which the browser can fade without painting it again. */
 function backdrop() {
-  const layer = (name, ...of) => svg("svg", { class: name, "aria-hidden": "true" }, dust(...of));
+  const layer = (name, ...of) => svg("svg", { class: name, "aria-hidden": "true" }, starfield(...of));
   return [
     layer("backdrop", "far", 200, { percent: true }),
     layer("backdrop twinkling", "near", 36, { percent: true, bright: true }),

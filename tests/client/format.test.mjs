@@ -3,7 +3,7 @@ import { test } from "node:test";
 
 import { day, digits, focused, listed, minutes, nextPaintIn, secondsLeft } from "../../client/js/format.js";
 import { seeded, uuid } from "../../client/js/random.js";
-import { endedSince } from "../../client/js/seen.js";
+import { endedSince } from "../../client/js/last_seen.js";
 
 test("the seconds shown change exactly on the whole second of what remains", () => {
   assert.equal(secondsLeft(60_001), 61);

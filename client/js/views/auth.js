@@ -1,8 +1,7 @@
 /** Sign up, sign in, ask for a link to a new password. */
 
 import { field, h, setText, svg } from "../dom.js";
-import { body } from "./bodies.js";
-import { dust } from "./sky.js";
+import { body, starfield } from "./drawings.js";
 
 const EXAMPLES = [
   { type: "planet", x: 560, y: 120, radius: 34, hue: 18, seed: "Ada" },
@@ -173,4 +172,4 @@ function hero() {
   );
 }
 
-const far = () => svg("g", {}, dust("welcome", 110), svg("g", { transform: "translate(0 230)" }, dust("low", 60)));
+const far = () => svg("g", {}, starfield("welcome", 110), svg("g", { transform: "translate(0 230)" }, starfield("low", 60)));

@@ -21,7 +21,7 @@ export class Badge {
   #button = document.getElementById("badge");
   #text = this.#button.querySelector(".text");
 
-  /** `parts`: link, clock, and what else the dialog shows. */
+  /** `parts`: connection, clock, and what else the dialog shows. */
   constructor(parts) {
     this.#parts = parts;
     this.#button.addEventListener("click", () => connectionDialog(this.#button, this.#parts));
@@ -29,12 +29,12 @@ export class Badge {
 
   /** `changed`: the status did, so it is read out; the round trip is only for the eyes. */
   update(changed = false) {
-    const { link, clock } = this.#parts;
-    this.#button.dataset.status = link.status ?? "connecting";
-    const trip = link.status === "connected" ? clock.roundTrip : null;
-    const status = TEXT[link.status] ?? TEXT.connecting;
+    const { connection, clock } = this.#parts;
+    this.#button.dataset.status = connection.status ?? "connecting";
+    const trip = connection.status === "connected" ? clock.roundTrip : null;
+    const status = TEXT[connection.status] ?? TEXT.connecting;
     setText(this.#text, trip === null ? status : `${status} · ${milliseconds(trip)}`);
-    if (changed) announce(ALOUD[link.status] ?? "");
+    if (changed) announce(ALOUD[connection.status] ?? "");
   }
 }
 

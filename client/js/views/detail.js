@@ -6,8 +6,8 @@ import { day, focused, minutes, timeOfDay } from "../format.js";
 import { icon } from "../icons.js";
 import { written } from "../reminders.js";
 import { isActive, isEnded } from "../store.js";
+import { portrait } from "./drawings.js";
 import { editable } from "./editable.js";
-import { portrait } from "./ended.js";
 import { sentences } from "./log.js";
 import { tasksView } from "./tasks.js";
 

@@ -1,12 +1,9 @@
 /** What a session became: its star or planet, large. */
 
-import { h, svg } from "../dom.js";
+import { h } from "../dom.js";
 import { focused } from "../format.js";
 import { icon } from "../icons.js";
-import { body } from "./bodies.js";
-import { dust } from "./sky.js";
-
-const LARGE = { star: 34, planet: 40 }; // radius in the drawing's own pixels
+import { portrait } from "./drawings.js";
 
 export class Ended {
   #root;
@@ -64,14 +61,4 @@ export function sentence(session, space) {
   const time = focused(session.timer.focused_ms);
   const how = session.timer.status === "completed" ? "Time is up" : "Finished";
   return `${how}: ${time} of focus${space ? `, and a new ${space.type} in your sky` : ""}.`;
-}
-
-export function portrait(space) {
-  const drawing = svg("g", { class: "born" }, body(space, LARGE[space.type]));
-  return svg(
-    "svg",
-    { viewBox: "-150 -90 300 180", role: "img", "aria-label": `A ${space.type}`, class: "portrait" },
-    svg("g", { transform: "translate(-400 -150)" }, dust(space.seed ?? space.id, 110)),
-    drawing,
-  );
 }

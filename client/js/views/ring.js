@@ -4,7 +4,7 @@
  */
 
 import { svg } from "../dom.js";
-import { gradient } from "./bodies.js";
+import { gradient } from "./drawings.js";
 
 const RADIUS = 132;
 const MARKS = 60;

@@ -3,7 +3,7 @@
 import { h, newId, setText } from "../dom.js";
 import { day, focused, minutes, timeOfDay } from "../format.js";
 import { icon } from "../icons.js";
-import { porthole } from "./bodies.js";
+import { porthole } from "./drawings.js";
 import { pathOf } from "./detail.js";
 import { editable } from "./editable.js";
 import { tasksView } from "./tasks.js";

@@ -4,10 +4,8 @@ import { h, setText, svg } from "../dom.js";
 import { minutes, monthName, monthOf } from "../format.js";
 import { icon } from "../icons.js";
 import { pathOf } from "./detail.js";
-import { seeded } from "../random.js";
-import { body } from "./bodies.js";
+import { body, HEIGHT, WIDTH } from "./drawings.js";
 
-const [WIDTH, HEIGHT] = [800, 300];
 const EASY_TO_HIT = 20; // radius in the sky's own pixels
 
 export class Sky {
@@ -133,22 +131,4 @@ function counted(spaces) {
   return [several(spaces.length - planets, "star"), several(planets, "planet")]
     .filter(Boolean)
     .join(", ");
-}
-
-/**
- * Faint far stars that belong to nobody, always the same for a seed. They fill the sky's 800 x 300,
- * or (`percent`) whatever drawing without a view box they are put into.
- */
-export function dust(seed, count = 90, { percent = false, bright = false } = {}) {
-  const random = seeded(seed);
-  const [width, height, unit] = percent ? [100, 100, "%"] : [WIDTH, HEIGHT, ""];
-  const star = () =>
-    svg("circle", {
-      cx: (random() * width).toFixed(1) + unit,
-      cy: (random() * height).toFixed(1) + unit,
-      r: ((bright ? 0.7 : 0.35) + random() * 0.5).toFixed(2),
-      opacity: ((bright ? 0.5 : 0.15) + random() * 0.4).toFixed(2),
-      fill: "#fff",
-    });
-  return svg("g", { "aria-hidden": "true" }, Array.from({ length: count }, star));
 }

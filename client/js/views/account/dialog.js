@@ -6,7 +6,7 @@ import { modal } from "../modal.js";
 import { loginsView } from "./logins.js";
 import { passwordView } from "./password.js";
 import { profileView } from "./profile.js";
-import { yoursView } from "./yours.js";
+import { exportAndDeleteView } from "./export_and_delete.js";
 
 /** `on`: changed(user), signOut(), deleted(user). */
 export function accountDialog(opener, on) {
@@ -30,7 +30,7 @@ export function accountDialog(opener, on) {
       profileView(user, { changed: on.changed }),
       passwordView(user, { changed: logins.load }),
       logins.element,
-      yoursView(user, { signOut, deleted: (gone) => leave(() => on.deleted(gone)) }),
+      exportAndDeleteView(user, { signOut, deleted: (gone) => leave(() => on.deleted(gone)) }),
     );
     logins.load();
   }

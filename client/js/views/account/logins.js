@@ -3,7 +3,7 @@
 import { ask } from "../../api.js";
 import { h, setText, showList } from "../../dom.js";
 import { section } from "./form.js";
-import { devices, moment } from "./words.js";
+import { devices, moment } from "./labels.js";
 
 const SHOWN = 6;
 

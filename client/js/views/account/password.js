@@ -3,7 +3,7 @@
 import { ask } from "../../api.js";
 import { field, h } from "../../dom.js";
 import { refused, savedForm, section } from "./form.js";
-import { devices } from "./words.js";
+import { devices } from "./labels.js";
 
 /** `changed()`: every other device has been signed out. */
 export function passwordView(user, { changed }) {

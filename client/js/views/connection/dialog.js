@@ -7,7 +7,7 @@ import { traceView } from "./trace.js";
 
 const EVERY_MS = 500; // what counts by itself: since when, and until the next attempt
 
-/** `parts`: link, clock, socket, store, trace. Nothing is drawn before, or after it is closed. */
+/** `parts`: connection, clock, socket, store, trace. Nothing is drawn before, or after it is closed. */
 export function connectionDialog(opener, parts) {
   const [facts, trace] = [factsView(parts), traceView(parts)];
   let waiting = null;

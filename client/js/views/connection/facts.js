@@ -1,7 +1,7 @@
 /** What is known of the connection: status, clock, and the place in the stream of changes. */
 
 import { h, setText } from "../../dom.js";
-import { timeWithSeconds, span } from "./words.js";
+import { timeWithSeconds, span } from "./labels.js";
 
 const STATUS = {
   connecting: "Connecting",
@@ -16,7 +16,7 @@ const GOES_ON = {
 const SHORT = 8; // characters of an id that tell it from others
 const UNKNOWN = ["not known yet"];
 
-export function factsView({ link, clock, socket, store }) {
+export function factsView({ connection, clock, socket, store }) {
   const status = h("strong", { role: "status" });
   const since = h("span", { class: "muted" });
   const next = h("span", {});
@@ -35,26 +35,26 @@ export function factsView({ link, clock, socket, store }) {
     };
   };
   const names = ["Server clock", "Round trip", "Revision", "Epoch", "Connection"];
-  const [offset, trip, revision, epoch, connection] = names.map(fact);
+  const [offset, trip, revision, epoch, socketId] = names.map(fact);
   const dot = h("span", { class: "dot" });
   const head = h("p", { class: "row tight status" }, dot, status, since);
   const parts = [head, away, goesOn, list];
   const element = h("section", { class: "stack", "aria-label": "Status" }, parts);
 
   const update = () => {
-    const now = link.status ?? "connecting";
+    const now = connection.status ?? "connecting";
     element.dataset.status = now;
     setText(status, STATUS[now]);
-    setText(since, sinceWords(link.since, clock));
+    setText(since, sinceWords(connection.since, clock));
     away.hidden = now === "connected";
-    setText(next, nextWords(link, socket));
+    setText(next, nextWords(connection, socket));
     tryNow.hidden = socket.nextAttempt === null && now !== "stopped";
     setText(goesOn, GOES_ON[now] ?? GOES_ON.else);
     offset(...(clock.roundTrip === null ? UNKNOWN : offsetWords(clock.offset)));
     trip(...(clock.roundTrip === null ? UNKNOWN : [`${positive(clock.roundTrip)} ms`]));
     revision(String(store.revision ?? UNKNOWN[0]));
     epoch(store.epoch?.slice(0, SHORT) ?? UNKNOWN[0]);
-    connection((now === "connected" && socket.connection?.slice(0, SHORT)) || "none");
+    socketId((now === "connected" && socket.connection?.slice(0, SHORT)) || "none");
   };
   return { element, update };
 }
@@ -64,8 +64,8 @@ function sinceWords(since, clock) {
   return `since ${timeWithSeconds(since + clock.offset)} (${span(clock.local() - since)})`;
 }
 
-function nextWords(link, socket) {
-  if (link.status === "stopped") return link.reason;
+function nextWords(connection, socket) {
+  if (connection.status === "stopped") return connection.reason;
   if (socket.nextAttempt === null) return "Trying now…";
   const wait = Math.max(0, Math.ceil((socket.nextAttempt - performance.now()) / 1000));
   return `Next attempt in ${wait} s`;

@@ -2,7 +2,7 @@
 
 import { h } from "../../dom.js";
 import { summary } from "../../trace.js";
-import { timeWithMilliseconds } from "./words.js";
+import { timeWithMilliseconds } from "./labels.js";
 
 const WAYS = {
   sent: ["→", "sent"],

@@ -4,7 +4,7 @@ import { h, newId, setText, showList } from "../../dom.js";
 import { asLines } from "../../trace.js";
 import { copyText } from "./copy.js";
 import { frameRow } from "./row.js";
-import { oneStop } from "./one_stop.js";
+import { rovingTabindex } from "./roving_tabindex.js";
 
 const SAID_MS = 3_000;
 
@@ -14,7 +14,7 @@ export function traceView({ trace, clock }) {
   const headingId = newId("trace");
   const note = h("span", { class: "muted small", role: "status" });
   const list = h("ul", { class: "trace", "aria-labelledby": headingId });
-  const stop = oneStop(list);
+  const stop = rovingTabindex(list);
   const hide = h("input", { type: "checkbox" });
   const button = (text, work) =>
     h("button", { type: "button", class: "quiet slim", onclick: work }, text);

@@ -8,7 +8,7 @@
  * An attempt to come back is still "coming back": the word stays until it has worked.
  */
 
-export class Link {
+export class ConnectionStatus {
   status = null;
   since = null; // milliseconds by this page's own clock
   reason = ""; // why it stopped

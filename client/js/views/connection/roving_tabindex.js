@@ -1,6 +1,6 @@
 /** A list whose buttons are one stop of the Tab key; the arrow keys go from one to the next. */
 
-export function oneStop(list) {
+export function rovingTabindex(list) {
   let current = null;
   const buttons = () => [...list.querySelectorAll("li > button")];
   const choose = (button) => {

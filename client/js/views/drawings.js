@@ -1,7 +1,10 @@
-/** Stars and planets, drawn from their seed, hue and radius. */
+/** Drawings: stars and planets from their seed, hue and radius, and the far stars behind them. */
 
 import { newId, svg } from "../dom.js";
 import { seeded } from "../random.js";
+
+export const [WIDTH, HEIGHT] = [800, 300]; // of a month's sky
+const LARGE = { star: 34, planet: 40 }; // radius in a portrait's own pixels
 
 /* The server's hue picks one of six kinds each: colours that go together in one sky. */
 const STARS = ["200 95%", "225 60%", "48 95%", "32 95%", "345 85%", "265 85%"];
@@ -117,4 +120,33 @@ export function porthole(space) {
     svg("circle", { r: 16, class: "porthole-night" }),
     body(space, space.type === "planet" ? 8 : 7),
   );
+}
+
+/** The body of `space`, large, in front of its own stars. */
+export function portrait(space) {
+  const drawing = svg("g", { class: "born" }, body(space, LARGE[space.type]));
+  return svg(
+    "svg",
+    { viewBox: "-150 -90 300 180", role: "img", "aria-label": `A ${space.type}`, class: "portrait" },
+    svg("g", { transform: "translate(-400 -150)" }, starfield(space.seed ?? space.id, 110)),
+    drawing,
+  );
+}
+
+/**
+ * Faint far stars that are no session's, always the same for a seed. They fill the sky's WIDTH x HEIGHT,
+ * or (`percent`) a drawing without a view box.
+ */
+export function starfield(seed, count = 90, { percent = false, bright = false } = {}) {
+  const random = seeded(seed);
+  const [width, height, unit] = percent ? [100, 100, "%"] : [WIDTH, HEIGHT, ""];
+  const star = () =>
+    svg("circle", {
+      cx: (random() * width).toFixed(1) + unit,
+      cy: (random() * height).toFixed(1) + unit,
+      r: ((bright ? 0.7 : 0.35) + random() * 0.5).toFixed(2),
+      opacity: ((bright ? 0.5 : 0.15) + random() * 0.4).toFixed(2),
+      fill: "#fff",
+    });
+  return svg("g", { "aria-hidden": "true" }, Array.from({ length: count }, star));
 }

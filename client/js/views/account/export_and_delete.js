@@ -5,7 +5,7 @@ import { h, setText } from "../../dom.js";
 import { deleteDialog } from "./delete.js";
 import { section } from "./form.js";
 
-export function yoursView(user, { signOut, deleted }) {
+export function exportAndDeleteView(user, { signOut, deleted }) {
   const said = h("p", { class: "small", role: "status" });
   const problem = h("p", { class: "wrong small", role: "alert" });
   const button = (text, work, kind = "quiet") =>
