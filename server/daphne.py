@@ -22,16 +22,16 @@ MOST_UNSENT = 64 * 1024  # bytes of one socket; uvicorn's is the same
 MOST_UNREAD = 64 * 1024  # bytes that come before the handshake is answered
 MOST_WAITING = 8  # messages of one socket; then no more is read
 TO_FINISH_S = 2.0  # requests that are being served when the server goes down
-GLANCE_S = 0.05  # between two looks at a socket that is backed up
+POLL_S = 0.05  # of a socket that is backed up
 
 
 class WebSocket(WebSocketProtocol):  # type: ignore[misc]  # it has no types
-    """One connection. Its frames of any kind are counted, as by `server/uvicorn/websocket.py`."""
+    """One connection. Its frames of any kind are counted, as in `server/uvicorn/websocket.py`."""
 
     def onConnect(self, request: Any) -> Any:  # noqa: N802 -- autobahn's names, here and below
         self._budget = WireBudget(asyncio.get_running_loop().time)
         self._flooded = False
-        self._glancing = False
+        self._polling = False
         self._at_most(min(FROM_UNAUTHENTICATED, self.maxMessagePayloadSize))
         return super().onConnect(request)
 
@@ -43,7 +43,7 @@ class WebSocket(WebSocketProtocol):  # type: ignore[misc]  # it has no types
 
     def dataReceived(self, data: bytes) -> None:  # noqa: N802
         if self.state == self.STATE_CONNECTING and hasattr(self, "_budget"):
-            # It talks before it was let in. Autobahn would take that for another handshake.
+            # A client that sends before it is accepted: Autobahn would parse a second handshake.
             self.data += data
             if len(self.data) > MOST_UNREAD:
                 self.transport.abortConnection()
@@ -71,13 +71,13 @@ class WebSocket(WebSocketProtocol):  # type: ignore[misc]  # it has no types
 
     def onMessage(self, payload: bytes, isBinary: bool) -> None:  # noqa: N802, N803
         super().onMessage(payload, isBinary)
-        if self.application_queue.qsize() >= MOST_WAITING and not self._glancing:
-            self._glancing = True
+        if self.application_queue.qsize() >= MOST_WAITING and not self._polling:
+            self._polling = True
             self.transport.pauseProducing()
-            asyncio.get_running_loop().call_later(GLANCE_S, self._glance)
+            asyncio.get_running_loop().call_later(POLL_S, self._poll)
 
     def dropConnection(self, abort: bool = False) -> None:  # noqa: N802
-        """Twisted would wait for ever until a client has read what it was sent."""
+        """Twisted would wait for ever for a client that does not read."""
         super().dropConnection(abort)
         asyncio.get_running_loop().call_later(TO_BE_CLOSED_S, self._abort)
 
@@ -85,17 +85,17 @@ class WebSocket(WebSocketProtocol):  # type: ignore[misc]  # it has no types
         if self.transport is not None:
             self.transport.abortConnection()
 
-    def _glance(self) -> None:
+    def _poll(self) -> None:
         if self.application_queue.qsize() >= MOST_WAITING:
-            asyncio.get_running_loop().call_later(GLANCE_S, self._glance)
+            asyncio.get_running_loop().call_later(POLL_S, self._poll)
             return
-        self._glancing = False
+        self._polling = False
         if not self._flooded and self.transport is not None and self.transport.connected:
             self.transport.resumeProducing()
 
 
 class Daphne(Server):  # type: ignore[misc]  # it has no types
-    """Tells its sockets before it cancels what serves them, and knows when a client reads slowly.
+    """Drains its sockets before it cancels their tasks, and notices clients that read slowly.
 
     `listeners`: sockets that listen already, instead of endpoints.
     """
@@ -113,7 +113,7 @@ class Daphne(Server):  # type: ignore[misc]  # it has no types
         self.ports: list[Any] = []
         self._listeners = listeners or []
         if listeners:
-            self.endpoints: list[str] = []  # it insists on some, and knows only IPv4 by number
+            self.endpoints: list[str] = []  # the base class wants some, and knows only IPv4 numbers
 
     def run(self) -> None:
         WebSocketFactory.protocol = WebSocket
@@ -121,7 +121,7 @@ class Daphne(Server):  # type: ignore[misc]  # it has no types
 
     def _ready(self) -> None:
         self._adopt()
-        # Once it runs: it is the running loop's watch.
+        # Once the loop runs: the watchdog is the running loop's.
         loop = asyncio.get_event_loop()
         loop.call_soon(health.watch, self._on_check)
         loop.call_soon(self._on_started)
@@ -130,7 +130,7 @@ class Daphne(Server):  # type: ignore[misc]  # it has no types
         for listener in self._listeners:
             port = reactor.adoptStreamPort(listener.fileno(), listener.family, self.http_factory)
             self.ports.append(port)
-            listener.close()  # Twisted has made its own of it
+            listener.close()  # Twisted has a copy
 
     def listen_success(self, port: Any) -> None:
         super().listen_success(port)
@@ -144,7 +144,7 @@ class Daphne(Server):  # type: ignore[misc]  # it has no types
 
     def create_application(self, protocol: Any, scope: Any) -> Any:
         if scope["type"] == "websocket":
-            # As `server/uvicorn/websocket.py`, which says why.
+            # As in `server/uvicorn/websocket.py`, which gives the reasons.
             scope["extensions"] = {
                 "space.transport": _Transport(protocol),
                 "space.admitted": protocol.admitted,
@@ -152,16 +152,16 @@ class Daphne(Server):  # type: ignore[misc]  # it has no types
         return super().create_application(protocol, scope)
 
     async def handle_reply(self, protocol: Any, message: Any) -> None:
-        """Twisted takes whatever it is given. So who sends waits here for a client that reads."""
+        """Twisted accepts any amount of data. So the sender waits here for a client that reads."""
         if message["type"] != "websocket.send":
             await super().handle_reply(protocol, message)
         elif protocol.state == protocol.STATE_OPEN:
-            # Not by its `sendMessage`, which holds what we send to the limit of what we read.
+            # Not by its `sendMessage`, which applies the limit of incoming messages.
             protocol.sendFrame(opcode=1, payload=message["text"].encode())
-            while _unsent(protocol.transport) > MOST_UNSENT:  # noqa: ASYNC110 -- it tells nobody
-                await asyncio.sleep(GLANCE_S)
+            while _unsent(protocol.transport) > MOST_UNSENT:  # noqa: ASYNC110 -- it has no event
+                await asyncio.sleep(POLL_S)
 
-    # -- going down ------------------------------------------------------------------------------
+    # -- draining --------------------------------------------------------------------------------
 
     def kill_all_applications(self) -> Any:
         gone_within(GONE_WITHIN_S)
@@ -171,7 +171,7 @@ class Daphne(Server):  # type: ignore[misc]  # it has no types
         await drain()
         for port in self.ports:
             port.stopListening()
-        await asyncio.sleep(WRITTEN_WITHIN_S)  # whose connection was taken has its request read
+        await asyncio.sleep(WRITTEN_WITHIN_S)  # requests on accepted connections are still read
         if requests := self._working(WebRequest):
             await asyncio.wait(requests, timeout=TO_FINISH_S)
             await asyncio.sleep(WRITTEN_WITHIN_S)
@@ -192,7 +192,7 @@ class Daphne(Server):  # type: ignore[misc]  # it has no types
 
 
 class _Transport:
-    """Twisted's, with the names that asyncio's has, for whole unmasked frames."""
+    """Twisted's transport under the names of asyncio's, for whole unmasked frames."""
 
     __slots__ = ("_protocol",)
 
@@ -203,12 +203,12 @@ class _Transport:
         return bool(self._protocol.state != self._protocol.STATE_OPEN)
 
     def get_write_buffer_size(self) -> int:
-        """Bytes that wait, where they are more than Twisted has in passing."""
+        """Bytes that wait; 0 up to `MOST_UNSENT`, which Twisted holds in passing."""
         waiting = _unsent(self._protocol.transport)
         return waiting if waiting > MOST_UNSENT else 0
 
     def write(self, data: bytes) -> None:
-        """At once, without a round through the reactor, where nothing waits."""
+        """Without a round through the reactor, where nothing waits."""
         transport = self._protocol.transport
         sent = 0 if _unsent(transport) else transport.writeSomeData(data)
         if isinstance(sent, int) and sent < len(data):  # else an exception: the connection is lost
@@ -220,8 +220,7 @@ class _Transport:
 
 
 def _unsent(transport: Any) -> int:
-    """Bytes that wait in the process; none of a connection that is gone. Twisted has no name for
-    it."""
+    """Bytes that wait in the process; 0 for a closed connection. Twisted has no public name."""
     if transport is None or not transport.connected:
         return 0
     return int(len(transport.dataBuffer) - transport.offset + transport._tempDataLen)

@@ -1,13 +1,15 @@
 """The sockets that several processes listen on, opened before any of them starts.
 
 On Linux each process has its own for the same port, and the kernel spreads connections over them.
-Elsewhere all share one, and whoever comes first takes the connection.
+Elsewhere all share one, and the first process to accept takes the connection.
 """
 
 from __future__ import annotations
 
 import socket
 import sys
+from contextlib import ExitStack
+from itertools import chain
 
 BACKLOG = 4096
 OWN_SOCKETS = sys.platform == "linux"
@@ -16,25 +18,21 @@ OWN_SOCKETS = sys.platform == "linux"
 def listeners(host: str, port: int, processes: int) -> list[list[socket.socket]]:
     """For each process the sockets to listen on: one for each address of `host`.
 
-    They listen already: what comes before the process has started waits. Raises `OSError`.
+    They listen already: connections wait until the process has started. Raises `OSError`.
     """
     found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     addresses = [(family, address) for family, _, _, _, address in dict.fromkeys(found)]
     for family, address in addresses:
-        # A socket of each process's own would also get in beside a stranger's.
+        # With SO_REUSEPORT binding would succeed beside a socket of another program.
         _bound(family, address, shared=False).close()
-    sets = []
-    try:
-        for _ in range(processes if OWN_SOCKETS else 1):
-            sets.append([_bound(*where, shared=OWN_SOCKETS) for where in addresses])
-        for each in sets:
-            for listener in each:
-                listener.listen(BACKLOG)
-    except OSError:
-        for each in sets:
-            for listener in each:
-                listener.close()
-        raise
+    with ExitStack() as opened:  # closes them where one cannot be opened
+        sets = [
+            [opened.enter_context(_bound(*where, shared=OWN_SOCKETS)) for where in addresses]
+            for _ in range(processes if OWN_SOCKETS else 1)
+        ]
+        for listener in chain.from_iterable(sets):
+            listener.listen(BACKLOG)
+        opened.pop_all()
     return sets if OWN_SOCKETS else sets * processes
 
 

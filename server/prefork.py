@@ -1,14 +1,14 @@
-"""Several servers behind one port, and the parent that looks after them.
+"""Several servers behind one port, and the parent that supervises them.
 
     parent -- opens the sockets, starts the children, waits
       |-- server-1    an ordinary server, on sockets of its own
       |-- server-2
 
-A child that dies is started again on the same sockets: who connects meanwhile waits in their queue.
-A child knows by a pipe that the parent lives, so none is left over. By another one its watchdog
-says each second that it lives: who was heard once and then says nothing for a minute is killed.
-Children are made by `fork`, after the app is loaded and before anything is opened: a new one is
-there in milliseconds.
+A child that dies is started again on the same sockets, so clients that connect meanwhile wait in
+their queue. A pipe that ends with the parent ends the children too, so none is left over. Through
+another pipe the watchdog of each child writes once a second: a child that has written once and then
+writes nothing for a minute is killed. Children are made by `fork`, after the app is loaded and
+before anything is opened, so a new one serves within milliseconds.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ from multiprocessing.context import ForkProcess
 
 log = logging.getLogger(__name__)
 
-Serve = Callable[[list[socket.socket], Callable[[], object]], None]  # and what says "I live"
+Serve = Callable[[list[socket.socket], Callable[[], object]], None]  # the second says "I live"
 
-GLANCE_S = 0.1  # between two looks for a signal
+POLL_S = 0.1
 STOPS_WITHIN_S = 6.0  # a server needs five at most; then it is killed
-AT_ONCE_S = 10.0  # whoever fails so soon after the first start would fail again
-CALM_S = 60.0  # whoever has lived so long is started again at once
-LONGEST_WAIT_S = 10.0
-SILENT_S = 60.0  # by looks, so a parent that was stopped itself blames nobody
-LONGEST_LOOK_S = 1.0  # what one look counts at most
+START_S = 10.0  # a first start that fails so soon would fail again
+STEADY_S = 60.0  # a child that has lived so long is started again at once
+LONGEST_PAUSE_S = 10.0
+SILENT_S = 60.0  # counted by polls, so a parent that was stopped itself blames no child
+LONGEST_POLL_S = 1.0  # what one poll counts at most
 _SIGNALS = {signal.SIGTERM, signal.SIGINT}
 
 
@@ -54,8 +54,8 @@ class Child:
     start_at: float = 0.0
     starts: int = 0
     quick_deaths: int = 0
-    hears_from: int | None = None  # the reading end of its pipe
-    silent_s: float | None = None  # None: nothing was heard yet, so it is not waited for
+    signs_of_life: int | None = None  # the reading end of its pipe
+    silent_s: float | None = None  # None: it has not written yet, so it is not judged
 
     @property
     def name(self) -> str:
@@ -67,20 +67,20 @@ class Prefork:
 
     def __init__(self, serve: Serve, sockets: list[list[socket.socket]]) -> None:
         self._serve = serve
-        self.children = [Child(number, each) for number, each in enumerate(sockets, 1)]
-        self._told = 0  # how often to stop
-        self._looked_at = time.monotonic()
+        self._children = [Child(number, each) for number, each in enumerate(sockets, 1)]
+        self._stop_signals = 0
+        self._polled_at = time.monotonic()
 
     def run(self) -> None:
-        """Blocks. All children are gone afterwards. Raises `CannotStart`."""
+        """Blocks. All children have ended afterwards. Raises `CannotStart`."""
         self._parent_lives, self._lifeline = os.pipe()
         gc.collect()
         gc.freeze()  # what is loaded stays shared: the collector would write into it
         with self._signals():
             try:
-                while not self._told:
-                    self.look()
-                    self._wait(GLANCE_S)
+                while not self._stop_signals:
+                    self._poll()
+                    self._wait()
                 self._stop()
             finally:
                 for process in self._living():
@@ -91,99 +91,94 @@ class Prefork:
 
     # -- while it serves -------------------------------------------------------------------------
 
-    def look(self) -> None:
-        before, self._looked_at = self._looked_at, time.monotonic()
-        for child in self.children:
-            self._look_after(child)
-            self._listen_to(child, min(self._looked_at - before, LONGEST_LOOK_S))
+    def _poll(self) -> None:
+        before, self._polled_at = self._polled_at, time.monotonic()
+        seconds = min(self._polled_at - before, LONGEST_POLL_S)
+        for child in self._children:
+            if child.process is None:
+                if self._polled_at >= child.start_at:
+                    self._start(child)
+            elif (code := child.process.exitcode) is not None:
+                self._has_died(child, child.process, code)
+            else:
+                self._kill_if_silent(child, child.process, seconds)
 
-    def _listen_to(self, child: Child, seconds: float) -> None:
-        if child.process is None or child.hears_from is None:
-            return
+    def _kill_if_silent(self, child: Child, process: ForkProcess, seconds: float) -> None:
+        assert child.signs_of_life is not None
         try:
-            said = os.read(child.hears_from, 4096)
+            lives = bool(os.read(child.signs_of_life, 4096))
         except BlockingIOError:
-            said = b""
-        if said:
+            lives = False
+        if lives:
             child.silent_s = 0.0
         elif child.silent_s is not None:
             child.silent_s += seconds
             if child.silent_s >= SILENT_S:
-                log.error("%s says nothing for %.0f s: killing it", child.name, child.silent_s)
+                log.error("%s was silent for %.0f s: killing it", child.name, child.silent_s)
                 child.silent_s = None
-                child.process.kill()
+                process.kill()
 
-    def _look_after(self, child: Child) -> None:
-        now = time.monotonic()
-        if child.process is None:
-            if now >= child.start_at:
-                self._start(child)
-        elif (code := child.process.exitcode) is not None:
-            lived = now - child.started_at
-            if child.starts == 1 and code > 0 and lived < AT_ONCE_S:
-                raise CannotStart(f"{child.name} stopped at once (exit code {code}).")
-            self._has_died(child, child.process, code, lived)
-
-    def _has_died(self, child: Child, process: ForkProcess, code: int, lived: float) -> None:
-        child.quick_deaths = 0 if lived > CALM_S else child.quick_deaths + 1
-        wait_s = min(LONGEST_WAIT_S, 2.0 ** (child.quick_deaths - 2))
-        if child.quick_deaths < 2:
-            wait_s = 0.0
+    def _has_died(self, child: Child, process: ForkProcess, code: int) -> None:
+        lived_s = time.monotonic() - child.started_at
+        if child.starts == 1 and code > 0 and lived_s < START_S:
+            raise CannotStart(f"{child.name} stopped at once (exit code {code}).")
+        child.quick_deaths = 0 if lived_s > STEADY_S else child.quick_deaths + 1
+        pause_s = restart_pause_s(child.quick_deaths)
         reason = f"exit code {code}" if code >= 0 else signal.Signals(-code).name
-        again = f"in {wait_s:.0f} s" if wait_s else "at once"
+        again = f"in {pause_s:.0f} s" if pause_s else "at once"
         log.error(
             "%s (pid %d) is gone (%s), starting it again %s",
             *(child.name, process.pid, reason, again),
         )
         process.close()
-        if child.hears_from is not None:
-            os.close(child.hears_from)
-        child.hears_from = child.silent_s = None
-        child.process, child.start_at = None, time.monotonic() + wait_s
+        if child.signs_of_life is not None:
+            os.close(child.signs_of_life)
+        child.signs_of_life = child.silent_s = None
+        child.process, child.start_at = None, time.monotonic() + pause_s
 
     def _start(self, child: Child) -> None:
         fork = multiprocessing.get_context("fork")
-        child.hears_from, speaks_to = os.pipe()
-        os.set_blocking(child.hears_from, False)
-        os.set_blocking(speaks_to, False)
-        process = fork.Process(target=self._be, args=(child, speaks_to), name=child.name)
-        # A signal that came between the fork and the child's first line would be the parent's.
+        child.signs_of_life, writes_to = os.pipe()
+        os.set_blocking(child.signs_of_life, False)
+        os.set_blocking(writes_to, False)
+        process = fork.Process(target=self._be, args=(child, writes_to), name=child.name)
+        # A signal between the fork and the child's first line would meet the parent's handler.
         signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
         try:
             process.start()
         finally:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
-            os.close(speaks_to)
+            os.close(writes_to)
         child.process, child.started_at = process, time.monotonic()
         child.starts += 1
 
     # -- when it stops ---------------------------------------------------------------------------
 
     def _stop(self) -> None:
-        """Each child tells its sockets and goes; whoever is told twice waits for nobody."""
-        for child in self.children:
+        """Each child closes its sockets in order and ends. A second signal does not wait for it."""
+        for child in self._children:
             for listener in child.sockets:
                 listener.close()  # the children have theirs, until they close them
         for process in self._living():
             process.terminate()
         deadline = time.monotonic() + STOPS_WITHIN_S
-        while self._living() and self._told < 2 and time.monotonic() < deadline:
-            self._wait(GLANCE_S)
+        while self._living() and self._stop_signals < 2 and time.monotonic() < deadline:
+            self._wait()
 
     def _living(self) -> list[ForkProcess]:
-        processes = (child.process for child in self.children)
+        processes = (child.process for child in self._children)
         return [process for process in processes if process is not None and process.is_alive()]
 
-    def _wait(self, seconds: float) -> None:
-        """Until a child dies, or so long."""
-        wait([process.sentinel for process in self._living()], seconds)
+    def _wait(self) -> None:
+        """Until a child dies, or for the time between two polls."""
+        wait([process.sentinel for process in self._living()], POLL_S)
 
     @contextmanager
     def _signals(self) -> Iterator[None]:
-        def told(*_: object) -> None:
-            self._told += 1
+        def stop(*_: object) -> None:
+            self._stop_signals += 1
 
-        before = {number: signal.signal(number, told) for number in _SIGNALS}
+        before = {number: signal.signal(number, stop) for number in _SIGNALS}
         try:
             yield
         finally:
@@ -192,37 +187,41 @@ class Prefork:
 
     # -- in the child ----------------------------------------------------------------------------
 
-    def _be(self, child: Child, speaks_to: int) -> None:
+    def _be(self, child: Child, writes_to: int) -> None:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.default_int_handler)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
-        os.setpgid(0, 0)  # Ctrl-C is for the parent, who then tells us
+        os.setpgid(0, 0)  # Ctrl-C is for the parent, which then stops the children
         os.close(self._lifeline)
         threading.Thread(target=self._die_with_the_parent, daemon=True).start()
-        for other in self.children:
-            for listener in other.sockets:
+        for each in self._children:
+            for listener in each.sockets:
                 if listener not in child.sockets:
                     listener.close()
-        for each in self.children:
-            if each.hears_from is not None:
-                os.close(each.hears_from)
+            if each.signs_of_life is not None:
+                os.close(each.signs_of_life)
         _name_in_the_log(child.name)
 
         def lives() -> None:
-            with suppress(OSError):  # the pipe is full: the parent stands, or is gone
-                os.write(speaks_to, b".")
+            with suppress(OSError):  # the pipe is full: the parent is stopped, or gone
+                os.write(writes_to, b".")
 
         self._serve(child.sockets, lives)
 
     def _die_with_the_parent(self) -> None:
-        os.read(self._parent_lives, 1)  # nobody ever writes: it ends when the parent does
+        os.read(self._parent_lives, 1)  # nothing is ever written: it ends when the parent does
         os.kill(os.getpid(), signal.SIGTERM)
         time.sleep(STOPS_WITHIN_S)
         os.kill(os.getpid(), signal.SIGKILL)
 
 
+def restart_pause_s(quick_deaths: int) -> float:
+    """Before a dead child is started again. It grows with the deaths that came quickly."""
+    return 0.0 if quick_deaths < 2 else min(LONGEST_PAUSE_S, 2.0 ** (quick_deaths - 2))
+
+
 def _name_in_the_log(name: str) -> None:
-    """Each line of this process says whose it is, whatever the format."""
+    """Puts the name of this process into each of its log lines, whatever the format."""
     make = logging.getLogRecordFactory()
 
     def named(*args: object, **kwargs: object) -> logging.LogRecord:

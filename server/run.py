@@ -1,4 +1,4 @@
-"""The two servers that can run Space, started the way it needs them."""
+"""Runs Space on uvicorn or on Daphne, configured the way it needs them."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ LARGEST_FRAME_READ = 64 * 1024
 # or it sends a request into a connection that we have just closed.
 KEEP_ALIVE_S = 75
 
-# A socket whose pong has not come when its next ping is due is closed. Who is silent hears a
-# heartbeat more often than that, so no proxy finds the connection idle.
+# A socket whose pong has not come when its next ping is due is closed. A silent socket gets
+# heartbeats more often than that, so no proxy finds the connection idle.
 PING_EVERY_S = 30
 
 APP = "config.asgi:application"
@@ -38,9 +38,9 @@ def do_nothing() -> None:
 
 
 class _ClientsFault(logging.Filter):
-    """Not in the log: what anybody can send as often as they like, and is answered.
+    """Drops log lines that any client can cause at will, and that are answered.
 
-    A text frame that is no text (1007), and a request that is no HTTP (400).
+    They are about text frames that are not UTF-8 (1007), and requests that are not HTTP (400).
     """
 
     KNOWN = ("Invalid UTF-8 sequence received", "Invalid HTTP request received")
@@ -50,11 +50,11 @@ class _ClientsFault(logging.Filter):
 
 
 class CannotListen(Exception):
-    """The address is taken, or is none of this machine's."""
+    """The address is taken, or does not belong to this machine."""
 
 
 class Uvicorn(uvicorn.Server):
-    """uvicorn that tells its sockets before it goes (its own shutdown closes them all at once)."""
+    """uvicorn that drains its sockets first (its own shutdown closes them all at once)."""
 
     def __init__(self, config: uvicorn.Config, on_check: OnCheck, on_started: OnStarted) -> None:
         super().__init__(config)
@@ -76,9 +76,9 @@ class Uvicorn(uvicorn.Server):
         from realtime.hub.drain import GONE_WITHIN_S, drain
 
         gone_within(GONE_WITHIN_S)
-        await drain()  # it still listens: who comes now is answered, and told to go
+        await drain()  # it still listens: new clients are answered, and sent elsewhere
         await super().shutdown(sockets)
-        # Then uvicorn ends the process by the signal it got: nothing is done at its exit.
+        # Then uvicorn ends the process by the signal it got: no exit handlers run.
         await asyncio.gather(asyncio.to_thread(publisher.flush), asyncio.to_thread(queue.flush))
         health.unwatch()
 
@@ -94,8 +94,8 @@ def run_uvicorn(
 ) -> None:
     """uvicorn, tuned; blocks until SIGTERM or Ctrl-C. `trusted_proxies`: addresses, or "".
 
-    With `sockets`, which listen already, host and port are only what they are called. The watchdog
-    calls `on_check` each second.
+    With `sockets`, which listen already, host and port only name them. The watchdog calls
+    `on_check` each second.
     """
     logging.getLogger("uvicorn.error").addFilter(_ClientsFault())
     server = Uvicorn(
@@ -118,14 +118,14 @@ def run_uvicorn(
             server_header=False,
             proxy_headers=bool(trusted_proxies),
             forwarded_allow_ips=trusted_proxies or None,
-            timeout_graceful_shutdown=2,  # and two to tell the sockets: gone within five
+            timeout_graceful_shutdown=2,  # and two to drain the sockets: gone within five
         ),
         on_check,
         on_started,
     )
     try:
         server.run(sockets)
-    except SystemExit:  # what uvicorn raises when it cannot bind; its log line has said why
+    except SystemExit:  # uvicorn could not bind; its log line has the reason
         raise CannotListen from None
 
 
@@ -137,7 +137,7 @@ def run_daphne(
     on_check: OnCheck = do_nothing,
     on_started: OnStarted = do_nothing,
 ) -> None:
-    """Daphne, tuned; blocks until SIGTERM or Ctrl-C, and tells its sockets before it goes."""
+    """Daphne, tuned; blocks until SIGTERM or Ctrl-C, and drains its sockets before it ends."""
     from accounts.mail import queue
     from realtime.broker import publisher
     from server.daphne import Daphne
@@ -153,7 +153,7 @@ def run_daphne(
         websocket_max_frame_size=LARGEST_FRAME_READ,
         ping_interval=20,
         ping_timeout=20,
-        http_timeout=120,  # longer than anything of ours waits: what it says is no JSON
+        http_timeout=120,  # longer than any request of ours: its own error is not JSON
         application_close_timeout=5,
         server_name="",
         verbosity=0,

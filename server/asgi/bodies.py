@@ -1,13 +1,13 @@
-"""Request bodies before Django sees them: what is too large is thrown away, what is large waits.
+"""Spools request bodies before Django sees them: discards those over the limit, queues large ones.
 
-The rest of a body that is too large is read and discarded, within a bound: a client that is still
+The rest of a body over its limit is read and discarded, within a bound: a client that is still
 sending would see a reset instead of the answer. Django then gets the request without a body, and
 refuses it by its length (`body_limit.py`), with all the headers that an answer has. A body
-that comes in chunks without a length is kept until its end, and then has one, as DRF wants.
+that comes in chunks without a length is kept until its end, and then has a length, as DRF wants.
 
-Large bodies that are allowed are only for who is logged in: without a good token they are thrown
-away too, and Django answers 401. While they arrive they take a place of their user and of the
-process, and are written to disk; the threads that parse them (`django_handler.py`) get the file.
+Only a logged-in user may send a large body: without a valid token it is discarded too, and Django
+answers 401. While it arrives it takes a slot of its user and of the process, and is written to
+disk. The threads that parse large bodies (`django_handler.py`) get the file.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ from server.asgi.types import App, Receive, Send
 
 log = logging.getLogger(__name__)
 
-MOST_DISCARDED = 32 * 1024 * 1024  # bytes; whoever sends more sees a reset
+MOST_DISCARDED = 32 * 1024 * 1024  # bytes; a client that sends more sees a reset
 LARGE_AT_A_TIME = 16  # in a process; each takes up to 8 MiB of the disk
 LARGE_OF_A_USER = 2
 LARGE_QUEUE = 200  # unread, so that they cost nothing but a connection
-LARGE_WITHIN_S = 60.0  # from the moment it is read: whoever sends more slowly holds up others
+LARGE_WITHIN_S = 60.0  # from the moment it is read: a slower client holds up others
 SILENT_S = 10.0  # the longest pause within it
 LONGEST_WAIT_S = 7.0  # in a queue; of the 10 s that a request takes at most
 RETRY_AFTER_S = 10
-KEPT = "space.body"  # in the scope: the file with the body, where it is already here
+KEPT = "space.body"  # in the scope: the file with the body, where it is already complete
 _MAY_CARRY_AN_IMAGE = re.compile(r"/sessions/([0-9]+/)?")
 
 
@@ -56,21 +56,23 @@ class BodySpooling:
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         length = _length(scope)
         if length is not None and length > limit_of(scope["path"]):
-            await self._without_body(scope, receive, send, said=length)
+            await self._without_body(scope, receive, send, announced=length)
         elif not is_large(scope):
             await self._small(scope, receive, send)
         elif (user_id := user_of(scope)) is None:
-            await self._without_body(scope, receive, send, said=0)  # 401
+            await self._without_body(scope, receive, send, announced=0)  # 401
         else:
             await self._large(scope, receive, send, user_id)
 
-    async def _without_body(self, scope: Any, receive: Receive, send: Send, *, said: int) -> None:
-        """Passes it on with the length that it said, once the body is thrown away."""
+    async def _without_body(
+        self, scope: Any, receive: Receive, send: Send, *, announced: int
+    ) -> None:
+        """Discards the body, then passes the request on with the length that it announced."""
         if _waits_to_be_asked(scope):
-            send = _closing(send)  # nobody knows whether the body will come
+            send = _closing(send)  # the body may come or not
         else:
             await _discard(_InTime(receive))
-        await self.app(_with_body(scope, io.BytesIO(), length=said), receive, send)
+        await self.app(_with_body(scope, io.BytesIO(), length=announced), receive, send)
 
     async def _small(self, scope: Any, receive: Receive, send: Send) -> None:
         if _length(scope) is None and _is_chunked(scope):
@@ -105,7 +107,7 @@ class BodySpooling:
 
 
 class _InTime:
-    """`receive`, but a body that takes too long counts as broken off."""
+    """`receive`, but a body that takes too long counts as a closed connection."""
 
     def __init__(self, receive: Receive) -> None:
         self._receive = receive
@@ -128,7 +130,7 @@ def limit_of(path: str) -> int:
 
 
 def is_large(scope: Any) -> bool:
-    """Whether the body is allowed to be, and is or may be, larger than most are."""
+    """Whether the body is allowed to be large, and is or may be."""
     if limit_of(scope["path"]) <= settings.BODY_LIMIT:
         return False
     length = _length(scope)
@@ -162,12 +164,12 @@ def _closing(send: Send) -> Send:
 
 
 def _kept() -> IO[bytes]:
-    """Where a body is kept: on disk, once it is large."""
+    """A file for a body: in memory, and on disk once it is large."""
     return tempfile.SpooledTemporaryFile(max_size=settings.BODY_LIMIT)
 
 
 async def _keep(body: IO[bytes], receive: Receive, limit: int) -> int | None:
-    """Its length, or of one that is too long a little more than `limit`. None: broken off."""
+    """The body's length; over the limit a little more than `limit`. None: the connection closed."""
     length = 0
     while length <= limit:
         message = await receive()
@@ -183,16 +185,16 @@ async def _keep(body: IO[bytes], receive: Receive, limit: int) -> int | None:
 
 
 async def _discard(receive: Receive) -> None:
-    thrown_away = 0
-    while thrown_away <= MOST_DISCARDED:
+    discarded = 0
+    while discarded <= MOST_DISCARDED:
         message = await receive()
-        thrown_away += len(message.get("body", b""))
-        if not message.get("more_body"):  # its end, or the client has gone
+        discarded += len(message.get("body", b""))
+        if not message.get("more_body"):  # the body's end, or the connection's
             return
 
 
 def _with_body(scope: Any, body: IO[bytes], *, length: int) -> Any:
-    """The request as if it said that it has this length, with its body."""
+    """The request with this body, and with this length in its headers."""
     ours = {b"content-length", b"transfer-encoding"}
     others = [(name, value) for name, value in scope["headers"] if name not in ours]
     body.seek(0)

@@ -1,4 +1,4 @@
-"""The answer to a body over its limit, as a Django middleware: it has the headers of them all."""
+"""Answers a body over its limit, as a Django middleware: so the answer has all headers."""
 
 from collections.abc import Callable
 
@@ -11,7 +11,7 @@ GetResponse = Callable[[HttpRequest], HttpResponse]
 
 
 class BodyLimit:
-    """413 for a body over its limit. It has been thrown away by now (`bodies.py`)."""
+    """413 for a body over its limit. `bodies.py` has discarded it."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response

@@ -1,6 +1,6 @@
-"""Whose request it is, as far as one can tell on the event loop: without the database.
+"""Identifies the client of a request on the event loop, without the database.
 
-Enough to share room fairly. Whether the login of a token still stands, the view asks.
+That is enough to share threads fairly. Whether the token's login still stands, the view checks.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from accounts.auth.tokens import LEEWAY, AccessToken, Claims  # or a picture would be thrown away,
+from accounts.auth.tokens import LEEWAY, AccessToken, Claims
 from accounts.exceptions import TokenNotValid
-from realtime.clock import clock  # and its request let in without it
+from realtime.clock import clock
 from runtime.client_address import client_address, network_of
 
 
@@ -35,10 +35,11 @@ def _user(token: bytes) -> int | None:
         user_id, expires_at = _claims(token)
     except TokenNotValid:
         return None
+    # With the same leeway as the view: else a picture is discarded, and its request let in.
     return user_id if clock.now() < expires_at + LEEWAY else None
 
 
-@lru_cache(maxsize=4096)  # a device sends the same one all day; what is not valid is not kept
+@lru_cache(maxsize=4096)  # a device sends one token all day; an invalid one is not kept
 def _claims(token: bytes) -> tuple[int, datetime]:
     claims = Claims.of(AccessToken, token.decode("latin-1"))
     return claims.user_id, claims.expires_at

@@ -2,7 +2,7 @@
 
 Django's own handler changes between the event loop and a thread nine times for one request of ours
 (each middleware that can be either, the view, the signals, the close) and starts a thread for each
-request. All of it is synchronous here, so one change is enough: measured as fast as a WSGI server
+request. Our requests are all synchronous, so one change is enough: this is as fast as a WSGI server
 (docs/operations.md, "Which server").
 
 Three groups of threads, each with a bounded queue before it (`fair_semaphore.py`): beyond it 503.
@@ -11,7 +11,7 @@ request from being served. So have large bodies, of which each takes much memory
 
 No request takes over 10 s from the moment that its body is whole until its answer begins. The
 stages share that time (`runtime/deadline.py`): the wait in the queue, the work in the thread, which
-the deadline ends wherever it waits. If it does not, the client is told 503 without it (ADR 36).
+the deadline ends wherever it waits. If it does not, the client gets 503 without it (ADR 36).
 """
 
 from __future__ import annotations
@@ -40,17 +40,17 @@ from server.asgi.early_errors import refuse_for_now
 from server.asgi.types import Receive, Send
 from web.errors import unreadable
 
-ANSWER_S = 9.5  # when a client is told 503 whatever its thread does; 10 s are promised
-WORK_S = 8.5  # when the thread gives up by itself, and says why
+ANSWER_S = 9.5  # when a client gets 503 whatever its thread does; 10 s are promised
+WORK_S = 8.5  # when the thread gives up by itself, and answers with the reason
 PATIENT_THREADS = 64
-PATIENT_SHARE = 16  # of them for one client: who guesses passwords has no more
+PATIENT_SHARE = 16  # of them for one client: also for one that guesses passwords
 USER_SHARE = 5  # of the others for one user; an address may be a whole school
 LARGE_THREADS = 3
 QUEUE = 500  # requests; at the usual pace they are answered within five seconds
 PATIENT_QUEUE = 200
 LARGE_QUEUE = 50
-LARGE = 16 * 1024  # bytes: what is smaller holds no picture that takes long
-# What a device asks for by itself must not stand behind a class that logs in.
+LARGE = 16 * 1024  # bytes: a smaller body holds no picture that takes long
+# Requests that a device makes by itself must not queue behind a class that logs in.
 HASH_NOTHING = {"/users/token/refresh/", "/users/logout/", "/users/logout-all/"}
 MOST_UNREAD = 20  # answers to one user that are not read; each is kept whole
 RETRY_AFTER_S = 5
@@ -61,7 +61,7 @@ T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 
-groups: dict[str, Group] = {}  # of this process, by name, for who watches
+groups: dict[str, Group] = {}  # of this process, by name, for the metrics
 
 
 class Group:
@@ -109,7 +109,7 @@ class DjangoHandler(ASGIHandler):
         except Overloaded as overload:
             await refuse_for_now(scope, send, overload, retry_after_s=RETRY_AFTER_S)
             return
-        # The thread is free again; what is left to do, the client holds up.
+        # The thread is free again; only the client can hold up the rest.
         self._unread[client] += 1
         try:
             await self.send_response(response, send)
@@ -117,7 +117,7 @@ class DjangoHandler(ASGIHandler):
             self._unread[client] -= 1
             if not self._unread[client]:
                 del self._unread[client]
-            if response.streaming:  # what it holds goes back, also where its client has gone
+            if response.streaming:  # releases its resources, also where its client has gone
                 await _in(group.threads, response.close)
 
     async def _in_time(
@@ -165,19 +165,19 @@ class DjangoHandler(ASGIHandler):
             response = self.get_response(request)
         response._handler_class = self.__class__  # type: ignore[attr-defined]
         if not response.streaming:
-            response.close()  # what it says is kept; what it held goes back
+            response.close()  # its content is kept, its resources are released
             body.close()
         return response
 
 
 def _forget(work: asyncio.Future[HttpResponseBase]) -> None:
-    """What an answer holds that came too late goes back."""
+    """Releases the resources of an answer that came too late."""
     if not work.cancelled() and work.exception() is None and (late := work.result()).streaming:
         late.close()
 
 
 def _share_of_a_user(client: Hashable) -> int:
-    """Fewer threads than there are: who asks for all they have again and again holds no more."""
+    """Fewer than all threads, for a user who requests all their data again and again."""
     return USER_SHARE if isinstance(client, int) else settings.REST_THREADS
 
 

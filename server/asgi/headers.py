@@ -1,16 +1,16 @@
-"""What every answer says about how browsers may use it, in one place.
+"""The security headers of every answer, in one place.
 
-Around everything that speaks HTTP, so that probes, refusals before Django and errors have it too.
-What an answer says itself stays: the page, the docs and the admin have policies of their own, files
-may be cached.
+This application is around all others, so that probes, early errors and errors of Django have the
+headers too. A header that an answer has already stays: the page, the docs and the admin have
+policies of their own, and files may be cached.
 
-- Content-Security-Policy: nothing may run, load or frame what is meant for programs.
-- Cache-Control: tokens and personal data are kept by nobody. (An `ETag` is still for `If-Match`.)
-- Cross-Origin-Resource-Policy: pages elsewhere may show our pictures; the rest by CORS only.
-- Referrer-Policy: other sites do not hear where one was. (A link that resets a password has its
-  token after the `#`, which is in no referrer.) Not `no-referrer`: then the forms of the admin
+- Content-Security-Policy: an answer for programs may not be run or framed, and loads nothing.
+- Cache-Control: no cache keeps tokens or personal data. (An `ETag` is still for `If-Match`.)
+- Cross-Origin-Resource-Policy: other origins may show our pictures; the rest by CORS only.
+- Referrer-Policy: other sites do not get the address of a page. (A link that resets a password has
+  its token after the `#`, which is in no referrer.) Not `no-referrer`: then the forms of the admin
   would come from the origin `null`.
-- Strict-Transport-Security: where HTTPS is on, also for what does not come through Django.
+- Strict-Transport-Security: where HTTPS is on, also for answers that do not come from Django.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _PERMISSIONS = b", ".join(
 
 
 class Headers:
-    """An ASGI application: the other one, its answers completed."""
+    """An ASGI application that completes the answers of another one."""
 
     def __init__(self, app: App) -> None:
         self.app = app
@@ -58,9 +58,9 @@ class Headers:
         await self.app(scope, receive, send_completed)
 
 
-def completed(scope: Any, said: Any) -> Pairs:
-    """The headers of an answer, with those that it left out."""
-    headers: Pairs = list(said)
+def completed(scope: Any, given: Any) -> Pairs:
+    """The headers of an answer, with those that it lacks."""
+    headers: Pairs = list(given)
     names = {name.lower(): value for name, value in headers}
     wanted = dict(_EVERYWHERE)
     if scope["path"].startswith(_PICTURES):
@@ -69,16 +69,18 @@ def completed(scope: Any, said: Any) -> Pairs:
         wanted[b"permissions-policy"] = _PERMISSIONS
     if (hsts := _hsts(scope)) is not None:
         wanted[b"strict-transport-security"] = hsts
-    if is_draining():  # or a client's next request meets a connection that has just been closed
+    if is_draining():  # else a client's next request may meet a closed connection
         wanted[b"connection"] = b"close"
     return headers + [(name, value) for name, value in wanted.items() if name not in names]
 
 
 def _hsts(scope: Any) -> bytes | None:
-    """Only over HTTPS: by what the server knows, or the proxy says whom Django believes."""
+    """Only over HTTPS, by the server's own knowledge or by the header of a trusted proxy."""
     if not settings.SECURE_HSTS_SECONDS:
         return None
-    proxys = settings.SECURE_PROXY_SSL_HEADER and dict(scope["headers"]).get(b"x-forwarded-proto")
-    if (proxys or scope.get("scheme", "http").encode()) != b"https":
+    forwarded = settings.SECURE_PROXY_SSL_HEADER and dict(scope["headers"]).get(
+        b"x-forwarded-proto"
+    )
+    if (forwarded or scope.get("scheme", "http").encode()) != b"https":
         return None
     return b"max-age=%d; includeSubDomains; preload" % settings.SECURE_HSTS_SECONDS

@@ -1,8 +1,8 @@
-"""`/healthz`: the process lives. `/readyz`: it can serve: both servers answer, its own organs work,
-and it is not going down. The body of `/readyz` tells apart what is wrong.
+"""Answers probes: `/healthz` while the process lives, `/readyz` while it can serve.
 
-Answered before Django, so that a probe needs no allowed host, and a busy pool of threads is not
-taken for a dead process.
+It can serve if the database and Redis answer, its own parts work, and it does not drain. The body
+of `/readyz` shows each of these. Probes are answered before Django, so that they need no allowed
+host, and a busy pool of threads is not taken for a dead process.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from realtime.stats import stats
 from runtime.deadline import within
 from server.asgi.types import App, Receive, Send
 
-PATIENCE_S = 2.0
+ANSWERS_WITHIN_S = 2.0
 DEAF_TOO_LONG_S = 20.0  # by then a new connection was tried three times
-LAG_TOO_LONG_S = 5.0  # at worst in the last ten seconds: it came round again, for now
+LAG_TOO_LONG_S = 5.0  # at worst in the last ten seconds
 
 
 class Health:
@@ -39,66 +39,51 @@ class Health:
         if scope["path"] == "/healthz":
             await _answer(send, 200, {"status": "ok"})
         elif scope["path"] == "/readyz":
-            parts = await _parts()
+            database, redis = await asyncio.gather(
+                _answers(database_sync_to_async(_ask_database, thread_sensitive=False)()),
+                _answers(sync_to_async(_ask_redis, thread_sensitive=False)()),
+            )
+            parts, numbers = _own_parts()
+            parts = {"database": database, "redis": redis, **parts}
             ready = all(parts.values())
             status = "ready" if ready else "not ready"
-            body = {"status": status, **parts, **_numbers()}
-            await _answer(send, 200 if ready else 503, body)
+            await _answer(send, 200 if ready else 503, {"status": status, **parts, **numbers})
         else:
             await self.app(scope, receive, send)
 
 
-async def _parts() -> dict[str, bool]:
-    database, redis = await asyncio.gather(
-        _answers(database_sync_to_async(_ask_database, thread_sensitive=False)()),
-        _answers(sync_to_async(_ask_redis, thread_sensitive=False)()),
-    )
-    return {
-        "database": database,
-        "redis": redis,
-        "hears": _deaf_s() < DEAF_TOO_LONG_S,
-        **_organs(),
+def _own_parts() -> tuple[dict[str, bool], dict[str, float]]:
+    """Which parts of the process work, and its numbers. Without a watchdog all checks pass."""
+    hub, watched = Hub.if_any(), vitals()
+    deaf_s = hub.canary.deaf_s() if hub else 0.0
+    lag_s = watched.loop_lag_s() if watched else 0.0
+    failing = watched.serious() if watched else set()
+    parts = {
+        "hears": deaf_s < DEAF_TOO_LONG_S,
+        "reconciles": "not reconciling" not in failing,
+        "publishes": "not publishing" not in failing,
+        "loop": lag_s < LAG_TOO_LONG_S,
         "serving": not is_draining(),
     }
-
-
-def _organs() -> dict[str, bool]:
-    """What its watchdog sees. Where nobody looks, nothing is known against it."""
-    watched = vitals()
-    ill = watched.serious() if watched else set()
-    lag_s = watched.loop_lag_s() if watched else 0.0
-    return {
-        "reconciles": "not reconciling" not in ill,
-        "publishes": "not publishing" not in ill,
-        "loop": lag_s < LAG_TOO_LONG_S,
-    }
-
-
-def _numbers() -> dict[str, float]:
-    watched = vitals()
-    return {
-        "deaf_s": round(_deaf_s(), 1),
-        "loop_lag_ms": round(watched.loop_lag_s() * 1000, 1) if watched else 0.0,
+    numbers = {
+        "deaf_s": round(deaf_s, 1),
+        "loop_lag_ms": round(lag_s * 1000, 1),
         "clock_steps": stats.clock_steps,
     }
-
-
-def _deaf_s() -> float:
-    """For how long this process has not heard its own canary; 0 if it hears, or need not yet."""
-    hub = Hub.if_any()
-    return hub.canary.deaf_s() if hub else 0.0
+    return parts, numbers
 
 
 async def _answers(question: Awaitable[None]) -> bool:
     try:
-        await asyncio.wait_for(question, PATIENCE_S)
-    except Exception:  # whatever it is, that part does not answer
+        await asyncio.wait_for(question, ANSWERS_WITHIN_S)
+    except Exception:  # of any kind: that part does not answer
         return False
     return True
 
 
 def _ask_database() -> None:
-    with within(PATIENCE_S), connection.cursor() as cursor:  # or a frozen one keeps the thread
+    # The deadline frees the thread where the database is frozen.
+    with within(ANSWERS_WITHIN_S), connection.cursor() as cursor:
         cursor.execute("SELECT 1")
 
 

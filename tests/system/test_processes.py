@@ -8,18 +8,15 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
 from websockets.exceptions import ConnectionClosed
 
 from realtime.hub.drain import PATIENCE_S, SPREAD_S
-from server.prefork import LONGEST_WAIT_S, Prefork
+from server.prefork import LONGEST_PAUSE_S, restart_pause_s
 from tests.support.devices import Person, RawSocket, person, raw, until
 from tests.support.servers import ROOT, Server, environment, is_alive, servers
 
@@ -57,7 +54,7 @@ async def watching(ada: Person, count: int = SOCKETS) -> AsyncIterator[list[RawS
 
 
 async def answers(socket: RawSocket) -> bool:
-    """Whether the socket lives: it is asked, and answers or is gone."""
+    """Whether the socket answers a ping, or is closed."""
     try:
         await socket.send(type="ping", client_time=1)
         await socket.next("pong")
@@ -78,7 +75,7 @@ async def test_a_killed_process_is_replaced_and_the_others_clients_never_notice(
         assert 0 < len(living) < SOCKETS  # both had some
         for watcher in living:
             assert (await watcher.next("session.tick"))["session"] == session.id
-        async with watching(ada) as again:  # also who comes while it is away: they wait
+        async with watching(ada) as again:  # also sockets that open while it is away: they wait
             assert [await answers(watcher) for watcher in again] == [True] * SOCKETS
     await until(lambda: len(tree.children) == 2)
     assert spared in tree.children
@@ -87,7 +84,7 @@ async def test_a_killed_process_is_replaced_and_the_others_clients_never_notice(
     assert "starting it again at once" in tree.log
 
 
-async def test_all_are_told_when_the_parent_is_told(tree: Server, ada: Person) -> None:
+async def test_a_stopped_parent_closes_all_sockets_with_4503(tree: Server, ada: Person) -> None:
     children = tree.children
     async with watching(ada) as sockets:
         tree.terminate()
@@ -98,7 +95,7 @@ async def test_all_are_told_when_the_parent_is_told(tree: Server, ada: Person) -
     assert "Traceback" not in tree.log
 
 
-async def test_a_killed_parent_leaves_nobody_behind(tree: Server, ada: Person) -> None:
+async def test_a_killed_parent_leaves_no_child_behind(tree: Server, ada: Person) -> None:
     children = tree.children
     async with watching(ada) as sockets:
         tree.kill()
@@ -107,7 +104,7 @@ async def test_a_killed_parent_leaves_nobody_behind(tree: Server, ada: Person) -
     await until(lambda: not any(is_alive(pid) for pid in children))
 
 
-async def test_who_is_told_twice_waits_for_nobody(tree: Server) -> None:
+async def test_a_second_signal_ends_children_that_do_not_answer(tree: Server) -> None:
     children = tree.children
     for pid in children:
         os.kill(pid, signal.SIGSTOP)  # will never answer
@@ -147,22 +144,16 @@ def test_wrong_settings_stop_the_start() -> None:
     assert "TOKEN_SIGNING_KEY" in done.stderr
 
 
-def test_a_port_that_is_taken_is_said_to_be() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as stranger:
-        port = stranger.getsockname()[1]
+def test_a_port_that_is_taken_is_reported() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
         done = run("manage.py", "serve", "--processes", "2", "--port", str(port))
     assert done.returncode == 1
     assert f"Cannot listen on 127.0.0.1:{port}" in done.stderr
 
 
 @pytest.mark.parametrize(
-    ("deaths", "seconds"), [(0, 0), (1, 1), (2, 2), (3, 4), (20, LONGEST_WAIT_S)]
+    ("deaths", "seconds"), [(1, 0), (2, 1), (3, 2), (4, 4), (21, LONGEST_PAUSE_S)]
 )
-def test_who_keeps_dying_is_started_ever_more_slowly(deaths: int, seconds: float) -> None:
-    parent = Prefork(lambda *_: None, [[]])
-    [child] = parent.children
-    child.quick_deaths = deaths
-    process: Any = SimpleNamespace(pid=1, close=lambda: None)
-    before = time.monotonic()
-    parent._has_died(child, process, 1, 0.1)
-    assert child.start_at - before == pytest.approx(seconds, abs=0.5)
+def test_a_child_that_keeps_dying_is_started_ever_more_slowly(deaths: int, seconds: float) -> None:
+    assert restart_pause_s(deaths) == seconds
