@@ -6,16 +6,14 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from local import pytest_arguments, venv
+from local import tests, venv
 from local.check import check
 from local.checkout import Checkout
 from local.console import complain, say, step
-from local.container.check import check_container
-from local.container.needs import CANNOT_RUN_HERE, unmet
-from local.environment import SHARED
+from local.environment import SHARED, without_foreign
 from local.foreground import become, run_in_foreground
 from local.instance import running, the_only_one
-from local.problem import Problem
+from local.problem import explained
 from local.run import run, stopped_by_signals
 from local.screenshots import screenshots
 
@@ -24,6 +22,13 @@ ROOT = Path(__file__).resolve().parent.parent
 PASSED_ON = ("test", "manage", "demo", "bench", "load", "faults", "soak")
 LAST_PORT = 65_535
 NOT_RUNNING = "Space is not running in this checkout: start it with ./space run"
+
+TEST_ARGUMENTS = """\
+arguments:
+  (none)             the daily run: unit, app, docs, one journey, the logic of the page
+  --rest             what --all runs and the daily run does not
+  --all              every test that runs by itself
+  a file, a folder, -k TEXT, ...   are pytest's; they choose from all tests"""
 
 DEMO_ARGUMENTS = """\
 arguments:
@@ -69,14 +74,7 @@ def main(arguments: Sequence[str]) -> int:
     options = _parse(arguments)
     here = Path.cwd()
     os.chdir(ROOT)
-    try:
-        return _run(Checkout(ROOT), options, here)
-    except Problem as problem:
-        complain(f"{problem}")
-        return 1
-    except KeyboardInterrupt:
-        complain("Stopped.")
-        return 130
+    return explained(lambda: _run(Checkout(ROOT), options, here))
 
 
 def _run(checkout: Checkout, options: argparse.Namespace, here: Path) -> int:
@@ -87,8 +85,8 @@ def _run(checkout: Checkout, options: argparse.Namespace, here: Path) -> int:
             return test(checkout, options.rest, here)
         case "check":
             with stopped_by_signals():
-                if options.what == "container":
-                    return container(checkout)
+                if options.what == "container":  # its tool stands on `local`, not the other way
+                    become([sys.executable, "-m", "tools.container"], without_foreign(os.environ))
                 checkout.venv.ensure(venv.DEVELOP, os.environ)
                 return check(checkout, with_tests=options.tests)
         case "env":
@@ -110,9 +108,7 @@ def _run(checkout: Checkout, options: argparse.Namespace, here: Path) -> int:
 def test(checkout: Checkout, arguments: Sequence[str], here: Path) -> int:
     with stopped_by_signals():
         checkout.venv.ensure(venv.TEST, os.environ)
-    arguments = pytest_arguments.complete(arguments, here, checkout.root)
-    python = str(checkout.venv.python)
-    become([python, "-m", "pytest", *arguments], checkout.environment_for_tests())
+        return tests.run(tests.Request.of(arguments, here, checkout.root), checkout)
 
 
 def bench(checkout: Checkout, arguments: Sequence[str], here: Path) -> int:
@@ -131,13 +127,6 @@ def faults(checkout: Checkout, what: str, arguments: Sequence[str]) -> int:
     module = "tests.faults" if what == "faults" else "tests.faults.soak"
     python = str(checkout.venv.python)
     become([python, "-m", module, *arguments], checkout.environment_for_tests())
-
-
-def container(checkout: Checkout) -> int:
-    if unmet():
-        return CANNOT_RUN_HERE
-    checkout.venv.ensure(venv.CONTAINER, os.environ)
-    return check_container(checkout)
 
 
 def env(checkout: Checkout) -> int:
@@ -205,10 +194,12 @@ def _parser() -> argparse.ArgumentParser:
     run_.add_argument("--host", default="127.0.0.1", help="0.0.0.0 for phones in your network")
     run_.add_argument("--port", type=_port, default=8000, help="0 for any free one")
 
-    about = "run the tests; arguments are pytest's (none: all of them, in parallel)"
-    commands.add_parser("test", help=about, description=about).add_argument("rest", nargs="*")
+    about = "run the daily tests; other arguments are pytest's"
+    test_ = commands.add_parser("test", help=about, description=about, epilog=TEST_ARGUMENTS)
+    test_.formatter_class = argparse.RawDescriptionHelpFormatter
+    test_.add_argument("rest", nargs="*", help="see below")
 
-    about = "all that CI runs: format, lint, types, imports, migrations, schemas, settings, tests"
+    about = "format, lint, types, imports, migrations, schemas, settings, and every test"
     check_ = commands.add_parser("check", help=about, description=about)
     check_.add_argument(
         "what",
@@ -220,7 +211,7 @@ def _parser() -> argparse.ArgumentParser:
         "--no-tests",
         dest="tests",
         action="store_false",
-        help="all but `./space test`: what CI runs after it; some tests run again on psycopg2",
+        help="no test at all",
     )
 
     about = "fill an account with a believable year, and print how to come in"

@@ -1,5 +1,21 @@
-"""What a user can do something about. Its message is all that they are shown."""
+"""What a user can do something about, and how a command ends with it."""
+
+from collections.abc import Callable
+
+from local.console import complain
 
 
 class Problem(Exception):
-    """Something for the user to do."""
+    """Something for the user to do. Its message is all that they are shown."""
+
+
+def explained(work: Callable[[], int]) -> int:
+    """The exit code of a command: 1 after a `Problem`, 130 after Ctrl-C."""
+    try:
+        return work()
+    except Problem as problem:
+        complain(f"{problem}")
+        return 1
+    except KeyboardInterrupt:
+        complain("Stopped.")
+        return 130

@@ -75,7 +75,9 @@ def checkout(tmp_path_factory):
     root = tmp_path_factory.mktemp("space") / "a checkout"
     root.mkdir()
     shutil.copy(ROOT / "space", root)
-    shutil.copytree(ROOT / "local", root / "local", ignore=shutil.ignore_patterns("__pycache__"))
+    for package in ("local", "tools"):
+        ignored = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(ROOT / package, root / package, ignore=ignored)
     shutil.copy(Path(__file__).with_name("stand_in_manage.py"), root / "manage.py")
     for file in venv.RUN:
         shutil.copy(ROOT / file, root)

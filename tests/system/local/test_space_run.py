@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from tests.system.local.conftest import eventually
+from tools.container.needs import CANNOT_RUN_HERE
 
 
 def test_it_serves_until_it_is_told_to_stop_and_leaves_nothing_behind(place):
@@ -107,6 +108,13 @@ def test_demo_uses_the_servers_that_are_running(place):
     done = place.space("demo")
     assert done.stdout.startswith("demo was told:")
     assert place.state()["address"] in done.stdout
+
+
+def test_a_machine_that_cannot_check_the_image_gets_an_exit_code_of_its_own(place):
+    place.environment["PATH"] = "/nowhere"
+    done = place.space("check", "container")
+    assert done.returncode == CANNOT_RUN_HERE
+    assert "needs buildah" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,5 @@
 """Where the values come from: the user's environment, `.env`, or made here."""
 
-from local import pytest_arguments
 from local.environment import own_environment, read_dotenv
 
 
@@ -33,18 +32,3 @@ def test_a_dotenv_file_may_have_comments_quotes_and_exports(tmp_path):
     file = tmp_path / ".env"
     file.write_text("# a comment\nexport A='one two'\nB=\"x=y\"\n\n#C=3\nD = 4\n")
     assert read_dotenv(file) == {"A": "one two", "B": "x=y", "D": "4"}
-
-
-def test_only_the_whole_suite_runs_in_parallel(tmp_path):
-    (tmp_path / "tests").mkdir()
-    (tmp_path / "tests" / "test_a.py").touch()
-
-    def complete(*arguments, here=tmp_path):
-        return pytest_arguments.complete(arguments, here, tmp_path)
-
-    assert complete()[0] == "-n"
-    assert complete("-k", "pause")[0] == "-n"
-    assert complete("tests/test_a.py::test_it") == ["tests/test_a.py::test_it"]
-    assert complete("-n", "1") == ["-n", "1"]
-    typed_elsewhere = complete("test_a.py::test_it", here=tmp_path / "tests")
-    assert typed_elsewhere == [f"{tmp_path / 'tests' / 'test_a.py'}::test_it"]

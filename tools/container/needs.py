@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from local.console import complain
-from local.container.commands import program
+from tools.container.commands import program
 
 CANNOT_RUN_HERE = 3  # the exit code: not a failure of the image, and not a success either
 

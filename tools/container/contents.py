@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from local.container.commands import must
 from local.venv import name_of, pins
+from tools.container.commands import must
 
 # Of the repository: what production runs.
 CONTENT = {"accounts", "client", "config", "docs", "manage.py", "realtime", "requirements.txt"}
@@ -13,7 +13,7 @@ CONTENT |= {"ops", "runtime", "server", "sessions_app", "static", "web", "__pyca
 APP, PACKAGES = "app", "opt/venv/lib"
 
 
-def at_configuration(image: Mapping[str, Any]) -> None:
+def check_configuration(image: Mapping[str, Any]) -> None:
     user = image["User"].split(":")
     numeric = all(part.isdecimal() and int(part) > 0 for part in user)
     must(len(user) == 2 and numeric, f"The user is {image['User']}: not two numbers above 0.")
@@ -25,11 +25,11 @@ def at_configuration(image: Mapping[str, Any]) -> None:
     must(not told, f"The image has secrets or addresses in its environment: {told}.")
 
 
-def at_files(files: Path, root: Path) -> None:
+def check_files(files: Path, root: Path) -> None:
     app = files / APP
     found = {path.name for path in app.iterdir()}
     must(found == CONTENT, f"In /app there is {sorted(found ^ CONTENT)} too much or too little.")
-    _at_packages(files, root)
+    _check_packages(files, root)
     collected = {path.relative_to(app / "static") for path in (app / "static").rglob("*.js")}
     ours = {path.relative_to(root / "client") for path in (root / "client").rglob("*.js")}
     must(ours <= collected, f"Not collected: {sorted(map(str, ours - collected))}.")
@@ -43,7 +43,7 @@ def at_files(files: Path, root: Path) -> None:
     must(not left, f"Left over from the build: {left}.")
 
 
-def _at_packages(files: Path, root: Path) -> None:
+def _check_packages(files: Path, root: Path) -> None:
     """Exactly what requirements.txt pins; so nothing that only development needs."""
     infos = (files / PACKAGES).glob("python3*/site-packages/*.dist-info")
     installed = {_plain(path.name.split("-")[0]) for path in infos}

@@ -4,9 +4,9 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from local.container.commands import must, output_of, program
 from local.network import free_port
 from local.part import Part
+from tools.container.commands import must, output_of, program
 
 NOBODY = 65534
 AS_NOBODY = [

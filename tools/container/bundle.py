@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from local.container.commands import attempt, must, output_of, program
 from local.part import Part
+from tools.container.commands import attempt, must, output_of, program
 
 STOPS_WITHIN = 15.0  # seconds, as `stop_grace_period` in the compose file
 

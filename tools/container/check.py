@@ -12,16 +12,17 @@ from typing import Any
 
 from local.checkout import Checkout
 from local.console import say
-from local.container import look, proxies
-from local.container.buildah import Buildah
-from local.container.bundle import Runtime, environment_of
-from local.container.commands import must, output_of
-from local.container.compose import Compose
 from local.environment import SERVERS
 from local.network import free_port
 from local.part import Part, wait_for
 from local.problem import Problem
 from local.servers import Servers, lasting_servers
+from local.steps import Steps
+from tools.container import contents, proxies
+from tools.container.buildah import Buildah
+from tools.container.bundle import Runtime, environment_of
+from tools.container.commands import must, output_of
+from tools.container.compose import Compose
 
 READY_WITHIN = 60.0  # seconds
 GOES_WITHIN = 6.0  # seconds from SIGTERM to the end, with an open socket
@@ -51,7 +52,8 @@ def _alone(home: Path) -> Iterator[None]:
 class Check:
     def __init__(self, checkout: Checkout, home: Path, stack: ExitStack) -> None:
         self.checkout, self.root, self.home, self.stack = checkout, checkout.root, home, stack
-        self.results: list[tuple[str, bool, float]] = []
+        self.steps = Steps()
+        self.step = self.steps.step  # when one fails, what comes after it is not tried
         self.compose = Compose(self.root, checkout.venv.site_packages, self.home)
 
     def run(self) -> int:
@@ -59,23 +61,7 @@ class Check:
             self._run()
         except Problem as problem:  # a step that the rest builds on; it is in the results
             say(f"{problem}")
-        say("\nSummary")
-        for name, passed, seconds in self.results:
-            say(f"  {'ok    ' if passed else 'FAILED'} {seconds:6.1f} s  {name}")
-        return 0 if all(passed for _, passed, _ in self.results) else 1
-
-    @contextmanager
-    def step(self, name: str) -> Iterator[None]:
-        """A part of the check. When it fails, what comes after it is not tried."""
-        say(f"\n--- {name}")
-        started, passed = time.monotonic(), False
-        try:
-            yield
-            passed = True
-        finally:
-            seconds = time.monotonic() - started
-            self.results.append((name, passed, seconds))
-            say(f"--- {name}: {'ok' if passed else 'FAILED'}, {seconds:.1f} s")
+        return self.steps.summary()
 
     def _run(self) -> None:
         with self.step("Dockerfile: hadolint"):
@@ -93,8 +79,8 @@ class Check:
         files = self.stack.enter_context(buildah.files())
         image = buildah.configuration()
         with self.step("inside: user, packages, static files, nothing else"):
-            look.at_configuration(image)
-            look.at_files(files, self.root)
+            contents.check_configuration(image)
+            contents.check_files(files, self.root)
         runtime = Runtime(files, self.home / "run", image)
         self.stack.callback(runtime.remove_all)
         servers = self.stack.enter_context(self._servers())

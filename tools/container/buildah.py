@@ -13,8 +13,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from local.container import pip_config
-from local.container.commands import attempt, must, output_of
+from tools.container import pip_config
+from tools.container.commands import attempt, must, output_of
 
 IMAGE = "localhost/space"
 PACKAGES = "python3,python3-venv,ca-certificates"  # of what the official image has

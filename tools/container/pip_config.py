@@ -9,8 +9,8 @@ import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from local.container.commands import output_of
 from local.pip import SOURCES, without_other_places
+from tools.container.commands import output_of
 
 LINE = re.compile(r"([^=]+)\.([a-z-]+)=(.*)")
 

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from local.container.commands import attempt, must, output_of
 from local.environment import read_dotenv
+from tools.container.commands import attempt, must, output_of
 
 SECRETS = ("POSTGRES_PASSWORD", "REDIS_PASSWORD", "SECRET_KEY", "TOKEN_SIGNING_KEY")
 REQUIRED = (*SECRETS, "PUBLIC_URL", "ALLOWED_HOSTS")

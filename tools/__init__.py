@@ -1,0 +1,1 @@
+"""Tools for contributors: nothing here is needed to run Space."""
