@@ -2,6 +2,7 @@
 
 import pytest
 
+from realtime.protocol.limits import BadFrames, Budget
 from tests.app.realtime.conftest import ada, base, eve
 
 __all__ = ["ada", "base", "eve"]
@@ -10,3 +11,10 @@ __all__ = ["ada", "base", "eve"]
 @pytest.fixture
 def patient() -> None:
     """Nothing is done in the test's own transaction."""
+
+
+@pytest.fixture
+def unlimited(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A device may send as much as it likes, and as badly."""
+    monkeypatch.setattr(Budget, "spend", lambda _self, _count=1: True)
+    monkeypatch.setattr(BadFrames, "one_more", lambda _self: False)

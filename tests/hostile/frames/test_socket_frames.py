@@ -9,8 +9,11 @@ from typing import Any
 import pytest
 
 from realtime.protocol.messages import LARGEST_FIRST_FRAME, LARGEST_FRAME
-from tests.hostile.socket_frames import AGAIN, BAD, COMMAND, PING, SYNC, TICKS, of, with_raw
-from tests.support.devices import Person, RawSocket, raw, room_of
+from tests.support.bad_frames import AGAIN, BAD, COMMAND, PING, SYNC, TICKS, of, with_raw, without
+from tests.support.devices import Person, RawSocket, raw
+
+PAUSE, EXTEND = COMMAND | {"action": "pause"}, COMMAND | {"action": "extend"}
+MAX = 1.7976931348623157e308
 
 
 async def still_answers(socket: RawSocket) -> None:
@@ -19,15 +22,14 @@ async def still_answers(socket: RawSocket) -> None:
     assert (pong["type"], pong["id"]) == ("pong", "still here")
 
 
-@pytest.mark.parametrize(("frame", "id", "why"), BAD.values(), ids=list(BAD))
-async def test_a_bad_frame_is_answered_with_the_reason(
-    ada: Person, frame: str | bytes, id: str | None, why: str
-) -> None:
+@pytest.mark.usefixtures("unlimited")
+async def test_a_bad_frame_is_answered_with_the_reason(ada: Person) -> None:
     async with raw(ada.account.base) as socket:
         await socket.authenticate(ada.account.access)
-        await socket.send_raw(frame)
-        answer = await socket.next()
-        assert answer == {"type": "error", "id": id, "code": "bad_message", "message": why}
+        for name, (frame, frame_id, field) in BAD.items():
+            await socket.send_raw(frame)
+            answer = await socket.next()
+            assert is_bad_message(answer, frame_id, field), (name, answer)
         await still_answers(socket)
 
 
@@ -38,145 +40,83 @@ BEFORE_AUTHENTICATE = [
 ]
 
 
-@pytest.mark.parametrize("name", BEFORE_AUTHENTICATE)
-async def test_a_stranger_s_bad_frame_is_answered_the_same(base: str, name: str) -> None:
-    frame, frame_id, why = BAD[name]
-    if len(frame) > LARGEST_FIRST_FRAME:
-        frame = frame[: LARGEST_FIRST_FRAME // 2]
-    async with raw(base) as socket:
-        await socket.send_raw(frame)
-        answer = await socket.next()
-        assert answer == {"type": "error", "id": frame_id, "code": "bad_message", "message": why}
+async def test_a_bad_frame_before_authenticate_is_answered_the_same(base: str) -> None:
+    for name in BEFORE_AUTHENTICATE:
+        frame, frame_id, field = BAD[name]
+        async with raw(base) as socket:
+            await socket.send_raw(frame[:LARGEST_FIRST_FRAME])
+            answer = await socket.next()
+            assert is_bad_message(answer, frame_id, field), (name, answer)
 
 
-# -- what is well-formed and leads nowhere -------------------------------------------------------
+def is_bad_message(answer: dict[str, Any], frame_id: str | None, field: str) -> bool:
+    why = answer.pop("message")
+    expected = {"type": "error", "id": frame_id, "code": "bad_message"}
+    return answer == expected and field in why and 0 < len(why) <= 200
 
-# Frames of a user who has one session, 1 in these: what comes back, without its message.
-WELL_FORMED: dict[str, tuple[str, dict[str, Any]]] = {
-    "session 0": (of(COMMAND, session=0), {"type": "error", "id": "c", "code": "not_found"}),
-    "session 2**31": (
-        of(COMMAND, session=2**31),
-        {"type": "error", "id": "c", "code": "not_found"},
+
+# -- frames that are well-formed and odd ---------------------------------------------------------
+
+# Commands of a user who has one session, 1 in these, and the code of the error.
+REFUSED: dict[str, tuple[str, str]] = {
+    "session 0": (of(COMMAND, session=0), "not_found"),
+    "session 2**31": (of(COMMAND, session=2**31), "not_found"),
+    "session 2**63 - 1": (of(COMMAND, session=2**63 - 1), "not_found"),
+    "a version of the future": (of(COMMAND, version=2**63 - 1), "stale_version"),
+    "version 0": (of(COMMAND, version=0), "stale_version"),
+    "a pause of what does not run": (of(PAUSE), "illegal_transition"),
+    "an extension without seconds": (of(EXTEND), "invalid"),
+    "an extension by more than a day": (of(EXTEND, seconds=86_401), "invalid"),
+    "an extension by less than minus a day": (of(EXTEND, seconds=-86_401), "invalid"),
+    "an extension by 10**400": (of(EXTEND, seconds=10**400), "invalid"),
+    "an extension by -2**63": (of(EXTEND, seconds=-(2**63)), "invalid"),
+    "a key of a script": (of(PAUSE, key="'; DROP TABLE accounts_user; --"), "illegal_transition"),
+    "a key of 255 emoji": (of(PAUSE, key="🚀" * 255), "illegal_transition"),
+    "a command with other fields": (
+        of(PAUSE, user=99, status="completed", state={}, title="x"),
+        "illegal_transition",
     ),
-    "session 2**63 - 1": (
-        of(COMMAND, session=2**63 - 1),
-        {"type": "error", "id": "c", "code": "not_found"},
-    ),
-    "a version of the future": (
-        of(COMMAND, version=2**63 - 1),
-        {"type": "error", "id": "c", "code": "stale_version"},
-    ),
-    "version 0": (of(COMMAND, version=0), {"type": "error", "id": "c", "code": "stale_version"}),
-    "a pause of what does not run": (
-        of(COMMAND, action="pause"),
-        {"type": "error", "id": "c", "code": "illegal_transition"},
-    ),
-    "an extension without seconds": (
-        of(COMMAND, action="extend"),
-        {"type": "error", "id": "c", "code": "invalid"},
-    ),
-    "an extension by more than a day": (
-        of(COMMAND, action="extend", seconds=86_401),
-        {"type": "error", "id": "c", "code": "invalid"},
-    ),
-    "an extension by less than minus a day": (
-        of(COMMAND, action="extend", seconds=-86_401),
-        {"type": "error", "id": "c", "code": "invalid"},
-    ),
-    "an extension by 10**400": (
-        of(COMMAND, action="extend", seconds=10**400),
-        {"type": "error", "id": "c", "code": "invalid"},
-    ),
-    "an extension by -2**63": (
-        of(COMMAND, action="extend", seconds=-(2**63)),
-        {"type": "error", "id": "c", "code": "invalid"},
-    ),
-    "an empty id": (of(PING, id=""), {"type": "pong", "id": ""}),
-    "an id of 64 letters": (of(PING, id="x" * 64), {"type": "pong", "id": "x" * 64}),
-    "an id of emoji": (of(PING, id="🚀" * 64), {"type": "pong", "id": "🚀" * 64}),
-    "an id with a NUL": (of(PING, id="a\0b"), {"type": "pong", "id": "a\0b"}),
-    "an id that turns the text round": (of(PING, id="\u202e"), {"type": "pong", "id": "\u202e"}),
-    "an id with a script": (
-        of(PING, id="</script><script>alert(1)</script>"),
-        {"type": "pong", "id": "</script><script>alert(1)</script>"},
-    ),
-    "an id that is null": (of(PING, id=None), {"type": "pong", "id": None}),
-    "no id": (
-        json.dumps({"type": "ping", "client_time": 1}),
-        {"type": "pong", "id": None},
-    ),
-    "the largest time": (
-        with_raw(PING, client_time="1.7976931348623157e308"),
-        {"type": "pong", "client_time": 1.7976931348623157e308},
-    ),
-    "the least time": (
-        with_raw(PING, client_time="-1.7976931348623157e308"),
-        {"type": "pong", "client_time": -1.7976931348623157e308},
-    ),
-    "the smallest time": (
-        with_raw(PING, client_time="5e-324"),
-        {"type": "pong", "client_time": 5e-324},
-    ),
-    "a time that is next to nothing": (
-        with_raw(PING, client_time="1e-400"),
-        {"type": "pong", "client_time": 0.0},
-    ),
-    "minus zero": (with_raw(PING, client_time="-0.0"), {"type": "pong", "client_time": 0.0}),
-    "a time of 300 digits": (
-        with_raw(PING, client_time="9" * 300),
-        {"type": "pong", "client_time": 1e300},
-    ),
-    "a field twice: the last counts": (
-        '{"type": "ping", "client_time": 1, "client_time": 2}',
-        {"type": "pong", "client_time": 2.0},
-    ),
-    "an escaped name": (
-        r'{"\u0074ype": "ping", "client_time": 1}',
-        {"type": "pong", "client_time": 1.0},
-    ),
-    "an escaped type": (
-        r'{"type": "p\u0069ng", "client_time": 1}',
-        {"type": "pong", "client_time": 1.0},
-    ),
-    "spaces all around": (" \n\t" + of(PING) + "\r\n ", {"type": "pong", "id": "c"}),
-    "fields that nobody knows": (
-        of(PING, user=1, status="completed", version="1", __class__="x", constructor={}),
-        {"type": "pong", "id": "c"},
-    ),
+}
+# Frames of this user, and a part of what comes back.
+ANSWERED: dict[str, tuple[str, dict[str, Any]]] = {
+    "an empty id": (of(PING, id=""), {"id": ""}),
+    "an id of 64 letters": (of(PING, id="x" * 64), {"id": "x" * 64}),
+    "an id of emoji": (of(PING, id="🚀" * 64), {"id": "🚀" * 64}),
+    "an id with a NUL": (of(PING, id="a\0b"), {"id": "a\0b"}),
+    "an id that turns the text round": (of(PING, id="\u202e"), {"id": "\u202e"}),
+    "an id with a script": (of(PING, id="<script>alert(1)"), {"id": "<script>alert(1)"}),
+    "an id that is null": (of(PING, id=None), {"id": None}),
+    "no id": (without(PING, "id"), {"id": None}),
+    "the largest time": (with_raw(PING, client_time=f"{MAX}"), {"client_time": MAX}),
+    "the least time": (with_raw(PING, client_time=f"-{MAX}"), {"client_time": -MAX}),
+    "the smallest time": (with_raw(PING, client_time="5e-324"), {"client_time": 5e-324}),
+    "a time of next to nothing": (with_raw(PING, client_time="1e-400"), {"client_time": 0.0}),
+    "minus zero": (with_raw(PING, client_time="-0.0"), {"client_time": 0.0}),
+    "a time of 300 digits": (with_raw(PING, client_time="9" * 300), {"client_time": 1e300}),
+    "a field twice: the last counts": (of(PING)[:-1] + ', "client_time": 2}', {"client_time": 2.0}),
+    "an escaped name": (of(PING).replace("type", r"\u0074ype"), {"type": "pong"}),
+    "an escaped type": (of(PING).replace('"ping', r'"p\u0069ng'), {"type": "pong"}),
+    "spaces all around": (" \n\t" + of(PING) + "\r\n ", {"id": "c"}),
+    "fields of nobody": (of(PING, user=1, version="1", __class__="x", constructor={}), {"id": "c"}),
     "since 2**63 - 1": (of(SYNC, since=2**63 - 1), {"type": "ready", "reset": True}),
     "since 0 without an epoch": (of(SYNC, since=0), {"type": "ready", "reset": False}),
     "an empty epoch": (of(SYNC, since=0, epoch=""), {"type": "ready", "reset": True}),
     "an epoch with a NUL": (of(SYNC, since=0, epoch="\0"), {"type": "ready", "reset": True}),
-    "an epoch with a quote": (
-        of(SYNC, since=0, epoch="' OR 1=1 --"),
-        {"type": "ready", "reset": True},
-    ),
-    "a key of a script": (
-        of(COMMAND, action="pause", key="'; DROP TABLE accounts_user; --"),
-        {"type": "error", "id": "c", "code": "illegal_transition"},
-    ),
-    "a key of 255 emoji": (
-        of(COMMAND, action="pause", key="🚀" * 255),
-        {"type": "error", "id": "c", "code": "illegal_transition"},
-    ),
-    "a command with what it does not have": (
-        of(COMMAND, action="pause", user=99, status="completed", state={}, title="x"),
-        {"type": "error", "id": "c", "code": "illegal_transition"},
-    ),
+    "an epoch with quotes": (of(SYNC, since=0, epoch="' OR 1"), {"type": "ready", "reset": True}),
 }
 
 
-@pytest.mark.parametrize(("frame", "expected"), WELL_FORMED.values(), ids=list(WELL_FORMED))
-async def test_what_is_well_formed_and_odd_has_its_answer(
-    ada: Person, frame: str, expected: dict[str, Any]
-) -> None:
+@pytest.mark.usefixtures("unlimited")
+async def test_a_well_formed_and_odd_frame_has_its_answer(ada: Person) -> None:
     session = await ada.has_session()
-    frame = frame.replace('"session": 1,', f'"session": {session.id},')
+    refused = {name: (text, {"code": code}) for name, (text, code) in REFUSED.items()}
     async with raw(ada.account.base) as socket:
         await socket.authenticate(ada.account.access)
-        await socket.send_raw(frame)
-        answer = await socket.next()
-        assert {name: answer[name] for name in expected} == expected
+        for name, (frame, expected) in {**refused, **ANSWERED}.items():
+            await socket.send_raw(frame.replace('"session": 1,', f'"session": {session.id},'))
+            # Not the frame of the created session, which may come late by way of Redis.
+            answer = await socket.next("error", "pong", "ready")
+            assert expected.items() <= answer.items(), (name, answer)
         await still_answers(socket)
 
 
@@ -205,17 +145,6 @@ async def test_a_device_may_be_called_so(ada: Person, device: str) -> None:
 # -- sizes ---------------------------------------------------------------------------------------
 
 
-async def test_the_largest_frame_is_read_and_one_byte_more_is_not(ada: Person) -> None:
-    good = of(PING)
-    async with raw(ada.account.base) as socket:
-        await socket.authenticate(ada.account.access)
-        await socket.send_raw(good + " " * (LARGEST_FRAME - len(good)))
-        assert (await socket.next())["type"] == "pong"
-        await socket.send_raw(good + " " * (LARGEST_FRAME - len(good) + 1))
-        ending = await socket.ending()
-    assert (ending.code, ending.reason) == (4413, "too_large")
-
-
 async def test_bytes_count_and_not_letters(ada: Person) -> None:
     async with raw(ada.account.base) as socket:
         await socket.authenticate(ada.account.access)
@@ -235,27 +164,6 @@ async def test_a_stranger_may_say_less(ada: Person) -> None:
 
 
 # -- coming in -----------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("message", [COMMAND, PING, SYNC, TICKS], ids=lambda m: str(m["type"]))
-async def test_the_first_frame_must_be_authenticate(base: str, message: dict[str, Any]) -> None:
-    async with raw(base) as socket:
-        await socket.send(**message)
-        ending = await socket.ending()
-    assert (ending.code, ending.reason, ending.frames) == (4401, "not_authenticated", [])
-
-
-async def test_another_user_s_token_ends_the_socket_and_does_nothing_else(
-    ada: Person, eve: Person
-) -> None:
-    async with raw(ada.account.base) as socket, raw(ada.account.base) as other:
-        await other.authenticate(ada.account.access)
-        await socket.authenticate(eve.account.access)
-        await socket.send(type="authenticate", token=ada.account.access)
-        ending = await socket.ending()
-        assert len(room_of(ada).sockets) == 1
-        await still_answers(other)
-    assert (ending.code, ending.reason, ending.frames) == (4403, "another_user", [])
 
 
 async def test_who_comes_again_and_again_is_told_to_wait_and_others_are_not(

@@ -14,22 +14,15 @@ from hypothesis import strategies as st
 
 from realtime.hub.hub import Hub
 from realtime.protocol.examples import example_of
-from realtime.protocol.limits import BadFrames, Budget
 from realtime.protocol.messages import Authenticate, Command, Ping, Sync, Ticks
 from tests.hostile.sockets import is_documented
 from tests.support.devices import Person, RawSocket, raw, until
 from tests.unit.realtime.test_messages import anything, names, values
 
 Frame = str | bytes
+pytestmark = pytest.mark.usefixtures("unlimited")
 GENERATED, FRAMES, AT_ONCE = 500, 10_000, 100
 MARK = '{"type": "ping", "id": "mark %d", "client_time": 1}'
-
-
-@pytest.fixture
-def _unlimited(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As much as there is, and as bad as it is."""
-    monkeypatch.setattr(Budget, "spend", lambda _self, _count=1: True)
-    monkeypatch.setattr(BadFrames, "one_more", lambda _self: False)
 
 
 # -- what is generated ---------------------------------------------------------------------------
@@ -118,7 +111,6 @@ async def answers(socket: RawSocket, batch: list[Frame]) -> list[dict[str, Any]]
 
 
 @pytest.mark.timeout(180)
-@pytest.mark.usefixtures("_unlimited")
 async def test_ten_thousand_frames_have_documented_answers_and_leave_nothing(
     ada: Person, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -143,7 +135,6 @@ async def test_ten_thousand_frames_have_documented_answers_and_leave_nothing(
 STRANGERS = 500
 
 
-@pytest.mark.usefixtures("_unlimited")
 async def test_whatever_a_stranger_says_first_it_is_no_one_and_leaves_nothing(ada: Person) -> None:
     made = await asyncio.to_thread(generated, STRANGERS)
     hub = Hub.here()

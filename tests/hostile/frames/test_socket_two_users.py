@@ -11,7 +11,6 @@ import pytest
 
 from benchmarks.device import device
 from realtime.database import in_database
-from realtime.protocol.limits import Budget
 from realtime.protocol.messages import Command
 from sessions_app import services
 from sessions_app.models import Session, Space, Task
@@ -19,6 +18,7 @@ from sessions_app.timekeeper.loop import finish_due
 from tests.support.devices import Person, raw
 from tests.support.people import time_passes
 
+pytestmark = pytest.mark.usefixtures("unlimited")
 ACTIONS = get_args(get_type_hints(Command)["action"])
 NEVER = 10**12  # an id that nothing has
 ARGUMENTS: list[dict[str, Any]] = [
@@ -30,11 +30,6 @@ ARGUMENTS: list[dict[str, Any]] = [
     {"seconds": 60},
     {"seconds": -86_400, "version": 2, "key": "another key"},
 ]
-
-
-@pytest.fixture(autouse=True)
-def _unlimited(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Budget, "spend", lambda _self, _count=1: True)
 
 
 @dataclass

@@ -25,6 +25,7 @@ from sessions_app.events import (
     TaskState,
     TimerState,
 )
+from tests.support.bad_frames import BAD
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 COMMAND = {"type": "command", "id": "c1", "session": 7, "action": "pause"}
@@ -80,92 +81,30 @@ def test_every_message_of_a_client_is_tried_above() -> None:
     assert {t.__struct_config__.tag for t in typing.get_args(messages.Inbound)} == tried
 
 
-HOSTILE = {
-    "nothing": "",
-    "a space": " ",
-    "null": "null",
-    "a number": "5",
-    "a string": '"ping"',
-    "a list": "[]",
-    "a list of a message": json.dumps([PING]),
-    "an empty object": "{}",
+HUGE = {
     "no JSON": "ping",
-    "half a message": json.dumps(PING)[:-1],
-    "two messages": json.dumps(PING) * 2,
-    "a message and a NUL": json.dumps(PING) + "\0",
-    "a byte order mark": "\ufeff" + json.dumps(PING),
-    "single quotes": "{'type': 'sync'}",
-    "NaN": '{"type": "ping", "client_time": NaN}',
-    "infinity": '{"type": "ping", "client_time": Infinity}',
-    "too large a float": '{"type": "ping", "client_time": 1e999}',
-    "deep lists": "[" * 200_000,
-    "deep objects": '{"a":' * 50_000,
+    "very deep lists": "[" * 200_000,
+    "very deep objects": '{"a":' * 50_000,
     "deep lists in a message": '{"type": "sync", "a":' + "[" * 200_000,
     "a raw lone surrogate": '{"type": "sync", "epoch": "\ud800"}',
-    "a lone surrogate": r'{"type": "sync", "epoch": "\ud800"}',
-    "a lone surrogate at the end": r'{"type": "authenticate", "token": "t", "device": "x\udfff"}',
-    "an unknown type": '{"type": "state"}',
-    "a type of the server": '{"type": "session.state"}',
-    "a type of the channel layer": '{"type": "websocket.close"}',
-    "a number for a type": '{"type": 5}',
-    "null for a type": '{"type": null}',
-    "the wrong case": '{"type": "SYNC"}',
-    "two types": '{"type": "sync", "type": "ping", "client_time": 1}',
-    "true for an integer": '{"type": "sync", "since": true}',
-    "a string for an integer": '{"type": "sync", "since": "1"}',
-    "a float for an integer": '{"type": "sync", "since": 1.0}',
-    "a negative revision": '{"type": "sync", "since": -1}',
-    "a revision that no database holds": '{"type": "sync", "since": 9223372036854775808}',
-    "no token": '{"type": "authenticate"}',
-    "null for a token": '{"type": "authenticate", "token": null}',
-    "a long token": json.dumps({"type": "authenticate", "token": "t" * 4097}),
-    "a long name": json.dumps({"type": "authenticate", "token": "t", "device": "d" * 65}),
-    "a name with a NUL": json.dumps({"type": "authenticate", "token": "t", "device": "d\0"}),
-    "a long epoch": json.dumps({"type": "sync", "epoch": "e" * 65}),
-    "a command without an id": json.dumps(COMMAND | {"id": None}),
-    "an id that is a number": json.dumps(PING | {"id": 5}),
-    "a long id": json.dumps(PING | {"id": "x" * 65}),
     "a huge id": json.dumps(PING | {"id": "x" * 100_000}),
 }
-WITH_AN_ID = {
-    "a 5000-digit session": '{"type": "command", "id": "c1", "action": "pause", "session": '
-    + "9" * 5000
-    + "}",
-    "a 5000-digit number in what is not ours": '{"type": "sync", "id": "c1", "since": -'
-    + "9" * 5000
-    + "}",
-    "an unknown action": json.dumps(COMMAND | {"action": "explode"}),
-    "an action of the service": json.dumps(COMMAND | {"action": "complete"}),
-    "a list for a session": json.dumps(COMMAND | {"session": [7]}),
-    "true for a session": json.dumps(COMMAND | {"session": True}),
-    "an empty key": json.dumps(COMMAND | {"key": ""}),
-    "a long key": json.dumps(COMMAND | {"key": "k" * 256}),
-    "a key with a NUL": json.dumps(COMMAND | {"key": "k\0"}),
-    "a number for replace": json.dumps(COMMAND | {"replace": 1}),
-    "true for seconds": json.dumps(COMMAND | {"seconds": True}),
-    "a half second": json.dumps(COMMAND | {"seconds": 0.5}),
-    "a string for a time": json.dumps(PING | {"id": "c1", "client_time": "1"}),
-    "true for a time": json.dumps(PING | {"id": "c1", "client_time": True}),
-    "no whole seconds": json.dumps(TICKS | {"id": "c1", "every_ms": 1500}),
-    "negative ticks": json.dumps(TICKS | {"id": "c1", "every_ms": -1000}),
-    "an unknown type": json.dumps({"type": "explode", "id": "c1"}),
-    "no type": json.dumps({"id": "c1"}),
-}
+TEXTS = {name: row for name, row in BAD.items() if isinstance(row[0], str)}
 
 
-@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE.keys())
-def test_anything_else_is_a_bad_frame(text: str) -> None:
+@pytest.mark.parametrize(
+    ("frame", "frame_id", "field"),
+    [*TEXTS.values(), *((text, None, "") for text in HUGE.values())],
+    ids=[*TEXTS, *HUGE],
+)
+def test_any_other_frame_is_refused_under_its_id(
+    frame: str, frame_id: str | None, field: str
+) -> None:
     with pytest.raises(BadFrame) as refusal:
-        decode(text)
-    assert refusal.value.id is None or len(refusal.value.id) <= 64
+        decode(frame)
+    assert refusal.value.id == frame_id
+    assert field in str(refusal.value)
     assert 0 < len(str(refusal.value)) <= 200
-
-
-@pytest.mark.parametrize("text", WITH_AN_ID.values(), ids=WITH_AN_ID.keys())
-def test_a_bad_frame_is_answered_under_its_id_where_it_has_one(text: str) -> None:
-    with pytest.raises(BadFrame) as refusal:
-        decode(text)
-    assert refusal.value.id == "c1"
 
 
 anything = st.recursive(
