@@ -1,18 +1,17 @@
-"""Counts per minute (or per hour), shared by all processes through Redis, or of this process
-while Redis is away.
+"""Counts per minute (or per hour), shared by all processes through Redis.
 
-A limit is worth less than the service: without Redis each process counts for itself, with a part
-of the limit, a request waits for it at most once in `RETRY_S`, and the log says so once a minute.
+While Redis is away each process counts for itself and allows a part of each limit: a limit is worth
+less than the service. A request then waits for Redis at most once in `RETRY_S`, and the log says so
+once a minute.
 """
 
 import hashlib
 import logging
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
 from math import ceil
 from time import monotonic, time
 
@@ -28,7 +27,7 @@ RETRY_S = 5  # how long Redis is left alone after it failed
 
 @dataclass(frozen=True)
 class Count:
-    """How many there were in this window, and whether only this process knows."""
+    """How many there were in this window. `alone`: in this process, the others are not known."""
 
     number: int
     alone: bool = False
@@ -41,14 +40,23 @@ class Count:
 
 
 def raise_count(name: str, window_s: int = MINUTE_S, by: int = 1) -> Count:
-    """So many more of `name` in this window. How many there are now: no two are told the same."""
-    there, here = partial(_raise_in_redis, by=by), partial(_own.raise_count, by=by)
-    return _shared.ask(there, here, name, window_s)
+    """Adds to the count of `name` in this window. Of calls at once no two get the same count."""
+    key = _key(name, window_s)
+    (count,) = _shared.ask(
+        lambda: [_raise_in_redis(key, window_s, by)], lambda: [_own.raise_count(key, window_s, by)]
+    )
+    return count
 
 
-def read_count(name: str, window_s: int = MINUTE_S) -> Count:
-    """How many of `name` there were in this window."""
-    return _shared.ask(_read_in_redis, _own.read_count, name, window_s)
+def read_counts(names: Sequence[str], window_s: int = MINUTE_S) -> list[Count]:
+    """The count of each of these in this window, in one round trip."""
+    keys = [_key(name, window_s) for name in names]
+
+    def read_in_redis() -> list[int]:
+        found = cache.get_many(keys)
+        return [found.get(key, 0) for key in keys]
+
+    return _shared.ask(read_in_redis, lambda: [_own.read_count(key, window_s) for key in keys])
 
 
 def seconds_left(window_s: int = MINUTE_S) -> float:
@@ -57,24 +65,19 @@ def seconds_left(window_s: int = MINUTE_S) -> float:
 
 
 def _key(name: str, window_s: int) -> str:
-    # Hashed, since a name is whatever somebody typed.
+    # Hashed, since a client may have typed the name.
     digest = hashlib.sha256(name.encode(errors="replace")).hexdigest()[:32]
     return f"limit.{digest}.{window_s}.{int(time() // window_s)}"
 
 
-def _raise_in_redis(key: str, window_s: int, by: int = 1) -> int:
-    # First what is needed nearly always: each command is a round trip in every request.
+def _raise_in_redis(key: str, window_s: int, by: int) -> int:
+    # First the command that suffices nearly always: each is a round trip in every request.
     while True:
         with suppress(ValueError):  # the first in this window
             return cache.incr(key, by)
         # Kept for longer than a window, so that no count expires while it is raised.
         if cache.add(key, by, 2 * window_s):
             return by
-
-
-def _read_in_redis(key: str, window_s: int) -> int:
-    number: int = cache.get(key, 0)
-    return number
 
 
 class _OwnCounts:
@@ -97,34 +100,29 @@ class _OwnCounts:
         with self._lock:
             return self._counts.get(window_s, Counter())[key]
 
-    def forget(self) -> None:
-        with self._lock:
-            self._counts.clear()
-            self._windows.clear()
 
-
-Ask = Callable[[str, int], int]
+Ask = Callable[[], list[int]]
 
 
 class _Shared:
-    """Redis, as long as it answers. After a failure one caller looks again every `RETRY_S`."""
+    """Redis, as long as it answers. After a failure one caller tries again every `RETRY_S`."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._left_alone_until: float | None = None
         self._logged_at: float | None = None
 
-    def ask(self, there: Ask, here: Ask, name: str, window_s: int) -> Count:
-        key = _key(name, window_s)
-        if not self._may_try():
-            return Count(here(key, window_s), alone=True)
-        try:
-            count = Count(there(key, window_s))
-        except (RedisError, OSError) as error:
-            self._failed(error)
-            return Count(here(key, window_s), alone=True)
-        self._left_alone_until = None
-        return count
+    def ask(self, redis: Ask, here: Ask) -> list[Count]:
+        """The counts of Redis, or those of this process."""
+        if self._may_try():
+            try:
+                counts = [Count(number) for number in redis()]
+            except (RedisError, OSError) as error:
+                self._failed(error)
+            else:
+                self._left_alone_until = None
+                return counts
+        return [Count(number, alone=True) for number in here()]
 
     def _may_try(self) -> bool:
         with self._lock:

@@ -6,13 +6,15 @@
     |   |-- LinkNotValid      a link to reset a password: wrong, used, too old, of nobody
     |-- InvalidCredentials    wrong name, wrong password or inactive: nobody can tell which
     |-- NoSuchLogin           missing, ended, or another user's: the same answer
+    |-- TooManyRequests       a limit is reached, or too many wait for a hash
     |-- TokenNotValid         garbage, another kind of token, another key
         |-- TokenExpired
         |-- Revoked           its login has ended, or its user may not come in
 
-The translation to HTTP is in `api/errors.py` and `authentication.py`.
+The translation to HTTP is in `api/errors.py` and `api/authentication.py`.
 """
 
+from math import ceil
 from typing import ClassVar
 
 
@@ -60,6 +62,17 @@ class NoSuchLogin(AccountError):
 
     code = "not_found"
     sentence = "Nothing is here."
+
+
+class TooManyRequests(AccountError):
+    """A limit is reached, or too many requests wait. `retry_after_s`: whole seconds."""
+
+    code = "throttled"
+    sentence = "Too many requests."
+
+    def __init__(self, *, wait_s: float) -> None:
+        super().__init__()
+        self.retry_after_s = ceil(wait_s)
 
 
 class TokenNotValid(AccountError):

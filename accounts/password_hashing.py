@@ -11,8 +11,8 @@ from math import inf
 
 from django.conf import settings
 from django.contrib.auth.hashers import Argon2PasswordHasher
-from rest_framework.exceptions import Throttled
 
+from accounts.exceptions import TooManyRequests
 from runtime.client_address import current_network
 from runtime.deadline import left
 from runtime.fair_semaphore import FairSemaphore, Overloaded
@@ -33,7 +33,7 @@ _slots = FairSemaphore(AT_A_TIME, queue_share=_may_wait)
 
 
 class Argon2(Argon2PasswordHasher):
-    """Django's, few at a time. Raises Throttled where the wait is too long."""
+    """Django's, few at a time. Raises TooManyRequests where the wait is too long."""
 
     def encode(self, password: str, salt: str) -> str:
         with _slot():
@@ -51,4 +51,4 @@ def _slot() -> Iterator[None]:
         with _slots.slot(current_network(), within_s=within_s):
             yield
     except Overloaded as refusal:
-        raise Throttled(wait=QUEUE_MOVES_S if refusal.own else TRY_AGAIN_S) from refusal
+        raise TooManyRequests(wait_s=QUEUE_MOVES_S if refusal.own else TRY_AGAIN_S) from refusal

@@ -19,9 +19,9 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponseRedirect
 from django.utils.functional import cached_property
 
-from accounts.auth.credentials import check_credentials
+from accounts.auth.attempts import password_attempt
+from accounts.auth.credentials import verified
 from accounts.exceptions import InvalidCredentials
-from accounts.limits import failures_counted
 from accounts.models import User
 from accounts.names import fold
 from accounts.security_log import note
@@ -66,8 +66,8 @@ class StaffBackend(ModelBackend):
         if username is None or password is None:
             return None
         try:
-            with failures_counted(username):
-                user = check_credentials(username, password)
+            with password_attempt(username) as named_so:
+                user = verified(named_so, password)
                 if not self.user_can_authenticate(user):
                     raise InvalidCredentials  # counted, or one could try passwords of others here
         except InvalidCredentials:

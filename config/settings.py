@@ -227,7 +227,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["web.json.Json"],
-    "DEFAULT_THROTTLE_CLASSES": ["accounts.limits.RequestsPerUser"],
+    "DEFAULT_THROTTLE_CLASSES": ["accounts.api.throttling.RequestsPerUser"],
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "web.json.AnswerAnyway",
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "web.errors.handle",

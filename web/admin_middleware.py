@@ -15,8 +15,8 @@ from django.db import Error as DatabaseError
 from django.http import HttpRequest, HttpResponse
 from django.middleware.csrf import CsrfViewMiddleware
 from django.utils.html import format_html
-from rest_framework.exceptions import Throttled
 
+from accounts.exceptions import TooManyRequests
 from runtime.database.pool import is_away, renew_connections
 from web.errors import error_response
 
@@ -56,8 +56,8 @@ class AdminSessions(_OnlyThere, SessionMiddleware):
         """Whatever page it was."""
         if not is_staffs(request):
             return None
-        if isinstance(error, Throttled):
-            wait_s = max(1, int(getattr(error, "wait", None) or 1))
+        if isinstance(error, TooManyRequests):
+            wait_s = max(1, error.retry_after_s)
             sentence = f"Too many attempts. Try again in {wait_s} seconds."
             return _told(request, 429, "throttled", sentence, {"Retry-After": str(wait_s)})
         if isinstance(error, DatabaseError) and is_away(error):

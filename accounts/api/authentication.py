@@ -4,7 +4,7 @@ from rest_framework.authentication import BaseAuthentication, get_authorization_
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
-from accounts.auth.tokens import Admission, admit
+from accounts.auth.admission import Admission, admit
 from accounts.exceptions import TokenNotValid
 from accounts.models import User
 from runtime import log_context

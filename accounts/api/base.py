@@ -9,7 +9,7 @@ from rest_framework.views import APIView
 
 from accounts.api.authentication import CHALLENGE
 from accounts.api.errors import as_drf
-from accounts.auth.tokens import Admission
+from accounts.auth.admission import Admission
 from accounts.exceptions import AccountError
 
 

@@ -21,10 +21,9 @@ from accounts.api.serializers import (
     SignUpSerializer,
     TokensSerializer,
 )
-from accounts.auth.credentials import check_credentials
+from accounts.api.throttling import RefreshesPerAddress, SignUpsPerAddress
 from accounts.auth.tokens import pair_of
 from accounts.exceptions import TokenNotValid
-from accounts.limits import RefreshesPerAddress, SignUpsPerAddress, failures_counted
 from accounts.models import Login
 from accounts.services import logins
 from runtime.client_address import client_address
@@ -77,9 +76,8 @@ class LogInView(OpenView):
     )
     def post(self, request: Request) -> Response:
         given = valid(LogInSerializer(data=request.data))
-        with failures_counted(given["username"]):
-            user = check_credentials(given["username"], given["password"])
-        return Response(_logged_in(logins.log_in(user, **_origin(request, given))))
+        origin = _origin(request, given)
+        return Response(_logged_in(logins.sign_in(given["username"], given["password"], **origin)))
 
 
 class RefreshView(OpenView):

@@ -1,4 +1,4 @@
-"""What went wrong in the domain of accounts, as DRF says it."""
+"""The errors of accounts as DRF's."""
 
 from rest_framework import exceptions
 
@@ -8,6 +8,7 @@ from accounts.exceptions import (
     InvalidInput,
     NoSuchLogin,
     TokenNotValid,
+    TooManyRequests,
 )
 
 
@@ -20,7 +21,9 @@ def as_drf(error: AccountError) -> exceptions.APIException:
             return exceptions.AuthenticationFailed(str(error), code=error.code)
         case TokenNotValid():
             return exceptions.AuthenticationFailed(str(error), code=TokenNotValid.code)
+        case TooManyRequests():
+            return exceptions.Throttled(wait=error.retry_after_s)
         case NoSuchLogin():
             return exceptions.NotFound(str(error))
         case _:
-            raise error  # one that nobody has given a place: better seen than guessed
+            raise error  # one without a translation: better seen than guessed

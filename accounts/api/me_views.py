@@ -19,8 +19,9 @@ from accounts.api.serializers import (
     ProfileSerializer,
     UserSerializer,
 )
+from accounts.api.throttling import PasswordChangesPerUser, RequestsPerUser
+from accounts.auth.attempts import password_attempt
 from accounts.exceptions import NoSuchLogin
-from accounts.limits import PasswordChangesPerUser, RequestsPerUser, failures_counted
 from accounts.models import Login
 from accounts.services import logins
 from accounts.services.profiles import Changes, change_profile, moves
@@ -54,7 +55,7 @@ class MeView(AccountView):
         password = given.pop("password", None)
         changes = cast(Changes, given)
         guarded = password is not None and moves(me, changes)
-        with failures_counted(me.username) if guarded else nullcontext():
+        with password_attempt(me.username) if guarded else nullcontext():
             changed = change_profile(me, changes, password=password)
         return Response(UserSerializer(changed).data)
 
@@ -69,7 +70,7 @@ class MeView(AccountView):
     def delete(self, request: Request) -> Response:
         me = admitted(request).user
         password = valid(DeletionSerializer(data=request.data)).get("password")
-        with failures_counted(me.username) if password is not None else nullcontext():
+        with password_attempt(me.username) if password is not None else nullcontext():
             logins.delete_account(me, password=password)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
@@ -88,7 +89,7 @@ class PasswordView(AccountView):
     )
     def post(self, request: Request) -> Response:
         given = valid(PasswordSerializer(data=request.data))
-        with failures_counted(admitted(request).user.username):
+        with password_attempt(admitted(request).user.username):
             ended = logins.change_password(
                 admitted(request).login, old=given["old_password"], new=given["new_password"]
             )

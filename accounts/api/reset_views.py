@@ -16,7 +16,7 @@ from accounts.api.serializers import (
     ResetConfirmSerializer,
     ResetSerializer,
 )
-from accounts.limits import ResetsPerAddress
+from accounts.api.throttling import ResetsPerAddress
 from accounts.security_log import note, pseudonym
 from accounts.services import password_reset
 

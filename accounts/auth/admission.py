@@ -1,32 +1,31 @@
-"""Who comes in by the thousands: the tokens of many sockets, checked in one query.
-
-A socket keeps what it is told here for as long as it lives, so that is little: not the rows.
-"""
+"""Which user and which login an access token admits: of one request, or of many sockets at once."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any
 
-from django.db import connection
+from django.db.models.functions import Now
 
 from accounts.auth.tokens import AccessToken, Claims
 from accounts.exceptions import Revoked, TokenNotValid
-from accounts.models import SEEN_EVERY, Login, User
+from accounts.models import SEEN_EVERY, Login, LoginQuerySet, User
 
-_STANDING = f"""
-    SELECT login.id, login.user_id, login.device, login.last_seen, login.first_seen,
-        statement_timestamp()
-    FROM {Login._meta.db_table} login JOIN {User._meta.db_table} u ON u.id = login.user_id
-    WHERE login.id = ANY(%s) AND login.ended_at IS NULL AND u.is_active
-"""  # noqa: S608 -- the names of our own tables
+
+@dataclass(frozen=True)
+class Admission:
+    """An active user, by a login that stands, until `expires_at`."""
+
+    user: User
+    login: Login
+    expires_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
-class Arrival:
-    """An active user, by a login that stands, until `expires_at`; `device` is the login's name."""
+class Identity:
+    """The same in short: a socket keeps it as long as it lives. `device`: the name of the login."""
 
     user_id: int
     login_id: int
@@ -34,30 +33,49 @@ class Arrival:
     expires_at: datetime
 
 
-class _Standing(NamedTuple):
-    """A login that stands; `asked_at` is the database's clock."""
+def admit(token: str) -> Admission:
+    """What this access token admits. One query; now and then a write of `last_seen`.
 
-    user: int
-    device: str
-    begun: datetime
-    asked_at: datetime
-
-
-def admit_all(tokens: Sequence[str]) -> list[Arrival | TokenNotValid]:
-    """For each access token who presents it, or the reason against it: see `tokens.admit`.
-
-    One query; now and then a write of `last_seen`. Errors of the database come through.
+    Raises TokenNotValid, TokenExpired or Revoked. Errors of the database come through as they are.
     """
+    claims = Claims.of(AccessToken, token)
+    login = next(iter(_standing([claims.login_id]).select_related("user")), None)
+    login = _checked(claims, login)
+    _touch([login])
+    return Admission(user=login.user, login=login, expires_at=claims.expires_at)
+
+
+def admit_all(tokens: Sequence[str]) -> list[Identity | TokenNotValid]:
+    """The same for many tokens: for each an identity, or the reason against it."""
     claims = [_claims_or_refusal(token) for token in tokens]
-    standing: dict[int, _Standing] = {}
+    rows: dict[int, Any] = {}
     if asked := {c.login_id for c in claims if isinstance(c, Claims)}:
-        with connection.cursor() as cursor:
-            cursor.execute(_STANDING, [list(asked)])
-            rows = cursor.fetchall()
-        standing = {row[0]: _Standing(row[1], row[2], *row[4:]) for row in rows}
-        if unseen := [login for login, _, _, seen, _, now in rows if seen < now - SEEN_EVERY]:
-            Login.objects.touch(unseen)
-    return [c if isinstance(c, TokenNotValid) else _arrival(c, standing) for c in claims]
+        columns = ("pk", "user_id", "device", "first_seen", "last_seen", "asked_at")
+        rows = {row.pk: row for row in _standing(asked).values_list(*columns, named=True)}
+        _touch(rows.values())
+    return [
+        c if isinstance(c, TokenNotValid) else _identity_or_refusal(c, rows.get(c.login_id))
+        for c in claims
+    ]
+
+
+def _standing(login_ids: Iterable[int]) -> LoginQuerySet:
+    """Those that stand, each with the database's clock as `asked_at`."""
+    return Login.objects.standing().filter(pk__in=login_ids).annotate(asked_at=Now())
+
+
+def _checked(claims: Claims, login: Any) -> Any:
+    """The login (or the row that was read of it), if these are claims of it, and still good."""
+    if login is None or not claims.are_of(login.user_id, begun=login.first_seen):
+        raise Revoked
+    claims.good_at(login.asked_at)
+    return login
+
+
+def _touch(logins: Iterable[Any]) -> None:
+    stale = [login.pk for login in logins if login.last_seen < login.asked_at - SEEN_EVERY]
+    if stale:
+        Login.objects.touch(stale)
 
 
 def _claims_or_refusal(token: str) -> Claims | TokenNotValid:
@@ -67,12 +85,9 @@ def _claims_or_refusal(token: str) -> Claims | TokenNotValid:
         return refusal
 
 
-def _arrival(claims: Claims, standing: dict[int, _Standing]) -> Arrival | TokenNotValid:
-    login = standing.get(claims.login_id)
-    if login is None or login.user != claims.user_id or claims.is_older_than(login.begun):
-        return Revoked()
+def _identity_or_refusal(claims: Claims, row: Any) -> Identity | TokenNotValid:
     try:
-        claims.good_at(login.asked_at)
+        device = _checked(claims, row).device
     except TokenNotValid as refusal:
         return refusal
-    return Arrival(claims.user_id, claims.login_id, login.device, claims.expires_at)
+    return Identity(claims.user_id, claims.login_id, device, claims.expires_at)

@@ -10,12 +10,10 @@ from accounts.models import User
 from accounts.names import fold, is_email
 
 
-def check_credentials(name: str, password: str) -> User:
-    """The user of this name (or e-mail address) and password, in the same time whatever is wrong.
-
-    Raises InvalidCredentials.
+def verified(user: User | None, password: str) -> User:
+    """The user, if this is their password. Takes the same time whatever is wrong, a user who does
+    not exist included. Raises InvalidCredentials.
     """
-    user = called(fold(name)).first()
     if user is None:
         make_password(password)  # takes as long as a comparison, so the clock gives nothing away
         raise InvalidCredentials
@@ -25,7 +23,7 @@ def check_credentials(name: str, password: str) -> User:
 
 
 def called(key: str) -> QuerySet[User]:
-    """Whose name or address has this key; first of all whose address it is, should there be two."""
+    """The users of this name or address (see `fold`). Of two the one of the address comes first."""
     found = User.objects.filter(Q(username_key=key) | Q(email_key=key))
     return found.order_by(Case(When(email_key=key, then=0), default=1), "pk")
 

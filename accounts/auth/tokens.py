@@ -10,14 +10,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Self, TypeVar
 from uuid import uuid4
 
-from django.db.models.functions import Now
 from rest_framework_simplejwt.exceptions import TokenError
 from rest_framework_simplejwt.settings import api_settings
 from rest_framework_simplejwt.tokens import Token
 
 from accounts.auth.keys import KeyRing, backend
-from accounts.exceptions import Revoked, TokenExpired, TokenNotValid
-from accounts.models import SEEN_EVERY, Login, LoginQuerySet, User
+from accounts.exceptions import TokenExpired, TokenNotValid
+from accounts.models import Login, LoginQuerySet
 
 LARGEST_ID = 2**63 - 1
 A_SECOND = timedelta(seconds=1)
@@ -107,9 +106,9 @@ class Claims:
         theirs = Login.objects.filter(pk=self.login_id, user=self.user_id)
         return theirs.filter(first_seen__lt=self.issued_at + A_SECOND)
 
-    def is_older_than(self, begun: datetime) -> bool:
-        """The same, where the beginning of the login is known."""
-        return begun >= self.issued_at + A_SECOND
+    def are_of(self, user_id: int, *, begun: datetime) -> bool:
+        """The same of a login that was read already."""
+        return user_id == self.user_id and begun < self.issued_at + A_SECOND
 
 
 T = TypeVar("T", str, int)
@@ -127,15 +126,6 @@ def _id(number: int) -> int:
     return number
 
 
-@dataclass(frozen=True)
-class Admission:
-    """Who a request or a socket is: an active user, by a login that stands, until `expires_at`."""
-
-    user: User
-    login: Login
-    expires_at: datetime
-
-
 def new_jti() -> str:
     return uuid4().hex
 
@@ -147,19 +137,3 @@ def pair_of(login: Login) -> Pair:
         access=AccessToken.issue(login, access_jti),
         refresh=RefreshToken.issue(login, login.refresh_jti),
     )
-
-
-def admit(token: str) -> Admission:
-    """Who presents this access token. One query; now and then a write of `last_seen`.
-
-    Raises TokenNotValid, TokenExpired or Revoked. Errors of the database come through as they are.
-    """
-    claims = Claims.of(AccessToken, token)
-    login = claims.login().standing().select_related("user").annotate(asked_at=Now()).first()
-    if login is None:
-        raise Revoked
-    now: datetime = login.asked_at  # type: ignore[attr-defined]  # the annotation
-    claims.good_at(now)
-    if now - login.last_seen > SEEN_EVERY:
-        Login.objects.touch([login.pk])
-    return Admission(user=login.user, login=login, expires_at=claims.expires_at)

@@ -1,6 +1,6 @@
 """Everything that begins or ends a login.
 
-    sign_up, log_in --> standing --refresh--> standing --log_out, end_login, ...--> ended
+    sign_up, sign_in --> standing --refresh--> standing --log_out, end_login, ...--> ended
 
 What ends one announces it (`login_revoked`), and its sockets close. The tokens of a login are made
 from what these return: `tokens.pair_of(login)`.
@@ -13,7 +13,8 @@ from django.contrib.auth.hashers import make_password
 from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
 
-from accounts.auth.credentials import refuse_taken, refuse_weak
+from accounts.auth.attempts import password_attempt
+from accounts.auth.credentials import refuse_taken, refuse_weak, verified
 from accounts.auth.tokens import Claims, RefreshToken, new_jti
 from accounts.events import AccountChanged, LoginRevoked, Reason, announce, announce_change
 from accounts.exceptions import (
@@ -48,8 +49,15 @@ def sign_up(
     return login
 
 
+def sign_in(name: str, password: str, *, device: str = "", address: str | None = None) -> Login:
+    """A new login by user name or e-mail address. Raises InvalidCredentials, TooManyRequests."""
+    with password_attempt(name) as user:
+        user = verified(user, password)
+    return log_in(user, device=device, address=address)
+
+
 def log_in(user: User, *, device: str = "", address: str | None = None) -> Login:
-    """A new login of a user whom `check_credentials` let in. Raises InvalidCredentials."""
+    """A new login of a user whose password was verified. Raises InvalidCredentials."""
     with transaction.atomic():
         # The password was checked before; the lock keeps a change of it from passing unnoticed.
         unchanged = User.objects.select_for_update(no_key=True).filter(

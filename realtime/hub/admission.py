@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from accounts.auth.admission import Arrival, admit_all
+from accounts.auth.admission import Identity, admit_all
 from realtime.clock import clock
 from realtime.database import in_database
 from realtime.hub.batching import Batches
@@ -22,10 +22,12 @@ class Entrance:
     """One per event loop; the hub has it."""
 
     def __init__(self) -> None:
-        self._tokens: Batches[str, Arrival] = Batches(lambda tokens: in_database(admit_all, tokens))
+        self._tokens: Batches[str, Identity] = Batches(
+            lambda tokens: in_database(admit_all, tokens)
+        )
         self._seen: Batches[Seen, Standing] = Batches(lambda seen: in_database(_read_all, seen))
 
-    async def admit(self, token: str) -> Arrival:
+    async def admit(self, token: str) -> Identity:
         """Who presents this access token. Raises `TokenNotValid` and the database's errors."""
         return await self._tokens.ask(token)
 

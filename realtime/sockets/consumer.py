@@ -17,7 +17,7 @@ from channels.consumer import AsyncConsumer
 from django.conf import settings
 from django.db import Error as DatabaseError
 
-from accounts.auth.admission import Arrival
+from accounts.auth.admission import Identity
 from accounts.exceptions import TokenNotValid
 from realtime.clock import clock
 from realtime.delivery.outbox import Outbox
@@ -50,7 +50,7 @@ class DeviceConsumer(AsyncConsumer):
 
     def __init__(self) -> None:
         self.id = secrets.token_hex(8)
-        self.arrival: Arrival | None = None
+        self.arrival: Identity | None = None
         self.login_id: int | None = None  # asked for in every round of `reconcile`
         self.room: Room | None = None
         self.device = ""

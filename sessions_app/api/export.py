@@ -15,7 +15,7 @@ from rest_framework.exceptions import APIException, Throttled
 from rest_framework.request import Request
 
 from accounts.api.base import AccountView, admitted
-from accounts.limits import ExportsPerUser, RequestsPerUser
+from accounts.api.throttling import ExportsPerUser, RequestsPerUser
 from accounts.security_log import note
 from sessions_app.api.bundle import Bundle
 from sessions_app.api.schema import BUNDLE, Error, ref

@@ -14,7 +14,8 @@ from rest_framework.response import Response
 from rest_framework.test import APIClient
 
 from accounts import counters
-from accounts.auth.tokens import AccessToken, Claims, admit
+from accounts.auth.admission import admit
+from accounts.auth.tokens import AccessToken, Claims
 from accounts.events import LoginRevoked, login_revoked
 from accounts.mail import queue
 from accounts.models import Login, User

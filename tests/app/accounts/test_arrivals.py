@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 
-from accounts.auth.admission import Arrival, admit_all
-from accounts.auth.tokens import admit
+from accounts.auth.admission import Identity, admit, admit_all
 from accounts.exceptions import TokenNotValid
 from accounts.models import Login, User
 from tests.app.accounts.test_tokens import claims_of, signed
@@ -38,9 +37,9 @@ def test_each_has_the_answer_that_it_would_have_alone(ada: Any, eve: Any, phone:
     ]
     phone.api.post("/users/logout/")
     for token, answer in zip(tokens, admit_all(tokens), strict=True):
-        if isinstance(answer, Arrival):
+        if isinstance(answer, Identity):
             admission = admit(token)
-            assert answer == Arrival(
+            assert answer == Identity(
                 user_id=admission.user.pk,
                 login_id=admission.login.pk,
                 device=admission.login.device,
@@ -60,7 +59,7 @@ def test_it_takes_one_query_for_all(
     ada: Any, eve: Any, django_assert_num_queries: Callable[..., Any]
 ) -> None:
     with django_assert_num_queries(1):
-        assert all(isinstance(a, Arrival) for a in admit_all([ada.access, eve.access] * 50))
+        assert all(isinstance(a, Identity) for a in admit_all([ada.access, eve.access] * 50))
     with django_assert_num_queries(0):
         assert admit_all([]) == []
         assert len(admit_all(["x", "y"])) == 2

@@ -9,10 +9,10 @@ from itertools import islice
 import pytest
 from django.contrib.auth.hashers import Argon2PasswordHasher
 from django.db import connection, connections
-from rest_framework.exceptions import Throttled
 from rest_framework.test import APIClient
 
 from accounts import password_hashing
+from accounts.exceptions import TooManyRequests
 from runtime.fair_semaphore import FairSemaphore
 
 
@@ -71,7 +71,7 @@ def test_who_waits_leaves_the_connections_of_the_database_to_others(one_at_a_tim
     connection.ensure_connection()
     with password_hashing._slot():
         assert connection.connection is not None, "it is kept by who need not wait"
-        with pytest.raises(Throttled), password_hashing._slot():
+        with pytest.raises(TooManyRequests), password_hashing._slot():
             pass
     assert connection.connection is None
 
@@ -84,7 +84,7 @@ def test_a_hash_that_fails_gives_its_place_back(one_at_a_time, monkeypatch):
     for _ in range(2):
         with pytest.raises(MemoryError):
             password_hashing.Argon2().encode("x", "salt")
-    with pytest.raises(Throttled), password_hashing._slot():
+    with pytest.raises(TooManyRequests), password_hashing._slot():
         password_hashing.Argon2().encode("x", "salt")
 
 

@@ -15,9 +15,9 @@ import pytest
 from django.conf import settings as _settings
 from rest_framework.test import APIClient
 
-from accounts.auth.admission import admit_all
+from accounts.auth.admission import admit, admit_all
 from accounts.auth.keys import key_id
-from accounts.auth.tokens import admit, pair_of
+from accounts.auth.tokens import pair_of
 from accounts.exceptions import TokenExpired, TokenNotValid
 from accounts.models import Login
 

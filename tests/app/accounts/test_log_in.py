@@ -7,7 +7,7 @@ import pytest
 from django.contrib.auth.hashers import MD5PasswordHasher, make_password
 from rest_framework.test import APIClient
 
-from accounts.auth.credentials import check_credentials
+from accounts.auth.credentials import verified
 from accounts.exceptions import InvalidCredentials
 from accounts.models import Login, User
 from accounts.services import logins
@@ -110,14 +110,14 @@ def test_a_form_that_is_malformed_is_refused(ada: Any, body: dict[str, Any]) -> 
 
 
 def test_a_password_changed_between_the_check_and_the_login_keeps_the_old_one_out(ada: Any) -> None:
-    checked = check_credentials("ada", PASSWORD)
+    checked = verified(ada.user, PASSWORD)
     logins.change_password(ada.login, old=PASSWORD, new="another horse battery")
     with pytest.raises(InvalidCredentials):
         logins.log_in(checked)
 
 
 def test_a_user_deactivated_or_deleted_meanwhile_stays_out(ada: Any) -> None:
-    checked = check_credentials("ada", PASSWORD)
+    checked = verified(ada.user, PASSWORD)
     User.objects.update(is_active=False)
     with pytest.raises(InvalidCredentials):
         logins.log_in(checked)

@@ -12,8 +12,7 @@ from django.db import OperationalError
 from django.db.models import F
 from django.db.models.functions import Now
 
-from accounts.auth.admission import admit_all
-from accounts.auth.tokens import admit
+from accounts.auth.admission import admit, admit_all
 from accounts.exceptions import Revoked, TokenExpired, TokenNotValid
 from accounts.models import Login, LoginQuerySet, User
 

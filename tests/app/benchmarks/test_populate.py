@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from django.db.models import F
 
-from accounts.auth.admission import Arrival, admit_all
+from accounts.auth.admission import Identity, admit_all
 from accounts.models import Login
 from benchmarks.bench.populate import _fill
 
@@ -17,7 +17,7 @@ def test_each_token_lets_its_user_in(tmp_path: Path) -> None:
     tokens = tmp_path / "tokens"
     _fill(3, tokens)
     arrivals = admit_all(tokens.read_text().split())
-    users = [arrival.user_id for arrival in arrivals if isinstance(arrival, Arrival)]
+    users = [arrival.user_id for arrival in arrivals if isinstance(arrival, Identity)]
     assert len(set(users)) == 3
     # However long it took to write the rows: no token may be older than its login.
     assert not Login.objects.exclude(first_seen=F("refreshed_at")).exists()

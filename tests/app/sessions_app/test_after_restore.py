@@ -8,7 +8,8 @@ import pytest
 from django.core.management import call_command
 from django.db import connection
 
-from accounts.auth.tokens import admit, pair_of
+from accounts.auth.admission import admit
+from accounts.auth.tokens import pair_of
 from accounts.exceptions import Revoked
 from accounts.models import Login
 from accounts.services import logins

@@ -6,9 +6,9 @@ from math import inf
 from time import monotonic
 
 import pytest
-from rest_framework.exceptions import Throttled
 
 from accounts import password_hashing
+from accounts.exceptions import TooManyRequests
 from runtime.deadline import left, longest_wait, to_clean_up, unhurried, until, within
 from runtime.fair_semaphore import FairSemaphore
 
@@ -54,6 +54,11 @@ def test_who_has_no_time_for_a_hash_does_not_wait_for_one(monkeypatch: pytest.Mo
     monkeypatch.setattr(password_hashing, "_slots", FairSemaphore(1))
     began = monotonic()
     hurried = within(password_hashing.HASHED_WITHIN_S / 2)
-    with password_hashing._slot(), hurried, pytest.raises(Throttled), password_hashing._slot():
+    with (
+        password_hashing._slot(),
+        hurried,
+        pytest.raises(TooManyRequests),
+        password_hashing._slot(),
+    ):
         pass
     assert monotonic() - began < password_hashing.HASHED_WITHIN_S / 2
