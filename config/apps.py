@@ -5,7 +5,7 @@ from django.contrib.admin import apps as admin
 
 
 class ConfigConfig(AppConfig):
-    """An app for its management commands, and for who watches a timekeeper."""
+    """An app for its management commands, and for the metrics of a timekeeper."""
 
     name = "config"
     label = "wiring"
@@ -17,7 +17,7 @@ class ConfigConfig(AppConfig):
 
 
 def _watch(**_: Any) -> None:
-    from ops.metrics import start  # it loads much that other commands do not need
+    from ops.metrics import start  # late: other commands need none of its imports
 
     start.in_timekeeper()
 

@@ -1,4 +1,4 @@
-"""The ASGI applications: HTTP to Django, `/ws/` to the consumer, or only one of the two."""
+"""The ASGI applications: HTTP for Django, `/ws/` for the consumer, or only one of the two."""
 
 import os
 
@@ -18,12 +18,12 @@ from server.asgi.early_errors import no_rest  # noqa: E402
 from server.asgi.headers import Headers  # noqa: E402
 from server.asgi.health import Health  # noqa: E402
 
-families.tell("server")
+families.register("server")
 rest = Headers(Metrics(Health(BodySpooling(DjangoHandler()))))
 
 application = ProtocolTypeRouter({"http": rest, "websocket": websocket_application})
 
-# What `serve --only` runs, where REST and sockets have processes of their own.
+# For `serve --only`, where REST and sockets have processes of their own.
 only_rest = ProtocolTypeRouter({"http": rest, "websocket": nowhere})
 only_sockets = ProtocolTypeRouter(
     {

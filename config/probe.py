@@ -1,9 +1,9 @@
-"""`python -m config.probe /readyz [PORT]`: asks the server in this container, for its health check.
+"""The health check of a container: `python -m config.probe /readyz [PORT]`.
 
-Exit code 0 if it answers 200. `python -m config.probe file:FILE` is for a timekeeper that was
-started with `--alive FILE`: 0 if it did its job within 15 s. Standard library only: it runs every
-few seconds, so it loads nothing of Django. Compose files of deployments name this module, so it
-stays where it is.
+Exit code 0 if the server answers 200. `python -m config.probe file:FILE` is for a timekeeper that
+was started with `--alive FILE`: 0 if one of its rounds succeeded within 15 s. It runs every few
+seconds, so it loads the standard library only. Compose files of deployments name this module, so
+it stays where it is.
 """
 
 import http.client
@@ -13,13 +13,13 @@ import time
 from pathlib import Path
 
 PORT = 8000  # as in the Dockerfile
-FRESH_S = 15.0  # a timekeeper does its job four times a second
-PATIENCE_S = 4.0  # `/readyz` itself gives up after two
+FRESH_S = 15.0  # a timekeeper has four rounds a second
+TIMEOUT_S = 4.0  # `/readyz` itself gives up after two
 
 
 def status_of(path: str, port: int = PORT) -> int:
     """The status that the server answers with, or 0 if it does not answer."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE_S)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=TIMEOUT_S)
     try:
         connection.request("GET", path)
         return connection.getresponse().status
@@ -30,7 +30,7 @@ def status_of(path: str, port: int = PORT) -> int:
 
 
 def works(file: Path) -> bool:
-    """Whether who writes this file (`runtime/liveness_file.py`) did its job lately."""
+    """Whether the writer of this file (`runtime/liveness_file.py`) did its job lately."""
     try:
         worked = float(json.loads(file.read_text())["worked"])
     except (OSError, ValueError, KeyError, TypeError):

@@ -316,13 +316,13 @@ LOGGING = {
     },
     "filters": {
         "one_line_per_outage": {"()": "ops.logs.OneLinePerOutage"},
-        "sparing": {"()": "ops.logs.Sparing"},
+        "repeat_limit": {"()": "ops.logs.RepeatLimit"},
     },
     "handlers": {
         "stderr": {
             "class": "logging.StreamHandler",
             "formatter": given.LOG_FORMAT,
-            "filters": ["sparing"],
+            "filters": ["repeat_limit"],
         }
     },
     "root": {"handlers": ["stderr"], "level": given.LOG_LEVEL},

@@ -1,4 +1,4 @@
-"""Where everything is."""
+"""The routes of HTTP."""
 
 from collections.abc import Callable
 
@@ -14,7 +14,7 @@ from web import docs, errors, page
 
 
 class IdConverter(IntConverter):
-    """The id of a row: what cannot be one is not found."""
+    """The id of a row; another string in its place is 404."""
 
     regex = "[0-9]{1,18}"
 
@@ -30,7 +30,7 @@ urlpatterns = [
     path("", page.page),
     path("users/", include("accounts.api.urls")),
     path("", include("sessions_app.api.urls")),
-    path("favicon.ico", page.icon),  # what browsers ask for where a page names none
+    path("favicon.ico", page.icon),  # browsers request it where a page names no icon
     path("schema/", docs.openapi),
     path("docs/", docs.index),
     path("docs/rest/", docs.rest),
@@ -38,7 +38,7 @@ urlpatterns = [
     path("docs/asyncapi.yaml", docs.asyncapi_yaml),
     path("docs/openapi.yaml", to("/schema/")),
     path("docs/<slug:name>.md", docs.prose),
-    path("docs", to("/docs/")),  # what people type
+    path("docs", to("/docs/")),  # for people who type it
     path("docs/rest", to("/docs/rest/")),
     path("docs/socket", to("/docs/socket/")),
     path("schema", to("/schema/")),

@@ -1,10 +1,10 @@
-"""What the log looks like, and what never gets into it.
+"""Formats and filters of the log.
 
-In production a line is one JSON object, in development a sentence. Both say whose it is
-(`runtime/log_context.py`) and neither shows what a client can have sent: no attributes that
-libraries add to their records (Django adds the request), no details of the database's errors (they
-quote rows), nothing that looks like a token or an e-mail address. Control characters are escaped,
-so that nobody can write a line, or paint in a terminal.
+In production a line is one JSON object, in development a sentence. Both name the request, user or
+socket (`runtime/log_context.py`). Neither shows data that a client can have sent: no attributes
+that libraries add to their records (Django adds the request), no details of the database's errors
+(they quote rows), no string that could be a token or an e-mail address. Control characters are
+escaped, so that no client can write a line of its own, or control a terminal.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ import msgspec
 from runtime import log_context
 from runtime.stats import LabelledCounter
 
-QUIET_S = 30.0  # after so long without a word, the next one is of another outage
+OUTAGE_ENDS_AFTER_S = 30.0  # without a line; the next one is of another outage
 LONGEST = 8_000  # characters of a message
-SPARE_AFTER = 10  # lines about the same trouble, each from its own request or socket
-SPARE_FOR_S = 60.0
-MOST_TROUBLES = 500  # that are told apart; some libraries write their sentences out
-LONGEST_OF_AN_EXCEPTION = 300  # characters of what it says; the traceback is not cut
-_OURS = "space."  # loggers that put what is to be seen into their records
+MOST_LINES = 10  # about the same problem, each from its own request or socket
+MOST_LINES_WITHIN_S = 60.0
+MOST_PROBLEMS = 500  # that are kept apart; some libraries format their messages early
+LONGEST_OF_AN_EXCEPTION = 300  # characters of its message; the traceback is not cut
+_OURS = "space."  # loggers whose records carry values to show
 
-# What PostgreSQL says besides its sentence quotes what was to be written.
+# Beside its sentence PostgreSQL quotes the values that were to be written.
 _DETAILS_OF_POSTGRESQL = re.compile(r"\n(DETAIL|CONTEXT|HINT|QUERY|STATEMENT|LINE \d+):.*", re.S)
 _TOKEN = re.compile(r"eyJ[\w-]{8,}(\.[\w-]*){0,2}")
 _EMAIL = re.compile(r"[^\s@<>\"'=,;:()/]{1,64}@[\w.-]{1,255}")
@@ -40,36 +40,36 @@ _STANDARD = set(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskN
 
 
 class Lines(logging.Formatter):
-    """For people: time, level, logger, message, whose it is. A traceback follows, indented."""
+    """For people: time, level, logger, message, context. A traceback follows, indented."""
 
     def format(self, record: logging.LogRecord) -> str:
-        whose = " ".join(f"{name}={value}" for name, value in _whose(record).items())
+        context = " ".join(f"{name}={value}" for name, value in _context(record).items())
         line = f"{_time(record)} {record.levelname:<7} {record.name}: {_message(record)}"
-        lines = [one_line(f"{line} [{whose}]" if whose else line)]
+        lines = [one_line(f"{line} [{context}]" if context else line)]
         lines += [f"    {one_line(part)}" for part in _exception(record).splitlines()]
         return "\n".join(lines)
 
 
 class Json(logging.Formatter):
-    """For machines: an object a line. Of our own loggers with the values that they give."""
+    """For machines: one object a line. Our own loggers add their values."""
 
     def format(self, record: logging.LogRecord) -> str:
         process, _, name = record.name.rpartition(" ")  # see `server/prefork.py`
-        said: dict[str, Any] = {
+        fields: dict[str, Any] = {
             "time": _time(record),
             "level": record.levelname,
             "logger": name,
             "message": _message(record),
         }
         if process:
-            said["process"] = process
-        said |= _whose(record)
+            fields["process"] = process
+        fields |= _context(record)
         if name.startswith(_OURS):
-            said |= {key: _plain(value) for key, value in vars(record).items() if _is_extra(key)}
+            fields |= {key: _plain(value) for key, value in vars(record).items() if _is_extra(key)}
         if exception := _exception(record):
-            said["exception"] = exception
-        line = msgspec.json.encode(said).decode()
-        return _CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", line)  # JSON lets some stand
+            fields["exception"] = exception
+        line = msgspec.json.encode(fields).decode()
+        return _CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", line)  # JSON allows some
 
 
 def one_line(text: str) -> str:
@@ -90,15 +90,15 @@ def _time(record: logging.LogRecord) -> str:
 def _message(record: logging.LogRecord) -> str:
     message = _DETAILS_OF_POSTGRESQL.sub("", record.getMessage())
     message = _encodable(without_secrets(message[:LONGEST]))
-    unsaid = getattr(record, "unsaid", 0)
-    return f"{message} (and {unsaid} more like it before, left out)" if unsaid else message
+    left_out = getattr(record, "left_out", 0)
+    return f"{message} (and {left_out} more like it before, left out)" if left_out else message
 
 
-def _whose(record: logging.LogRecord) -> dict[str, str | int]:
-    """Django's own lines about a request are written when our middleware has left it."""
-    whose = log_context.current()
+def _context(record: logging.LogRecord) -> dict[str, str | int]:
+    """Django writes its own lines about a request after our middleware, so they need its id."""
+    context = log_context.current()
     request_id = getattr(getattr(record, "request", None), "id", None)
-    return {"request_id": request_id, **whose} if request_id else whose
+    return {"request_id": request_id, **context} if request_id else context
 
 
 def _is_extra(name: str) -> bool:
@@ -106,7 +106,7 @@ def _is_extra(name: str) -> bool:
 
 
 def _plain(value: object) -> object:
-    """A value that somebody may have typed; numbers as they are."""
+    """A value that a client may have sent; numbers as they are."""
     if value is None or isinstance(value, int | float):
         return value
     return _encodable(without_secrets(str(value)[:LONGEST]))
@@ -120,14 +120,14 @@ def _encodable(text: str) -> str:
 
 
 def _exception(record: logging.LogRecord) -> str:
-    """The traceback, "" where there is none. What a client can cause needs none."""
+    """The traceback, or "". An error that a client can cause needs none."""
     if not record.exc_info or not record.exc_info[1] or "django.security." in record.name:
         return ""
     return _encodable(without_secrets("\n".join(_chain(record.exc_info[1], set()))))
 
 
 def _chain(error: BaseException, seen: set[int]) -> list[str]:
-    """As Python shows it, the causes first, but of each exception only what may be shown."""
+    """As Python shows it, the causes first, with each message cleaned."""
     seen.add(id(error))
     lines: list[str] = []
     before = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
@@ -137,7 +137,7 @@ def _chain(error: BaseException, seen: set[int]) -> list[str]:
         for one in error.exceptions:
             if id(one) not in seen:
                 lines += [*_chain(one, seen), "", "which is a part of:", ""]
-    return [*lines, *_frames(error.__traceback__), f"{type(error).__qualname__}: {_said(error)}"]
+    return [*lines, *_frames(error.__traceback__), f"{type(error).__qualname__}: {_text(error)}"]
 
 
 def _frames(trace: TracebackType | None) -> list[str]:
@@ -147,25 +147,25 @@ def _frames(trace: TracebackType | None) -> list[str]:
     return ["Traceback (most recent call last):", *frames]
 
 
-def _said(error: BaseException) -> str:
+def _text(error: BaseException) -> str:
     try:
-        said = str(error)
-    except Exception:  # somebody else's __str__
-        return "(it cannot say what)"
-    return one_line(_DETAILS_OF_POSTGRESQL.sub("", said)[:LONGEST_OF_AN_EXCEPTION])
+        text = str(error)
+    except Exception:  # a broken __str__
+        return "(no message)"
+    return one_line(_DETAILS_OF_POSTGRESQL.sub("", text)[:LONGEST_OF_AN_EXCEPTION])
 
 
-# -- what is said too often ----------------------------------------------------------------------
+# -- repeated lines ------------------------------------------------------------------------------
 
-troubles = LabelledCounter(("WARNING", "ERROR", "CRITICAL"))  # lines of the log, those left out too
+problems = LabelledCounter(("WARNING", "ERROR", "CRITICAL"))  # lines, also those left out
 
 
-class Sparing(logging.Filter):
-    """For what goes wrong again and again: a database that is away fails every request.
+class RepeatLimit(logging.Filter):
+    """Limits repeated lines: a database that is away fails every request.
 
-    Of one trouble, as its line is written in the code, ten lines pass in a minute. The first one
-    after that says how many were left out. Not for `space.requests` and `space.security`, which
-    say what happened, not what is wrong.
+    Ten lines of one problem (one message in the code) pass in a minute. The first one after that
+    has the number of those left out. `space.requests` and `space.security` are not limited: they
+    record events, not problems.
     """
 
     def __init__(self, name: str = "", now: Callable[[], float] = time.monotonic) -> None:
@@ -176,16 +176,16 @@ class Sparing(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         if record.levelno < logging.WARNING or _OURS in record.name:
             return True
-        troubles.add(record.levelname)
-        trouble, now = (record.name, str(record.msg)), self._now()
-        since, count = self._seen.get(trouble, (now, 0))
-        if now - since >= SPARE_FOR_S:
-            record.unsaid = max(0, count - SPARE_AFTER)
+        problems.add(record.levelname)
+        problem, now = (record.name, str(record.msg)), self._now()
+        since, count = self._seen.get(problem, (now, 0))
+        if now - since >= MOST_LINES_WITHIN_S:
+            record.left_out = max(0, count - MOST_LINES)
             since, count = now, 0
-        if len(self._seen) >= MOST_TROUBLES:
+        if len(self._seen) >= MOST_PROBLEMS:
             self._seen.clear()
-        self._seen[trouble] = since, count + 1
-        return count < SPARE_AFTER
+        self._seen[problem] = since, count + 1
+        return count < MOST_LINES
 
 
 class OneLinePerOutage(logging.Filter):
@@ -203,7 +203,7 @@ class OneLinePerOutage(logging.Filter):
         if record.exc_info is None:
             return True
         passes = self._now() >= self._quiet_until
-        self._quiet_until = self._now() + QUIET_S
+        self._quiet_until = self._now() + OUTAGE_ENDS_AFTER_S
         record.msg, record.args = "%s: %r", (record.getMessage(), record.exc_info[1])
         record.exc_info = record.exc_text = None
         return passes

@@ -1,4 +1,4 @@
-"""The pages at /docs/: one that links all, REST to try, the socket to read, and the prose."""
+"""The pages at /docs/: an index, Swagger UI for REST, the frames of the socket, and the prose."""
 
 from __future__ import annotations
 
@@ -27,10 +27,6 @@ PROSE = {
     "reliability.md": "What is promised when parts fail, and what was measured while they did.",
     "security.md": "Who may do what, what is kept, every limit, and which test shows it.",
 }
-CODES = {  # what a client does, in a word or two
-    True: "comes back",
-    False: "stops",
-}
 Schema = dict[str, Any]
 
 
@@ -54,9 +50,7 @@ def socket(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def openapi(request: HttpRequest) -> HttpResponse:
-    """As YAML, or as JSON to who prefers it. Made once: it takes a tenth of a second, and anybody
-    may ask.
-    """
+    """YAML, or JSON where the client prefers it. Cached: making it takes a tenth of a second."""
     accepted = request.headers.get("Accept", "")
     as_json = "json" in accepted or request.GET.get("format") == "json"
     kind = "json" if as_json else "yaml; charset=utf-8"
@@ -70,7 +64,7 @@ def asyncapi_yaml(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def prose(request: HttpRequest, name: str) -> HttpResponse:
-    """A document as it is in the repository. An image without them has none."""
+    """A document as it is in the repository. A container image may have none."""
     document = f"{name}.md"
     if document not in PROSE or not _prose(document).is_file():
         raise Http404
@@ -107,27 +101,26 @@ def _openapi(*, as_json: bool) -> bytes:
     return rendered
 
 
-# -- the AsyncAPI document, as people read it ----------------------------------------------------
+# -- the AsyncAPI document as HTML ---------------------------------------------------------------
 
 
 @cache
 def _described() -> dict[str, Any]:
     document = asyncapi.document(_version())
     schemas = document["components"]["schemas"]
-    directions = [
-        ("From the client", "fromClient"),
-        ("From the server", "fromServer"),
-    ]
     by_direction = {
         title: list(_messages(document, document["operations"][operation]))
-        for title, operation in directions
+        for title, operation in {
+            "From the client": "fromClient",
+            "From the server": "fromServer",
+        }.items()
     }
     shown = {message["schema"] for messages in by_direction.values() for message in messages}
     return {
         "directions": [{"title": t, "messages": messages} for t, messages in by_direction.items()],
         "types": [_type(name, schemas[name]) for name in sorted(schemas) if name not in shown],
         "codes": [
-            {"code": code, "then": CODES[close["reconnect"]], **close}
+            {"code": code, "then": "comes back" if close["reconnect"] else "stops", **close}
             for code, close in document["x-close-codes"].items()
         ],
     }
@@ -152,7 +145,7 @@ def _type(name: str, schema: Schema) -> dict[str, Any]:
         for field, part in schema.get("properties", {}).items()
         if field != "type" or "enum" not in part or len(part["enum"]) > 1
     ]
-    # What stands between backticks is code: every second piece.
+    # Every second piece of the text was between backticks: it is code.
     return {"name": name, "text": schema.get("description", "").split("`"), "fields": fields}
 
 

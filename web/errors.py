@@ -1,8 +1,8 @@
-"""Every error of the API as JSON, wherever it was raised.
+"""Makes every error of the API one JSON shape, wherever it was raised.
 
     {"error": "<one sentence>", "code": "<stable_code>", "detail": "<the same>", "request_id"}
 
-The errors of a form also stand under the names of their fields, as lists of sentences.
+The errors of a form are also listed under the names of their fields, as lists of sentences.
 """
 
 import logging
@@ -15,7 +15,7 @@ from django.core.exceptions import PermissionDenied, SuspiciousOperation
 from django.db import Error as DatabaseError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
-from rest_framework import exceptions, status
+from rest_framework import exceptions
 from rest_framework.response import Response
 
 from runtime.database.pool import is_away, renew_connections
@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 
 NOT_FOUND = "Nothing is here."
 MALFORMED = "The request is malformed."
+UNAVAILABLE = "The service is not available for a moment."
 RETRY_AFTER_S = 2  # a part that is down is back, or is known to be down, within seconds
 
 
@@ -42,16 +43,11 @@ def handle(exc: Exception, context: Mapping[str, Any]) -> Response | None:
         # The database is away, full or too slow: the client may try again.
         log.error("database unavailable: %s", exc)
         renew_connections(exc)
-        return _response(
-            request,
-            503,
-            "unavailable",
-            "The service is not available for a moment.",
-            headers={"Retry-After": str(RETRY_AFTER_S)},
-        )
+        headers = {"Retry-After": str(RETRY_AFTER_S)}
+        return _response(request, 503, "unavailable", UNAVAILABLE, headers=headers)
     if isinstance(exc, Http404):
         return _response(request, 404, "not_found", NOT_FOUND)
-    if isinstance(exc, SuspiciousOperation):  # a query of a thousand names
+    if isinstance(exc, SuspiciousOperation):  # such as a query with a thousand names
         return _response(request, 400, "invalid", MALFORMED)
     if isinstance(exc, PermissionDenied):
         exc = exceptions.PermissionDenied()
@@ -65,14 +61,9 @@ def handle(exc: Exception, context: Mapping[str, Any]) -> Response | None:
             headers["WWW-Authenticate"] = challenge
         if (wait := getattr(exc, "wait", None)) is not None:
             headers["Retry-After"] = str(max(1, int(wait)))
-        code = exc.get_codes() if isinstance(exc.detail, str) else exc.default_code
-        return _response(
-            request,
-            exc.status_code,
-            _CODES.get(str(code), str(code)),
-            _first_sentence(exc.detail),
-            headers=headers,
-        )
+        theirs = str(exc.get_codes() if isinstance(exc.detail, str) else exc.default_code)
+        code, sentence = _CODES.get(theirs, theirs), _first_sentence(exc.detail)
+        return _response(request, exc.status_code, code, sentence, headers=headers)
     return None  # Django's handler500 makes the JSON, and the log has the traceback
 
 
@@ -96,18 +87,18 @@ def error_response(
 
 
 def as_json(request: HttpRequest, response: HttpResponse) -> HttpResponse:
-    """The response, or its error in our shape if it is one in another."""
-    if response.status_code < 400 or getattr(response, "for_people", False):
+    """The response itself, or in our shape where it is an error in another shape."""
+    if response.status_code < 400 or getattr(response, "is_page", False):
         return response
     if response.get("Content-Type", "").partition(";")[0] == "application/json":
         return response
-    code, sentence = _OTHERS.get(response.status_code, ("invalid", "The request is malformed."))
-    if response.status_code == status.HTTP_405_METHOD_NOT_ALLOWED:
+    code, sentence = _OTHERS.get(response.status_code, ("invalid", MALFORMED))
+    if response.status_code == 405:
         sentence = f'Method "{request.method}" not allowed.'
     ours = {name for name in response.headers if name.lower() not in _OF_ITS_BODY}
     headers = {name: response[name] for name in ours}
     answer = error_response(request, response.status_code, code, sentence, headers)
-    if hasattr(response, "_has_been_logged"):  # Django's note, or it would log it once more
+    if hasattr(response, "_has_been_logged"):  # else Django would log it once more
         answer._has_been_logged = True  # type: ignore[attr-defined]
     return answer
 
@@ -120,35 +111,33 @@ _OTHERS = {
     413: ("too_large", "The body is too large."),
     415: ("unsupported_media_type", "This type of body is not read here."),
     500: ("internal", "Something went wrong here."),
-    503: ("unavailable", "The service is not available for a moment."),
+    503: ("unavailable", UNAVAILABLE),
 }
 
 
 def unreadable(status_code: int) -> HttpResponse:
-    """For what Django cannot make a request of, such as a query that is no text."""
+    """For a request that Django cannot read, such as a query that is not text."""
     request = HttpRequest()
     request.id = request_id()  # type: ignore[attr-defined]
-    code, sentence = _OTHERS.get(status_code, ("invalid", "The request is malformed."))
+    code, sentence = _OTHERS.get(status_code, ("invalid", MALFORMED))
     headers = {"X-Request-Id": request.id}  # type: ignore[attr-defined]
     return error_response(request, status_code, code, sentence, headers)
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponseBase:
-    return error_response(request, status.HTTP_400_BAD_REQUEST, "invalid", MALFORMED)
+    return error_response(request, 400, "invalid", MALFORMED)
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponseBase:
-    return error_response(request, status.HTTP_404_NOT_FOUND, "not_found", NOT_FOUND)
+    return error_response(request, 404, *_OTHERS[404])
 
 
 def forbidden(request: HttpRequest, exception: Exception) -> HttpResponseBase:
-    return error_response(request, status.HTTP_403_FORBIDDEN, "not_found", NOT_FOUND)
+    return error_response(request, 403, *_OTHERS[403])
 
 
 def server_error(request: HttpRequest) -> HttpResponseBase:
-    return error_response(
-        request, status.HTTP_500_INTERNAL_SERVER_ERROR, "internal", "Something went wrong here."
-    )
+    return error_response(request, 500, *_OTHERS[500])
 
 
 def _response(

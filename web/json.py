@@ -1,4 +1,4 @@
-"""JSON as it comes in, and JSON that goes out whatever a client accepts."""
+"""Parses JSON strictly, and answers in JSON whatever a client accepts."""
 
 from collections.abc import Iterable, Mapping
 from typing import IO, Any
@@ -10,11 +10,11 @@ from rest_framework.parsers import JSONParser
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 
-MOST_NESTED = 32  # objects and lists within each other; what we take has two
+MOST_NESTED = 32  # objects and lists within each other; valid requests have two
 
 
 class AnswerAnyway(DefaultContentNegotiation):
-    """What a client accepts where we have it, else what we have: a 406 would help nobody."""
+    """Never answers 406: a client that accepts no JSON gets it all the same."""
 
     def select_renderer(
         self, request: Request, renderers: Iterable[BaseRenderer], format_suffix: str | None = None
@@ -28,10 +28,10 @@ class AnswerAnyway(DefaultContentNegotiation):
 
 
 class Json(JSONParser):
-    """DRF's parser for JSON as RFC 8259 has it: UTF-8, whatever `charset` says.
+    """DRF's parser for JSON of RFC 8259: UTF-8, whatever `charset` says.
 
-    Python has "charsets" that unpack (`zlib`: a body of 100 KB gives 100 MB) or fail in ways of
-    their own. Nor may it nest so deep that what comes after the parser cannot follow.
+    Python has "charsets" that decompress (`zlib`: a body of 100 KB gives 100 MB) or fail in other
+    ways. The nesting is limited, since the code after the parser is recursive.
     """
 
     def parse(

@@ -1,6 +1,4 @@
-"""What every request passes: an id that the log and an error share, a line in the log, and errors
-in JSON.
-"""
+"""Middlewares of every request: its id, its line in the log, errors in JSON, CORS, UTF-8."""
 
 import logging
 from collections.abc import Callable
@@ -18,11 +16,11 @@ requests = logging.getLogger("space.requests")
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 LONGEST_METHOD = 20  # Daphne takes any
-LONGEST_PATH = 200  # characters of a path that is none of ours
+LONGEST_PATH = 200  # characters of a path that has no route
 
 
 class RequestId:
-    """Takes a caller's `X-Request-Id` where it is harmless, else makes one, and answers with it."""
+    """Gives the request its id, logs and counts it, and answers with `X-Request-Id`."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
@@ -44,31 +42,26 @@ class RequestId:
 def _log(request: HttpRequest, response: HttpResponse, took_s: float) -> None:
     """A line for a request: never its query, its body, or a header."""
     path, method = _path(request), str(request.method)[:LONGEST_METHOD]
-    said: dict[str, object] = {
-        "method": method,
-        "path": path,
-        "status": response.status_code,
-    }
-    said["ms"] = round(took_s * 1000, 1)
+    status, ms = response.status_code, round(took_s * 1000, 1)
+    extra: dict[str, object] = {"method": method, "path": path, "status": status, "ms": ms}
     if not response.streaming:
-        said["bytes"] = len(response.content)
-    # Of the admin's session; who comes with a token is known to the log already.
+        extra["bytes"] = len(response.content)
+    # Of the admin's session; the user of a token is in the context of the log already.
     if (user := getattr(request, "_cached_user", None)) is not None and user.pk is not None:
-        said["user"] = user.pk
-    words = (method, path, response.status_code, said["ms"])
-    requests.info("%s %s %s in %s ms", *words, extra=said)
+        extra["user"] = user.pk
+    requests.info("%s %s %s in %s ms", method, path, status, ms, extra=extra)
 
 
 def _path(request: HttpRequest) -> str:
     """The pattern of the path, as in `/sessions/<id:session_id>/`: the same for all sessions."""
     found = request.resolver_match
-    if found is not None and found.app_name != "admin":  # there it matters what staff looked at
+    if found is not None and found.app_name != "admin":  # the log shows which rows staff saw
         return f"/{found.route}"
     return request.path[:LONGEST_PATH]
 
 
 class JsonErrors:
-    """Every error is JSON, whoever made it (Django's and DRF's own are HTML, YAML, or nothing)."""
+    """Makes every error JSON (those of Django and DRF can be HTML, YAML, or empty)."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
@@ -78,14 +71,14 @@ class JsonErrors:
 
 
 class Cors(CorsMiddleware):
-    """Exactly the origins on the list. (The library's own compares what it can parse.)"""
+    """Compares origins exactly. (The library compares them after parsing.)"""
 
     def origin_found_in_white_lists(self, origin: str, url: object) -> bool:
         return origin in settings.CORS_ALLOWED_ORIGINS
 
 
 class Utf8:
-    """Text is UTF-8, whatever `charset` says: Python's include some that are none, such as zlib."""
+    """Decodes text as UTF-8, whatever `charset` says: Python's codecs include zlib."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response

@@ -1,4 +1,4 @@
-"""The page at `/`, and pictures that users have stored."""
+"""Serves the page at `/`, and pictures that users have stored."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def media(request: HttpRequest, name: str) -> HttpResponse:
         raise Http404 from None
     try:
         response = HttpResponse(path.read_bytes(), content_type="image/webp")
-    except (OSError, ValueError):  # missing, a folder, or no name that a file can have
+    except (OSError, ValueError):  # missing, a folder, or an impossible name
         raise Http404 from None
     response["Content-Security-Policy"] = "sandbox; default-src 'none'"
     response["Cross-Origin-Resource-Policy"] = "cross-origin"

@@ -1,8 +1,8 @@
-"""REST in numbers: requests by their pattern, how long they took, errors by their code.
+"""Counts REST requests by route, their durations, and errors by code.
 
-Written by the threads that answer requests, so these are the library's own, which lock. Labels are
-of sets that nobody outside can add to: a path that is none of ours is `unknown`, a method that
-HTTP does not have `other`, and so is a code that is not on the list.
+The threads that answer requests write these, so they are the library's own metrics, which lock.
+Labels are closed sets that no client can extend: a path without a route is `unknown`; an unknown
+method is `other`, and so is an unlisted code.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from prometheus_client.registry import Collector
 from accounts.exceptions import AccountError
 from sessions_app.exceptions import SessionError
 
-disable_created_metrics()  # type: ignore[no-untyped-call]  # a line more each, for nobody
+disable_created_metrics()  # type: ignore[no-untyped-call]  # one more line for each, without use
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-# Those that no exception of ours has.
+# Codes that no exception of ours has.
 _CODES = frozenset(
     {
         *("bad_message", "internal", "invalid", "method_not_allowed", "not_acceptable"),
@@ -55,11 +55,11 @@ errors = Counter(
 )
 FAMILIES: list[Collector] = [requests, duration, by_route, errors]
 for _code in ("internal", "unavailable"):
-    errors.labels(_code)  # there from the start: or the first would not be seen to rise
+    errors.labels(_code)  # from the start, so that the first one is seen as a rise
 
 
 def count_request(request: Any, status: int, took_s: float) -> None:
-    """A request that Django has answered."""
+    """Counts a request that Django has answered."""
     method = request.method if request.method in METHODS else "other"
     route = route_of(request)
     count, time = _of(method, route, f"{status // 100}xx")
@@ -70,7 +70,7 @@ def count_request(request: Any, status: int, took_s: float) -> None:
 
 @cache
 def _of(method: str, route: str, status: str) -> tuple[Counter, Summary]:
-    """As many as there are labels. The library looks for them in ten times the time."""
+    """One entry for each set of labels. The library's own search takes ten times as long."""
     return requests.labels(method, route, status), by_route.labels(route)
 
 
@@ -79,9 +79,9 @@ def count_error(code: str) -> None:
 
 
 def route_of(request: Any) -> str:
-    """The pattern of the path: as many as there are in the code, whatever is asked for."""
+    """The pattern of the path, of a closed set whatever a client requests."""
     found = request.resolver_match
-    if found is None:  # a file, or nothing of ours
+    if found is None:  # a static file, or no route
         return "/static/" if request.path.startswith(settings.STATIC_URL) else "unknown"
     return "/admin/" if found.app_name == "admin" else f"/{found.route}"
 

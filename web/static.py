@@ -1,4 +1,4 @@
-"""The files of the page, from this process."""
+"""Serves the static files of the page from this process."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ class Static(WhiteNoiseMiddleware):  # type: ignore[misc]  # it has no types
 
     @staticmethod
     def serve(static_file: StaticFile, request: HttpRequest) -> HttpResponse:
-        answer = static_file.get_response(request.method, request.META)
-        body = b"" if answer.file is None else answer.file.read()
-        if answer.file is not None:
-            answer.file.close()
-        return HttpResponse(body, status=int(answer.status), headers=dict(answer.headers))
+        found = static_file.get_response(request.method, request.META)
+        body = b"" if found.file is None else found.file.read()
+        if found.file is not None:
+            found.file.close()
+        return HttpResponse(body, status=int(found.status), headers=dict(found.headers))
 
     def immutable_file_test(self, path: str, url: str) -> bool:
         """All of them: the URL carries a hash of their content."""

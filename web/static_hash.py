@@ -1,4 +1,4 @@
-"""One hash over the files of the page."""
+"""One hash over the files of the page, for URLs that can be cached for ever."""
 
 import hashlib
 from pathlib import Path

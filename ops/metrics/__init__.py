@@ -1,3 +1,3 @@
-"""`/metrics` for Prometheus. What is told is in `families.py`, how it is reached in `page.py` (the
-server's own port, for who has the token) and `listener.py` (a port of its own). ADR 37.
+"""`/metrics` for Prometheus: its content is in `families.py`, and it is served by `page.py` (on the
+server's own port, with a token) and `listener.py` (on a port of its own). ADR 37.
 """

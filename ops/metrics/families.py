@@ -24,7 +24,7 @@ from prometheus_client.utils import floatToGoString
 
 from accounts import security_log
 from accounts.mail import queue
-from ops.logs import troubles
+from ops.logs import problems
 from ops.metrics.listener import process_number
 from ops.metrics.loop_lag import lag
 from ops.metrics.registry import REGISTRY
@@ -90,7 +90,7 @@ class Space(Collector):
             "space_log_lines",
             "Lines of the log that say what is wrong, by level, also those left out of it.",
             "level",
-            troubles.as_dict(),
+            problems.as_dict(),
         )
 
 
@@ -431,16 +431,16 @@ def all_of(role: Role) -> Iterator[Metric]:
             yield from family.collect()
 
 
-_told: list[Collector] = []
+_registered: list[Collector] = []
 
 
-def tell(role: Role) -> None:
-    """Fills the registry, for a process that does this. Another role takes its place."""
-    while _told:
-        REGISTRY.unregister(_told.pop())
+def register(role: Role) -> None:
+    """Fills the registry for a process of this role, in the place of another role."""
+    while _registered:
+        REGISTRY.unregister(_registered.pop())
     collectors: list[Collector] = [Space(role), ProcessCollector(registry=None)]
     if role == "server":
         collectors += request_metrics.FAMILIES
     for collector in collectors:
-        _told.append(Breathing(collector))
-        REGISTRY.register(_told[-1])
+        _registered.append(Breathing(collector))
+        REGISTRY.register(_registered[-1])

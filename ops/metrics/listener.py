@@ -1,9 +1,8 @@
-"""A port for those who watch, where `METRICS_LISTEN` says so: `/metrics`, and `/healthz`.
+"""Serves `/metrics` and `/healthz` on a port of its own, where `METRICS_LISTEN` has one.
 
-In a thread of its own, so it answers also while the event loop stands still, and in timekeepers,
-which have no other port. No password: it is for an address that only Prometheus can reach. A port
-that is taken keeps nobody from serving: it is tried again, since the process before us may be about
-to go.
+It runs in a thread, so it answers also while the event loop stands still, and in timekeepers, which
+have no other port. There is no password: the address is for Prometheus alone. A port that is taken
+stops no process: it is tried again, since the process before may be about to end.
 """
 
 from __future__ import annotations
@@ -27,14 +26,14 @@ from ops.metrics.registry import REGISTRY
 
 log = logging.getLogger(__name__)
 
-AGAIN_S = 5.0
-PATIENCE_S = 5.0  # with a client that says nothing, or reads nothing
+RETRY_S = 5.0
+CLIENT_TIMEOUT_S = 5.0  # for a client that sends or reads nothing
 
-Health = Callable[[], tuple[bool, dict[str, Any]]]  # whether all is well, and what is to be shown
+Health = Callable[[], tuple[bool, dict[str, Any]]]  # whether all is well, and details
 
 
 def start(healthy: Health, sleep: Callable[[float], None] = time.sleep) -> None:
-    """Listens from now on, if the settings say so."""
+    """Listens from now on, where the settings have an address."""
     if settings.METRICS_LISTEN is None:
         return
     host, port = settings.METRICS_LISTEN
@@ -45,23 +44,23 @@ def start(healthy: Health, sleep: Callable[[float], None] = time.sleep) -> None:
 
 
 def process_number() -> int:
-    """1, or which one of several servers behind one port this is (`server/prefork.py`)."""
+    """1, or the number of this server among several behind one port (`server/prefork.py`)."""
     found = re.fullmatch(r"server-(\d+)", multiprocessing.current_process().name)
     return int(found[1]) if found else 1
 
 
 def _serve(host: str, port: int, healthy: Health, sleep: Callable[[float], None]) -> None:
-    told = False
+    is_logged = False
     while True:
         try:
             with listening(host, port, healthy) as server:
                 log.info("metrics are at http://%s:%d/metrics", host, server.server_port)
                 server.serve_forever()
         except OSError as error:
-            if not told:
+            if not is_logged:
                 log.error("metrics: cannot listen on %s:%d, trying again: %s", host, port, error)
-            told = True
-        sleep(AGAIN_S)
+            is_logged = True
+        sleep(RETRY_S)
 
 
 def listening(host: str, port: int, healthy: Health) -> WSGIServer:
@@ -95,15 +94,15 @@ class _Server(ThreadingMixIn, WSGIServer):
     daemon_threads = True
 
     def server_bind(self) -> None:
-        """Without the name of this machine, which the base class asks a name server for."""
+        """Without the name of this machine: the base class would ask a name server."""
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self.socket.bind(self.server_address)
         self.server_address = self.socket.getsockname()
-        self.server_name, self.server_port = map(_plain, self.server_address[:2])  # type: ignore[assignment]
+        self.server_name, self.server_port = str(self.server_address[0]), self.server_address[1]
         self.setup_environ()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that went away, or said nothing: nobody's concern."""
+        """Logs nothing: a client closed its connection, or sent nothing."""
 
 
 class _ServerV6(_Server):
@@ -111,11 +110,7 @@ class _ServerV6(_Server):
 
 
 class _Handler(WSGIRequestHandler):
-    timeout = PATIENCE_S
+    timeout = CLIENT_TIMEOUT_S
 
     def log_message(self, format: str, *args: Any) -> None:
-        """No line for a scrape."""
-
-
-def _plain(value: object) -> object:
-    return value
+        """Logs nothing for a scrape."""

@@ -1,7 +1,7 @@
-"""How late the event loop comes to what is due: the one number that says whether it is too busy.
+"""Measures how late the event loop calls its timers: whether it is too busy.
 
-A timer notes four times a second how late it was called. Others may read from any thread: while
-the loop stands still, only they can.
+A timer records four times a second how late it was called. Any thread may read the numbers: while
+the loop stands still, only other threads can.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from contextvars import Context
 
 from runtime.stats import Histogram
 
-EVERY_S = 0.25
+MEASURED_EVERY_S = 0.25
 WINDOW_S = 30.0  # "lately" is the last one or two of these
 
 
@@ -28,20 +28,20 @@ class Lag:
         self._most = self._most_before = 0.0
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
-        """From now on, for as long as the loop runs."""
-        due = loop.time() + EVERY_S
+        """Measures from now on, for as long as the loop runs."""
+        due = loop.time() + MEASURED_EVERY_S
         self.beat(loop.time(), loop.time())
 
         def called() -> None:
             nonlocal due
             self.beat(due, loop.time())
-            due = loop.time() + EVERY_S
-            loop.call_at(due, called, context=Context())  # nobody's, in the log
+            due = loop.time() + MEASURED_EVERY_S
+            loop.call_at(due, called, context=Context())  # without a user or request in the log
 
         loop.call_at(due, called, context=Context())
 
     def beat(self, due: float, now: float) -> None:
-        """The loop came at `now` to what was due at `due`."""
+        """The loop called at `now` a timer that was due at `due`."""
         late = max(0.0, now - due)
         if now >= self._window_ends:
             stale = now >= self._window_ends + WINDOW_S
@@ -56,7 +56,7 @@ class Lag:
         return max(self._most, self._most_before)
 
     def silent(self) -> float | None:
-        """For how long the loop has not come to anything; None if it never has."""
+        """For how long the loop has called no timer; None before the first."""
         return None if self._beat_at is None else max(0.0, self._now() - self._beat_at)
 
 

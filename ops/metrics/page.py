@@ -1,7 +1,7 @@
-"""`/metrics` on the port of the server: only for who has `METRICS_TOKEN`.
+"""Serves `/metrics` on the server's own port to requests with `METRICS_TOKEN`.
 
-For everybody else, and without that variable, there is no such path: the answer is Django's, as for
-any other that it does not know. Nobody can find out whether there is something to guess at.
+Other requests, and all of them without that variable, get Django's answer for an unknown path. So
+no client can find out whether there is a token to guess.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Metrics:
             return
         given = dict(scope["headers"]).get(b"accept", b"").decode("latin-1")
         encode, content_type = choose_encoder(given)
-        # On a thread, so that the loop goes on with its ticks meanwhile.
+        # In a thread, so that the loop sends its ticks meanwhile.
         body = await asyncio.to_thread(encode, REGISTRY)
         headers = [
             (b"content-type", content_type.encode()),

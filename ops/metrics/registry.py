@@ -1,4 +1,4 @@
-"""The one registry of this process: ours, and not the library's, which any package may write to."""
+"""The registry of this process. Any package may write to the library's own."""
 
 from prometheus_client import CollectorRegistry
 

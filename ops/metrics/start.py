@@ -1,4 +1,4 @@
-"""Called once in each process that is to be watched, by what it does."""
+"""Starts the metrics of a process, by its role."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ WELL_WITHIN_S = 5.0  # of a timekeeper: a round is a quarter of a second away
 
 
 def in_server() -> None:
-    """On the event loop of a server that has started. (`config/asgi.py` fills the registry.)"""
+    """To be called on the event loop of a server that has started."""
     lag.start(asyncio.get_running_loop())
     listener.start(healthy=_loop_lives)
 
 
 def in_timekeeper() -> None:
-    """In a timekeeper that is about to start."""
-    families.tell("timekeeper")
+    """To be called in a timekeeper that is about to start."""
+    families.register("timekeeper")
     listener.start(healthy=_rounds_succeed)
 
 

@@ -2,13 +2,12 @@
 
 import re
 import textwrap
-from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
 
+from config.management.generated import GeneratedFiles
 from config.variables import NONE, Variable, sections
 
 HEAD = """\
@@ -21,41 +20,21 @@ HEAD = """\
 WIDTH = 98
 BEGIN = "<!-- Made from config/variables.py by `./space manage export_settings`. Do not edit. -->"
 END = "<!-- The end of what is made. -->"
-METRICS_BEGIN = (
-    "<!-- Made from config/metrics by `./space manage export_settings`. Do not edit. -->"
-)
+METRICS_BEGIN = "<!-- Made from ops/metrics by `./space manage export_settings`. Do not edit. -->"
 METRICS_END = "<!-- The end of the metrics. -->"
 
 
-class Command(BaseCommand):
+class Command(GeneratedFiles):
     help = (
         "Writes .env.example and the tables of docs/operations.md; --check only says whether they"
         " are up to date."
     )
 
-    def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--check", action="store_true")
-
-    def handle(self, *args: Any, **options: Any) -> None:
-        stale = []
-        for name, text in documents(Path(settings.BASE_DIR)).items():
-            path = Path(settings.BASE_DIR) / name
-            if options["check"]:
-                if not path.is_file() or path.read_text() != text:
-                    stale.append(name)
-            else:
-                path.write_text(text)
-                self.stdout.write(name)
-        if stale:
-            raise CommandError(f"Not up to date: {', '.join(stale)}. Run export_settings.")
-
-
-def documents(root: Path) -> dict[str, str]:
-    """The text of each file by its name."""
-    operations = (root / "docs" / "operations.md").read_text()
-    operations = _between(operations, BEGIN, table(), END)
-    operations = _between(operations, METRICS_BEGIN, metrics(), METRICS_END)
-    return {".env.example": example(), "docs/operations.md": operations}
+    def documents(self) -> dict[str, str]:
+        operations = (Path(settings.BASE_DIR) / "docs" / "operations.md").read_text()
+        operations = _between(operations, BEGIN, table(), END)
+        operations = _between(operations, METRICS_BEGIN, metrics(), METRICS_END)
+        return {".env.example": example(), "docs/operations.md": operations}
 
 
 def _between(text: str, begin: str, made: str, end: str) -> str:
@@ -64,7 +43,7 @@ def _between(text: str, begin: str, made: str, end: str) -> str:
 
 
 def metrics() -> str:
-    """The tables of what `/metrics` tells."""
+    """The tables of the families of `/metrics`."""
     from ops.metrics import families
 
     return "\n".join(

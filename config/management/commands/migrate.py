@@ -1,8 +1,8 @@
-"""`manage.py migrate`: Django's, with time-outs for changes beside servers that run.
+"""`manage.py migrate`: Django's, with time-outs for changes beside running servers.
 
-A statement may take as long as it takes: an index of a large table needs minutes, and five seconds
-are for requests. A lock is waited for no longer than a request would: whoever waits for a table
-keeps all others from it. A migration that could not get one can be run again.
+A statement has no time-out: an index of a large table takes minutes, and the five seconds are for
+requests. The wait for a lock stays as short as that of a request, since a migration that waits for
+a table keeps all requests from it. A migration that got no lock can be run again.
 """
 
 from typing import Any

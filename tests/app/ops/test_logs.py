@@ -17,7 +17,7 @@ from django.test import Client
 from django.urls import path
 
 from config.urls import urlpatterns as ours
-from ops.logs import Json, Lines, OneLinePerOutage, Sparing
+from ops.logs import Json, Lines, OneLinePerOutage, RepeatLimit
 from runtime import log_context
 from tests.support.people import Person, signed_up
 
@@ -283,7 +283,7 @@ def trouble(text: str, *values: object, level: int = logging.ERROR, name: str = 
 
 def test_a_trouble_that_repeats_is_said_ten_times_a_minute_and_then_counted() -> None:
     now = 0.0
-    spare = Sparing(now=lambda: now)
+    spare = RepeatLimit(now=lambda: now)
     said = [spare.filter(trouble("away: %s", number)) for number in range(1_000)]
     assert said.count(True) == 10
     assert spare.filter(trouble("something else"))
@@ -294,7 +294,7 @@ def test_a_trouble_that_repeats_is_said_ten_times_a_minute_and_then_counted() ->
 
 
 def test_what_happened_is_never_left_out() -> None:
-    spare = Sparing(now=lambda: 0.0)
+    spare = RepeatLimit(now=lambda: 0.0)
     for record in (
         trouble("limit_reached", level=logging.WARNING, name="server-2 space.security"),
         trouble("started", level=logging.INFO),
@@ -303,7 +303,7 @@ def test_what_happened_is_never_left_out() -> None:
 
 
 def test_sentences_that_are_always_others_take_no_more_memory() -> None:
-    spare = Sparing(now=lambda: 0.0)
+    spare = RepeatLimit(now=lambda: 0.0)
     for number in range(5_000):
         spare.filter(trouble(f"away: {number}"))
     assert len(spare._seen) <= 500

@@ -29,14 +29,14 @@ TOKEN = "t" * 40
 
 @pytest.fixture(params=["server", "timekeeper"])
 def role(request: pytest.FixtureRequest) -> Iterator[families.Role]:
-    families.tell(request.param)
+    families.register(request.param)
     yield request.param
-    families.tell("server")
+    families.register("server")
 
 
 @pytest.fixture
 def server() -> None:
-    families.tell("server")
+    families.register("server")
 
 
 def told() -> dict[str, float]:
@@ -211,12 +211,12 @@ async def test_it_can_only_be_read(settings: Any) -> None:
 def port() -> Iterator[tuple[int, dict[str, Any]]]:
     """A listener on a port that was free, and the health that it shows."""
     health: dict[str, Any] = {"well": True}
-    families.tell("timekeeper")
+    families.register("timekeeper")
     with listener.listening("127.0.0.1", 0, lambda: (health["well"], {"age": 1})) as server:
         threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         yield server.server_port, health
         server.shutdown()
-    families.tell("server")
+    families.register("server")
 
 
 def get(port: int, path: str) -> tuple[int, bytes]:
