@@ -3,17 +3,17 @@
 #   docker build -t space .                              or docker compose up --build (docs/deploy.md)
 #   docker build -t space --secret id=pip.conf,src=$HOME/.config/pip/pip.conf .     with a pip of your own
 #
-# The base names a minor version of Python and a release of Debian; whoever builds for production
-# can pin its digest: --build-arg BASE=docker.io/library/python:3.13-slim-trixie@sha256:...
+# The base names a minor version of Python and a release of Debian; a production build can pin
+# its digest: --build-arg BASE=docker.io/library/python:3.13-slim-trixie@sha256:...
 # `./space check container` puts a base of the same release of Debian here, made by debootstrap.
 ARG BASE=docker.io/library/python:3.13-slim-trixie
 
 FROM ${BASE} AS build
-# The pip that installs stays here: what runs needs none.
+# pip stays in this stage: the running image needs none.
 RUN python3 -m venv /opt/pip && python3 -m venv --without-pip /opt/venv
 WORKDIR /app
 COPY requirements.txt .
-# Every package is pinned, and all of them have wheels: nothing is compiled, nothing else comes along.
+# Every package is pinned, and all of them have wheels: nothing is compiled, nothing else is installed.
 RUN --mount=type=secret,id=pip.conf \
     PIP_CONFIG_FILE=/run/secrets/pip.conf /opt/pip/bin/pip --python /opt/venv/bin/python install \
     --no-deps --only-binary :all: --no-compile --no-cache-dir --disable-pip-version-check \
@@ -21,7 +21,7 @@ RUN --mount=type=secret,id=pip.conf \
 COPY . .
 ENV PATH=/opt/venv/bin:$PATH STATIC_ROOT=/app/static
 # The settings ask for secrets and servers; collecting files uses none of them.
-# Bytecode is valid whatever the files' times: a read-only container could not make it anew.
+# Bytecode is valid whatever the files' times: a read-only container could not renew it.
 RUN SECRET_KEY="$(python -c 'import secrets; print(secrets.token_hex(32))')" \
     && export SECRET_KEY TOKEN_SIGNING_KEY="$SECRET_KEY" DATABASE_URL=postgres:// REDIS_URL=redis:// \
     && python manage.py collectstatic --noinput --verbosity 0 \
@@ -35,7 +35,7 @@ LABEL org.opencontainers.image.title="Space" \
       org.opencontainers.image.licenses="MIT"
 COPY --from=build /opt/venv /opt/venv
 COPY --from=build /app /app
-# The only place that is written to. A volume that is new takes its owner from here.
+# The only writable place. A new volume takes its owner from here.
 COPY --from=build --chown=10001:10001 /opt/media /var/lib/space/media
 ENV PATH=/opt/venv/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
@@ -46,7 +46,7 @@ WORKDIR /app
 # A number, so that a platform can see that it is not root.
 USER 10001:10001
 EXPOSE 8000
-# That the process lives: a platform may restart what fails this. (/readyz says whether it can serve.)
+# The process lives: a platform may restart a container that fails this. (/readyz: it can serve.)
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 \
     CMD ["python", "-m", "config.probe", "/healthz"]
 # In this form there is no shell in between: SIGTERM reaches the server.

@@ -17,6 +17,8 @@ HEADING = re.compile(r"^#{1,6} +(.+)$", re.MULTILINE)
 ENDINGS = r"py|js|mjs|md|ya?ml|json|toml|txt|in|c|conf|html|css"
 FILE = re.compile(rf"(?:[\w.\-]+/)*[\w.\-*]*[\w\-*]\.(?:{ENDINGS})\b")
 NAME = re.compile(r"[\w.]+(?:\(.*\))?")  # `turn`, `Session.state()`
+GENERATED = re.compile(r"^<!-- Made from .*?^<!-- The end of ", re.MULTILINE | re.DOTALL)
+GENERATED_WHOLE = ("benchmarks.md", "reliability.md")
 # Made at run time or by its reader, so not in the repository.
 NOT_HERE = {".git", ".space", ".venv", ".env", "media", "node_modules"}
 WRITTEN_BY_READERS = {"docker-compose.override.yml", ".space/load/users.json"}
@@ -115,3 +117,9 @@ def test_a_name_in_backticks_occurs_in_the_code(document: Path) -> None:
 @each(sorted((ROOT / "docs" / "adr").glob("0*.md")))
 def test_a_decision_fits_on_one_screen(document: Path) -> None:
     assert len(document.read_text().splitlines()) <= 40
+
+
+@each([document for document in CURRENT if document.name not in GENERATED_WHOLE])
+def test_a_line_has_at_most_120_columns(document: Path) -> None:
+    written = GENERATED.sub("", document.read_text())
+    assert [line for line in written.splitlines() if len(line) > 120] == []
