@@ -13,13 +13,13 @@ from django.urls import reverse
 from django.utils.html import format_html
 
 from accounts.models import Login, User
-from accounts.security_log import note
+from accounts.security_log import record
 from accounts.services import logins
-from accounts.staff import MOST_AT_ONCE, LookedAt, by_id, may_act_on, named
+from accounts.staff import MAX_ROWS_PER_ACTION, ReadOnlyAdmin, by_id, may_act_on, named
 
 
 @admin.register(User)
-class UserAdmin(LookedAt):
+class UserAdmin(ReadOnlyAdmin):
     list_display = (
         *("id", "username", "email", "is_active", "is_staff", "date_joined", "last_login"),
         "their_logins",
@@ -73,7 +73,7 @@ class UserAdmin(LookedAt):
         word: str,
         act: Callable[[User], None],
     ) -> None:
-        for user in at_most_some(self, request, users):
+        for user in chosen(self, request, users):
             if not may_act_on(request.user, user):
                 self.message_user(request, f"Not user {user.pk}.", messages.WARNING)
                 continue
@@ -98,7 +98,7 @@ class UserAdmin(LookedAt):
     def delete_model(self, request: HttpRequest, obj: User) -> None:
         logins.delete_account(obj)
         self.log_deleted(request, obj)
-        note("admin_acted", action="deleted", user=obj.pk, by=request.user.pk)
+        record("admin_acted", action="deleted", user=obj.pk, by=request.user.pk)
 
 
 class Standing(admin.SimpleListFilter):
@@ -118,7 +118,7 @@ class Standing(admin.SimpleListFilter):
 
 
 @admin.register(Login)
-class LoginAdmin(LookedAt):
+class LoginAdmin(ReadOnlyAdmin):
     list_display = (
         *("id", "user", "device", "address", "first_seen", "last_seen", "stands", "ended_at"),
     )
@@ -141,7 +141,7 @@ class LoginAdmin(LookedAt):
 
     @admin.action(description="Revoke: the device is signed out")
     def revoke(self, request: HttpRequest, queryset: QuerySet[Login]) -> None:
-        for login in at_most_some(self, request, queryset.filter(ended_at=None)):
+        for login in chosen(self, request, queryset.filter(ended_at=None)):
             # Their own they may end: whoever forgot to sign out somewhere.
             if login.user_id != request.user.pk and not may_act_on(request.user, login.user):
                 self.message_user(request, f"Not login {login.pk}.", messages.WARNING)
@@ -152,21 +152,20 @@ class LoginAdmin(LookedAt):
 admin.site.unregister(Group)  # nobody has rights by a group here
 
 
-def at_most_some(where: LookedAt, request: HttpRequest, rows: QuerySet[Any]) -> Iterable[Any]:
-    """The rows, or none of them where they are more than anybody has looked at."""
-    chosen = list(rows[: MOST_AT_ONCE + 1])
-    if len(chosen) > MOST_AT_ONCE:
-        where.message_user(
-            request, f"At most {MOST_AT_ONCE} at once: nothing was done.", messages.ERROR
-        )
-        return []
-    return chosen
+def chosen(where: ReadOnlyAdmin, request: HttpRequest, rows: QuerySet[Any]) -> Iterable[Any]:
+    """The rows, or none of them where they are more than one action may change."""
+    rows = rows[: MAX_ROWS_PER_ACTION + 1]
+    if len(rows) <= MAX_ROWS_PER_ACTION:
+        return rows
+    sentence = f"At most {MAX_ROWS_PER_ACTION} at once: nothing was done."
+    where.message_user(request, sentence, messages.ERROR)
+    return []
 
 
-def done(where: LookedAt, request: HttpRequest, row: Any, word: str, **ids: int) -> None:
+def done(where: ReadOnlyAdmin, request: HttpRequest, row: Any, word: str, **ids: int) -> None:
     """Says so, to who did it and to both logs."""
     where.log_change(request, row, word.capitalize() + ".")
-    note("admin_acted", action=word, by=request.user.pk, **ids)
+    record("admin_acted", action=word, by=request.user.pk, **ids)
     where.message_user(request, f"{row._meta.verbose_name} {row.pk}: {word}.", messages.SUCCESS)
 
 

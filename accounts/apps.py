@@ -15,13 +15,15 @@ class AccountsConfig(AppConfig):
         from accounts.events import account_changed, login_revoked
         from accounts.mail import notices
         from accounts.services import deletion
-        from accounts.staff import came_in
+        from accounts.staff import record_admin_login
 
-        pre_delete.connect(deletion.forget, sender="accounts.User", dispatch_uid="traces")
-        user_logged_in.connect(came_in, dispatch_uid="support")
+        pre_delete.connect(
+            deletion.delete_references, sender="accounts.User", dispatch_uid="deletion"
+        )
+        user_logged_in.connect(record_admin_login, dispatch_uid="staff")
         post_delete.connect(_user_deleted, sender="accounts.User", dispatch_uid="accounts")
-        account_changed.connect(notices.tell_of_change, dispatch_uid="notices")
-        login_revoked.connect(notices.tell_of_revocation, dispatch_uid="notices")
+        account_changed.connect(notices.send_change_notice, dispatch_uid="notices")
+        login_revoked.connect(notices.send_revocation_notice, dispatch_uid="notices")
         checks.register(mails_can_be_sent, checks.Tags.security, deploy=True)
 
 

@@ -21,7 +21,7 @@ from redis.exceptions import RedisError
 log = logging.getLogger(__name__)
 
 MINUTE_S = 60
-ALONE = 4  # a process that counts alone allows a fourth, rounded up: there are others like it
+ALONE_SHARE = 4  # a process that counts alone allows a fourth, rounded up: there are others like it
 RETRY_S = 5  # how long Redis is left alone after it failed
 
 
@@ -36,7 +36,7 @@ class Count:
         return self.number > self.allowed(limit)
 
     def allowed(self, limit: int) -> int:
-        return ceil(limit / ALONE) if self.alone else limit
+        return ceil(limit / ALONE_SHARE) if self.alone else limit
 
 
 def raise_count(name: str, window_s: int = MINUTE_S, by: int = 1) -> Count:

@@ -9,7 +9,7 @@ from typing import Literal
 from django.db import transaction
 from django.dispatch import Signal
 
-from accounts.security_log import note
+from accounts.security_log import record
 
 Reason = Literal[
     "logged_out",  # by the device itself
@@ -54,11 +54,11 @@ reminders_changed = Signal()  # user_id: int
 
 def announce(revoked: LoginRevoked) -> None:
     """Tells the receivers once the transaction around this call is committed."""
-    transaction.on_commit(partial(_tell, revoked), robust=True)
+    transaction.on_commit(partial(_send_revoked, revoked), robust=True)
 
 
-def _tell(revoked: LoginRevoked) -> None:
-    note("login_ended", user=revoked.user_id, login=revoked.login_id, reason=revoked.reason)
+def _send_revoked(revoked: LoginRevoked) -> None:
+    record("login_ended", user=revoked.user_id, login=revoked.login_id, reason=revoked.reason)
     login_revoked.send_robust(sender=LoginRevoked, revoked=revoked)
 
 

@@ -17,7 +17,7 @@ from django.conf import settings
 
 from accounts.counters import MINUTE_S, Count, raise_count, seconds_left
 from accounts.exceptions import TooManyRequests
-from accounts.security_log import note, pseudonym
+from accounts.security_log import pseudonym, record
 
 HOUR_S = 60 * 60
 
@@ -65,7 +65,7 @@ class Limit:
 
     def _log(self, key: object) -> None:
         shown = key if isinstance(key, int) else pseudonym(str(key))
-        note("limit_reached", limit=self.what, of=shown)
+        record("limit_reached", limit=self.what, of=shown)
 
 
 REQUESTS = Limit("requests", "LIMIT_REQUESTS_PER_MINUTE")

@@ -13,8 +13,10 @@ from django.db.models.functions import Greatest, Now
 from accounts.events import LoginRevoked, Reason, announce
 from accounts.names import fold
 
-SEEN_EVERY = timedelta(minutes=1)  # bounds the writes: one a minute and login, not one a request
-GRACE = timedelta(seconds=10)  # two tabs refresh at once; a lost answer is asked for again
+LAST_SEEN_INTERVAL = timedelta(
+    minutes=1
+)  # bounds the writes: one a minute and login, not one a request
+REUSE_GRACE = timedelta(seconds=10)  # two tabs refresh at once; a lost answer is asked for again
 _TOUCH = """
     UPDATE accounts_login SET last_seen = now() WHERE id IN (
         SELECT id FROM accounts_login
@@ -31,8 +33,8 @@ def default_reminders() -> list[int]:
 class User(AbstractUser):
     """An account.
 
-    `revision` rises by one with each change of anything of the user's; whoever changes something
-    takes the lock of this row by raising it (see `sessions_app.services`).
+    `revision` rises by one with each change of anything of the user's. A change takes the lock of
+    this row by raising it (`sessions_app/ledger.py`).
     """
 
     username_key = models.CharField(max_length=600, unique=True, editable=False)  # see `fold`
@@ -96,16 +98,16 @@ class User(AbstractUser):
 class LoginQuerySet(models.QuerySet["Login"]):
     """The questions that are asked about logins."""
 
-    def standing(self) -> Self:
+    def active(self) -> Self:
         """Not ended, and of a user who may come in."""
         return self.filter(ended_at=None, user__is_active=True)
 
     def usable(self) -> Self:
         """Standing, and refreshed lately enough to come back."""
         lifetime: timedelta = settings.REFRESH_TOKEN_LIFETIME
-        return self.standing().filter(refreshed_at__gt=Now() - lifetime)
+        return self.active().filter(refreshed_at__gt=Now() - lifetime)
 
-    def forgettable(self, kept: timedelta) -> Self:
+    def purgeable(self, kept: timedelta) -> Self:
         """Ended for longer than `kept`, or for as long beyond what a refresh would have saved."""
         lifetime: timedelta = settings.REFRESH_TOKEN_LIFETIME
         return self.filter(
@@ -135,7 +137,7 @@ class LoginQuerySet(models.QuerySet["Login"]):
         order must not wait for each other.
         """
         with connection.cursor() as cursor:
-            cursor.execute(_TOUCH, [list(login_ids), SEEN_EVERY.total_seconds()])
+            cursor.execute(_TOUCH, [list(login_ids), LAST_SEEN_INTERVAL.total_seconds()])
 
     def end(self) -> list[tuple[int, int]]:
         """Ends those that have not ended, within the caller's transaction. (id, user's id) each."""
@@ -168,7 +170,7 @@ class Login(models.Model):
     class Meta:
         indexes = (
             models.Index(fields=["user", "ended_at"]),
-            # For `forget_old_logins`.
+            # For `purge_old_logins`.
             models.Index(
                 fields=["ended_at"], name="login_ended", condition=models.Q(ended_at__isnull=False)
             ),

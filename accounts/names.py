@@ -12,21 +12,21 @@ from django.core.validators import validate_email
 
 # Characters. Normalising may shorten a text, but to bring combining marks into order takes the
 # square of their number: 16 s for as many as fit into a body.
-LONGEST_TO_TIDY = 1_000
+MAX_LENGTH = 1_000
 
 
-def tidy_username(text: str) -> str:
+def normal_username(text: str) -> str:
     return unicodedata.normalize("NFKC", text).strip()
 
 
-def tidy_email(text: str) -> str:
+def normal_email(text: str) -> str:
     return BaseUserManager.normalize_email(unicodedata.normalize("NFKC", text).strip())
 
 
 def fold(name: str) -> str:
     """What two spellings of one name have in common: "ADA" and "ada", full width or not."""
-    if len(name) > LONGEST_TO_TIDY:
-        return name[:LONGEST_TO_TIDY]  # nobody's: what is stored is shorter
+    if len(name) > MAX_LENGTH:
+        return name[:MAX_LENGTH]  # nobody's: what is stored is shorter
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).strip().casefold())
 
 

@@ -18,10 +18,10 @@ from runtime.deadline import left
 from runtime.fair_semaphore import FairSemaphore, Overloaded
 
 AT_A_TIME = 2  # in a process; each uses several cores by itself
-PATIENCE_S = 10.0  # outside of a request; in one, as long as it may take
-HASHED_WITHIN_S = 1.0  # of that: a hash that would be made too late is not begun
-TRY_AGAIN_S = 5  # `Retry-After` of a request that was not served in time
-QUEUE_MOVES_S = 2  # `Retry-After` where enough requests of the network wait
+LONGEST_WAIT_S = 10.0  # outside of a request; in one, as long as it may take
+HASH_S = 1.0  # of that: a hash that would be made too late is not begun
+RETRY_AFTER_S = 5  # `Retry-After` of a request that was not served in time
+QUEUE_RETRY_AFTER_S = 2  # `Retry-After` where enough requests of the network wait
 
 
 def _may_wait(network: Hashable) -> float:
@@ -46,9 +46,11 @@ class Argon2(Argon2PasswordHasher):
 
 @contextmanager
 def _slot() -> Iterator[None]:
-    within_s = max(0.0, left(PATIENCE_S + HASHED_WITHIN_S) - HASHED_WITHIN_S)
+    within_s = max(0.0, left(LONGEST_WAIT_S + HASH_S) - HASH_S)
     try:
         with _slots.slot(current_network(), within_s=within_s):
             yield
     except Overloaded as refusal:
-        raise TooManyRequests(wait_s=QUEUE_MOVES_S if refusal.own else TRY_AGAIN_S) from refusal
+        raise TooManyRequests(
+            wait_s=QUEUE_RETRY_AFTER_S if refusal.own else RETRY_AFTER_S
+        ) from refusal

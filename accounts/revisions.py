@@ -30,7 +30,7 @@ _QUESTION = f"""
 
 
 @dataclass(frozen=True, slots=True)
-class Moved:
+class ChangedSince:
     """Users whose revision is beyond the known one, with it; logins that stand no longer.
 
     `gone_back`: users whose revision is below the known one, which only another life of the
@@ -42,13 +42,13 @@ class Moved:
     gone_back: set[int] = field(default_factory=set)
 
 
-def moved(known: Mapping[int, int], logins: Iterable[int]) -> Moved:
+def changed_since(known: Mapping[int, int], logins: Iterable[int]) -> ChangedSince:
     """`known`: the revision up to which each user is known. One statement."""
     with connection.cursor() as cursor:
         cursor.execute(_QUESTION, [_array(known), _array(known.values()), _array(logins)])
         rows = cursor.fetchall()
     revisions = {pk: revision for pk, revision in rows if revision is not None}
-    return Moved(
+    return ChangedSince(
         revisions={pk: there for pk, there in revisions.items() if there > known[pk]},
         ended={pk for pk, revision in rows if revision is None},
         gone_back={pk for pk, there in revisions.items() if there < known[pk]},

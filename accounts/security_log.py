@@ -46,7 +46,7 @@ counts = LabelledCounter(get_args(Event))
 WARNINGS: frozenset[Event] = frozenset({"refresh_reused", "limit_reached"})
 
 
-def note(event: Event, **details: str | int | None) -> None:
+def record(event: Event, **details: str | int | None) -> None:
     """One line. `details` (user, login, who, reason, ...) that are None are left out; the client's
     address is added where a request is being answered.
     """

@@ -24,7 +24,7 @@ from accounts.auth.credentials import verified
 from accounts.exceptions import InvalidCredentials
 from accounts.models import User
 from accounts.names import fold
-from accounts.security_log import note
+from accounts.security_log import record
 
 if TYPE_CHECKING:  # they are generic for the type checker only
     _ModelAdmin = admin.ModelAdmin[Any]
@@ -32,8 +32,8 @@ if TYPE_CHECKING:  # they are generic for the type checker only
 else:
     _ModelAdmin, _Paginator = admin.ModelAdmin, Paginator
 
-LONGEST_LIST = 10_000  # rows that can be paged through; who looks for one searches
-MOST_AT_ONCE = 100  # that one action is done to
+MAX_LISTED = 10_000  # rows that can be paged through; who looks for one searches
+MAX_ROWS_PER_ACTION = 100  # that one action is done to
 
 
 class Site(admin.AdminSite):
@@ -78,28 +78,28 @@ class StaffBackend(ModelBackend):
         return bool(user is not None and user.is_active and user.is_staff)
 
 
-def came_in(user: User, **_: Any) -> None:
+def record_admin_login(user: User, **_: Any) -> None:
     """Receiver of `user_logged_in`, which only the admin sends."""
-    note("admin_logged_in", user=user.pk)
+    record("admin_logged_in", user=user.pk)
     SessionStore.clear_expired()  # few, and nobody else deletes them
 
 
-class ShortList(_Paginator):
+class BoundedPaginator(_Paginator):
     """Counts no further than anybody pages."""
 
     @cached_property
     def count(self) -> int:
         rows: QuerySet[Any] = self.object_list  # type: ignore[assignment]
-        return int(rows.order_by()[:LONGEST_LIST].count())
+        return int(rows.order_by()[:MAX_LISTED].count())
 
 
-class LookedAt(_ModelAdmin):
+class ReadOnlyAdmin(_ModelAdmin):
     """A table that can be looked at by all staff, and changed by nobody."""
 
     list_per_page = 50
     list_max_show_all = 0
     show_full_result_count = False
-    paginator = ShortList
+    paginator = BoundedPaginator
     ordering = ("-pk",)
     sortable_by = ()
     view_on_site = False

@@ -62,7 +62,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "web.middleware.RequestId",
     "web.middleware.JsonErrors",
-    "runtime.client_address.RememberAddress",
+    "runtime.client_address.ClientNetworkMiddleware",
     "web.middleware.Utf8",
     "web.middleware.Cors",
     "django.middleware.security.SecurityMiddleware",

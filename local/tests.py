@@ -44,7 +44,7 @@ WITH_PSYCOPG2 = [
     "tests/unit/server/test_one_thread.py",
     *(
         f"tests/app/accounts/test_{about}.py"
-        for about in ("arrivals", "deactivation", "many_logins", "moved", "races", "refresh")
+        for about in ("admission", "deactivation", "many_logins", "races", "refresh", "revisions")
     ),
     *(
         f"tests/app/sessions_app/test_{about}.py"

@@ -11,12 +11,12 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
 SITE_BITS = 64  # of an IPv6 address: whoever has one of these addresses has them all
-NOWHERE = "-"  # what stands for the network of a request without an address
+NO_NETWORK = "-"  # what stands for the network of a request without an address
 
 _current: ContextVar[str | None] = ContextVar("client_network", default=None)
 
 
-class RememberAddress:
+class ClientNetworkMiddleware:
     """Middleware: while a request is answered, `current_network` knows where it comes from."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
@@ -51,12 +51,12 @@ def client_address(meta: Mapping[str, Any]) -> str | None:
 def network_of(address: str | None) -> str:
     """By what an address counts in limits: itself, or its /64 where it is IPv6."""
     if address is None:
-        return NOWHERE
-    first, last = ends_of(address)
+        return NO_NETWORK
+    first, last = bounds_of(address)
     return first if first == last else f"{first}/{SITE_BITS}"
 
 
-def ends_of(network: str) -> tuple[str, str]:
+def bounds_of(network: str) -> tuple[str, str]:
     """The first and the last address of the network of an address, or of a network."""
     parsed = ip_address(network.partition("/")[0])
     if isinstance(parsed, IPv4Address):

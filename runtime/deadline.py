@@ -48,7 +48,7 @@ def unhurried() -> Iterator[None]:
 
 
 @contextmanager
-def to_clean_up(seconds: float) -> Iterator[None]:
+def at_least(seconds: float) -> Iterator[None]:
     """So much time for the block, even where none is left: to leave things as they were found."""
     token = _until.set(max(_until.get(), monotonic() + seconds))
     try:

@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html, format_html_join
 
-from accounts.staff import LookedAt
+from accounts.staff import ReadOnlyAdmin
 from sessions_app.models import Session, SessionEvent, Space, Task
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class Tasks(_Inline):
 
 
 @admin.register(Session)
-class SessionAdmin(LookedAt):
+class SessionAdmin(ReadOnlyAdmin):
     list_display = (
         *("id", "user", "title", "status", "duration", "created_at", "ends_at", "ended_at"),
         "version",
@@ -75,7 +75,7 @@ class SessionAdmin(LookedAt):
 
 
 @admin.register(Space)
-class SpaceAdmin(LookedAt):
+class SpaceAdmin(ReadOnlyAdmin):
     list_display = ("id", "user", "type", "session", "sky", "created_at")
     list_filter = ("type",)
     list_select_related = ("user", "session")

@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 from django.contrib.auth.validators import UnicodeUsernameValidator
 from rest_framework import serializers
 
-from accounts.names import LONGEST_TO_TIDY, tidy_email, tidy_username
+from accounts.names import MAX_LENGTH, normal_email, normal_username
 from accounts.services.profiles import time_zones
 
 
@@ -32,8 +32,8 @@ class WholeNumber(serializers.IntegerField):
 
 
 def _refuse_endless(data: Any) -> None:
-    if isinstance(data, str) and len(data) > LONGEST_TO_TIDY:
-        sentence = f"Ensure this field has no more than {LONGEST_TO_TIDY} characters."
+    if isinstance(data, str) and len(data) > MAX_LENGTH:
+        sentence = f"Ensure this field has no more than {MAX_LENGTH} characters."
         raise serializers.ValidationError(sentence, code="max_length")
 
 
@@ -46,7 +46,7 @@ class Username(Text):
 
     def to_internal_value(self, data: Any) -> str:
         _refuse_endless(data)
-        return tidy_username(super().to_internal_value(data))
+        return normal_username(super().to_internal_value(data))
 
 
 class Email(serializers.EmailField):
@@ -59,7 +59,7 @@ class Email(serializers.EmailField):
         if not isinstance(data, str):
             self.fail("invalid")
         _refuse_endless(data)
-        return tidy_email(super().to_internal_value(data))
+        return normal_email(super().to_internal_value(data))
 
 
 class Password(Text):

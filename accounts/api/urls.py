@@ -4,7 +4,7 @@ from django.urls import path
 
 from accounts.api.entry_views import LogInView, LogOutView, RefreshView, SignUpView
 from accounts.api.me_views import LoginsView, LoginView, LogOutAllView, MeView, PasswordView
-from accounts.api.reset_views import ResetConfirmView, ResetView
+from accounts.api.password_reset_views import ResetConfirmView, ResetView
 
 urlpatterns = [
     path("signup/", SignUpView.as_view()),

@@ -11,7 +11,7 @@ from django.db.models.functions import Now
 
 from accounts.auth.tokens import AccessToken, Claims
 from accounts.exceptions import Revoked, TokenNotValid
-from accounts.models import SEEN_EVERY, Login, LoginQuerySet, User
+from accounts.models import LAST_SEEN_INTERVAL, Login, LoginQuerySet, User
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def admit_all(tokens: Sequence[str]) -> list[Identity | TokenNotValid]:
 
 def _standing(login_ids: Iterable[int]) -> LoginQuerySet:
     """Those that stand, each with the database's clock as `asked_at`."""
-    return Login.objects.standing().filter(pk__in=login_ids).annotate(asked_at=Now())
+    return Login.objects.active().filter(pk__in=login_ids).annotate(asked_at=Now())
 
 
 def _checked(claims: Claims, login: Any) -> Any:
@@ -73,7 +73,7 @@ def _checked(claims: Claims, login: Any) -> Any:
 
 
 def _touch(logins: Iterable[Any]) -> None:
-    stale = [login.pk for login in logins if login.last_seen < login.asked_at - SEEN_EVERY]
+    stale = [login.pk for login in logins if login.last_seen < login.asked_at - LAST_SEEN_INTERVAL]
     if stale:
         Login.objects.touch(stale)
 

@@ -5,14 +5,14 @@ from contextlib import contextmanager
 
 from django.db.models import Exists, OuterRef
 
-from accounts.auth.credentials import called
+from accounts.auth.credentials import users_named
 from accounts.counters import Count, read_counts
 from accounts.exceptions import InvalidCredentials, WrongPassword
 from accounts.limits import FAILURES_OF_ADDRESS, FAILURES_OF_NAME, FAILURES_OF_NAME_HERE, Limit
 from accounts.models import Login, User
 from accounts.names import fold
-from accounts.security_log import note, pseudonym
-from runtime.client_address import NOWHERE, current_network, ends_of
+from accounts.security_log import pseudonym, record
+from runtime.client_address import NO_NETWORK, bounds_of, current_network
 
 Counted = list[tuple[Limit, str]]  # limits, each with the key that it counts for
 
@@ -27,7 +27,7 @@ def password_attempt(name: str) -> Iterator[User | None]:
     The counts are read before and after, so that of many guesses at once no more than the limit
     get a yes or a no, while any number of right ones may come in together.
     """
-    key, network = fold(name), current_network() or NOWHERE
+    key, network = fold(name), current_network() or NO_NETWORK
     user, is_at_home = _user_of(key, network)
     counted = _counted(key if user is None else f"\0{user.pk}", network, is_at_home=is_at_home)
     _refuse_if_reached(counted)
@@ -35,7 +35,7 @@ def password_attempt(name: str) -> Iterator[User | None]:
         yield user
     except (InvalidCredentials, WrongPassword) as failure:
         asked_again = isinstance(failure, WrongPassword)
-        note("password_wrong" if asked_again else "log_in_failed", who=pseudonym(name))
+        record("password_wrong" if asked_again else "log_in_failed", who=pseudonym(name))
         counts = [(limit, limit.count_failure(key)) for limit, key in counted]
         for limit, count in counts:
             limit.refuse(Count(count.number - 1, count.alone))
@@ -66,7 +66,9 @@ def _counted(who: str, network: str, *, is_at_home: bool) -> Counted:
 
 def _user_of(key: str, network: str) -> tuple[User | None, bool]:
     """The user of this name, and whether a device of theirs is logged in from this network."""
-    theirs = Login.objects.standing().filter(user=OuterRef("pk"))
-    there = theirs.none() if network == NOWHERE else theirs.filter(address__range=ends_of(network))
-    user = called(key).annotate(is_at_home=Exists(there)).first()
+    theirs = Login.objects.active().filter(user=OuterRef("pk"))
+    there = (
+        theirs.none() if network == NO_NETWORK else theirs.filter(address__range=bounds_of(network))
+    )
+    user = users_named(key).annotate(is_at_home=Exists(there)).first()
     return user, user is not None and user.is_at_home

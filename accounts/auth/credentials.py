@@ -22,7 +22,7 @@ def verified(user: User | None, password: str) -> User:
     return user
 
 
-def called(key: str) -> QuerySet[User]:
+def users_named(key: str) -> QuerySet[User]:
     """The users of this name or address (see `fold`). Of two the one of the address comes first."""
     found = User.objects.filter(Q(username_key=key) | Q(email_key=key))
     return found.order_by(Case(When(email_key=key, then=0), default=1), "pk")

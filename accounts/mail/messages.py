@@ -12,14 +12,14 @@ your password?" on the page where you sign in. That signs out every device.
 
 
 @dataclass(frozen=True)
-class Letter:
+class Message:
     subject: str
     text: str
 
 
-def reset(username: str, link: str, minutes: int) -> Letter:
+def reset_link(username: str, link: str, minutes: int) -> Message:
     """The link is good once, and so many minutes."""
-    return Letter(
+    return Message(
         "Your new password for Space",
         f"""Hello {username},
 
@@ -34,25 +34,25 @@ If you did not ask for this, leave it: your password stays as it is.
     )
 
 
-def password_changed(username: str) -> Letter:
-    return Letter(
+def password_changed(username: str) -> Message:
+    return Message(
         "Your password for Space was changed",
         f"Hello {username},\n\nyour password was changed, and your other devices were signed out.\n"
         + _FOOT,
     )
 
 
-def password_reset(username: str) -> Letter:
-    return Letter(
+def password_reset(username: str) -> Message:
+    return Message(
         "You have a new password for Space",
         f"Hello {username},\n\na new password was set by a link that we sent to this address. All"
         " your devices\nwere signed out.\n" + _FOOT,
     )
 
 
-def email_changed(username: str) -> Letter:
+def email_changed(username: str) -> Message:
     """To the old address. The new one is not named: this mailbox may be somebody else's now."""
-    return Letter(
+    return Message(
         "Your e-mail address for Space was changed",
         f"""Hello {username},
 
@@ -65,9 +65,9 @@ If it was not: somebody knows your password. Please write to whoever runs this S
     )
 
 
-def username_changed(username: str) -> Letter:
+def username_changed(username: str) -> Message:
     """`username` is the one of before."""
-    return Letter(
+    return Message(
         "Your user name for Space was changed",
         f"Hello {username},\n\nyour account has another user name now. You can still sign in with"
         " this e-mail address.\n" + _FOOT,
@@ -79,8 +79,8 @@ def _plain(name: str) -> str:
     return " ".join(re.sub(r"[^\w ()'-]", " ", name).split())
 
 
-def refresh_reused(username: str, device: str) -> Letter:
-    return Letter(
+def refresh_reused(username: str, device: str) -> Message:
+    return Message(
         "A device was signed out of Space",
         f"""Hello {username},
 

@@ -8,7 +8,7 @@ from accounts.limits import NOTICES
 from accounts.mail import messages, queue
 from accounts.models import Login, User
 
-_LETTERS = {
+_MESSAGES = {
     "password_changed": messages.password_changed,
     "password_reset": messages.password_reset,
     "email_changed": messages.email_changed,
@@ -16,13 +16,13 @@ _LETTERS = {
 }
 
 
-def tell_of_change(changed: AccountChanged, **_: Any) -> None:
+def send_change_notice(changed: AccountChanged, **_: Any) -> None:
     """Receiver of `account_changed`."""
-    letter = _LETTERS[changed.what](changed.username)
-    queue.put(partial(_send, letter, changed.email, changed.user_id))
+    message = _MESSAGES[changed.what](changed.username)
+    queue.put(partial(_send, message, changed.email, changed.user_id))
 
 
-def tell_of_revocation(revoked: LoginRevoked, **_: Any) -> None:
+def send_revocation_notice(revoked: LoginRevoked, **_: Any) -> None:
     """Receiver of `login_revoked`: few of the reasons are news to the user."""
     if revoked.reason == "refresh_reused" and revoked.login_id is not None:
         queue.put(partial(_send_reused, revoked.login_id))
@@ -33,8 +33,8 @@ def tell_of_revocation(revoked: LoginRevoked, **_: Any) -> None:
 def _send_reused(login_id: int) -> None:
     login = Login.objects.select_related("user").filter(pk=login_id).first()
     if login is not None:
-        letter = messages.refresh_reused(login.user.username, login.device)
-        _send(letter, login.user.email, login.user_id)
+        message = messages.refresh_reused(login.user.username, login.device)
+        _send(message, login.user.email, login.user_id)
 
 
 def _send_changed(user_id: int) -> None:
@@ -43,8 +43,8 @@ def _send_changed(user_id: int) -> None:
         _send(messages.password_changed(user.username), user.email, user.pk)
 
 
-def _send(letter: messages.Letter, to: str, user_id: int) -> None:
+def _send(message: messages.Message, to: str, user_id: int) -> None:
     # An address is whatever its user says: nobody may have us write to a stranger all day. Each
     # kind has its own count, or a thief would use it up with new names and then take the address.
-    if NOTICES.takes(f"{user_id} {letter.subject}"):
-        queue.send(letter, to)
+    if NOTICES.takes(f"{user_id} {message.subject}"):
+        queue.send(message, to)

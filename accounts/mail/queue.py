@@ -15,7 +15,7 @@ from smtplib import SMTPRecipientsRefused
 from django.core.mail import EmailMessage
 from django.db import connection
 
-from accounts.mail.messages import Letter
+from accounts.mail.messages import Message
 from runtime.deadline import within
 from runtime.stats import LabelledCounter
 
@@ -29,9 +29,9 @@ FLUSH_S = 2.0  # how long a process that ends waits for what it has promised
 counts = LabelledCounter(("done", "failed", "dropped"))
 
 
-def send(letter: Letter, to: str) -> None:
+def send(message: Message, to: str) -> None:
     """Sends it now. For the background. Raises what the mail server's refusal raises."""
-    EmailMessage(letter.subject, letter.text, to=[to]).send()
+    EmailMessage(message.subject, message.text, to=[to]).send()
 
 
 class Background:

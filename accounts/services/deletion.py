@@ -12,15 +12,15 @@ from django.db.models import Model, Q
 from accounts.models import User
 
 
-def forget(instance: User, **_: Any) -> None:
+def delete_references(instance: User, **_: Any) -> None:
     """Receiver of Django's `pre_delete` of a user."""
     if apps.is_installed("django.contrib.admin"):
-        _forget_log_of_admin(instance)
+        _delete_admin_log(instance)
     if apps.is_installed("django.contrib.sessions") and instance.is_staff:
-        _end_sessions_of_admin(instance)
+        _delete_admin_sessions(instance)
 
 
-def _forget_log_of_admin(user: User) -> None:
+def _delete_admin_log(user: User) -> None:
     """What support did with the user and with what is theirs: the rows have names and titles."""
     from django.contrib.admin.models import LogEntry
 
@@ -39,7 +39,7 @@ def _about(model: type[Model], ids: list[str]) -> Q:
     return Q(content_type__app_label=label, content_type__model=name, object_id__in=ids)
 
 
-def _end_sessions_of_admin(user: User) -> None:
+def _delete_admin_sessions(user: User) -> None:
     """Only staff has any, so there are few; whose they are is not to be had by a query."""
     from django.contrib.sessions.models import Session
 

@@ -24,9 +24,9 @@ from accounts.exceptions import (
     Revoked,
     WrongPassword,
 )
-from accounts.models import GRACE, Login, LoginQuerySet, User
-from accounts.names import tidy_email, tidy_username
-from accounts.security_log import note
+from accounts.models import REUSE_GRACE, Login, LoginQuerySet, User
+from accounts.names import normal_email, normal_username
+from accounts.security_log import record
 from runtime.database.clock import statement_time
 
 
@@ -34,7 +34,7 @@ def sign_up(
     username: str, email: str, password: str, *, device: str = "", address: str | None = None
 ) -> Login:
     """A new user, logged in. Raises InvalidInput."""
-    user = User(username=tidy_username(username), email=tidy_email(email))
+    user = User(username=normal_username(username), email=normal_email(email))
     refuse_taken(user)
     refuse_weak(password, user, field="password")
     user.password = make_password(password)  # slow, so before the transaction
@@ -45,7 +45,7 @@ def sign_up(
     except IntegrityError:
         refuse_taken(user)  # somebody was faster
         raise
-    note("signed_up", user=user.pk, login=login.pk)
+    record("signed_up", user=user.pk, login=login.pk)
     return login
 
 
@@ -66,8 +66,8 @@ def log_in(user: User, *, device: str = "", address: str | None = None) -> Login
         if (current := unchanged.first()) is None:
             raise InvalidCredentials
         login = _begin(current, device, address)
-        _make_room(login)
-    note("logged_in", user=user.pk, login=login.pk)
+        _end_excess(login)
+    record("logged_in", user=user.pk, login=login.pk)
     return login
 
 
@@ -80,9 +80,9 @@ def refresh(token: str) -> Login:
     claims = Claims.of(RefreshToken, token).good_at(statement_time())
     if (login := _successor(claims)) is not None:
         return login
-    superseded = claims.login().standing()
+    superseded = claims.login().active()
     if _end(superseded.exclude(refresh_jti=claims.jti), "refresh_reused"):
-        note("refresh_reused", user=claims.user_id, login=claims.login_id)
+        record("refresh_reused", user=claims.user_id, login=claims.login_id)
     raise Revoked
 
 
@@ -120,7 +120,7 @@ def change_password(login: Login, *, old: str, new: str) -> int:
             raise WrongPassword  # another device changed it while we looked
         announce_change(AccountChanged(user.pk, "password_changed", user.username, user.email))
         ended = _end(_others(login), "password_changed")
-    note("password_changed", user=user.pk, login=login.pk)
+    record("password_changed", user=user.pk, login=login.pk)
     return ended
 
 
@@ -155,7 +155,7 @@ def reset_password(user: User, new: str) -> int:
             raise LinkNotValid
         announce_change(AccountChanged(user.pk, "password_reset", user.username, user.email))
         ended = _end(Login.objects.filter(user=user.pk), "password_reset")
-    note("password_reset", user=user.pk)
+    record("password_reset", user=user.pk)
     return ended
 
 
@@ -170,7 +170,7 @@ def delete_account(user: User, *, password: str | None = None) -> None:
         # First the lock that every change of the user's takes, so that none adds a row meanwhile.
         for doomed in User.objects.select_for_update().filter(pk=user.pk):
             doomed.delete()
-    note("account_deleted", user=user.pk)
+    record("account_deleted", user=user.pk)
 
 
 def _begin(user: User, device: str, address: str | None) -> Login:
@@ -185,10 +185,10 @@ def _successor(claims: Claims) -> Login | None:
         Login.objects.rotate(claims.login_id, presented=claims.jti, successor=new_jti())
         # Who won and who came a moment later find the same row.
         login = (
-            Login.objects.standing()
+            Login.objects.active()
             .select_related("user")
             .filter(pk=claims.login_id, user=claims.user_id)
-            .filter(previous_jti=claims.jti, refreshed_at__gt=Now() - GRACE)
+            .filter(previous_jti=claims.jti, refreshed_at__gt=Now() - REUSE_GRACE)
             .first()
         )
         if login is None:
@@ -203,10 +203,10 @@ def _set_active(user: User, *, is_active: bool) -> None:
             current.is_active = is_active
             current.save(update_fields=["is_active"])  # which ends the logins
     user.is_active = is_active
-    note("account_reactivated" if is_active else "account_deactivated", user=user.pk)
+    record("account_reactivated" if is_active else "account_deactivated", user=user.pk)
 
 
-def _make_room(login: Login) -> None:
+def _end_excess(login: Login) -> None:
     """Ends those seen longest ago, where the user has more logins than they may have.
 
     Log-ins of one user come one after the other, under the user's lock.

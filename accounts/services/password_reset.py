@@ -35,7 +35,7 @@ class _Tokens(PasswordResetTokenGenerator):
 _tokens = _Tokens()
 
 
-def ask(email: str, base: str) -> None:
+def request_link(email: str, base: str) -> None:
     """Sends a link to whoever has this address. Returns at once, whether anybody has or not.
 
     All that could be told apart happens in the background. `base` is what the link starts with.
@@ -72,7 +72,7 @@ def _send_link(email: str, base: str) -> None:
         return
     minutes = settings.PASSWORD_RESET_TIMEOUT // 60
     # To the address that is stored, not to the one that was typed, which may only look the same.
-    queue.send(messages.reset(user.username, link(user, base), minutes), user.email)
+    queue.send(messages.reset_link(user.username, link(user, base), minutes), user.email)
 
 
 def _user_of(uid: str) -> User | None:

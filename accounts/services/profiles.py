@@ -11,8 +11,8 @@ from accounts.auth.credentials import refuse_taken
 from accounts.events import AccountChanged, announce_change, reminders_changed
 from accounts.exceptions import InvalidInput, Revoked, WrongPassword
 from accounts.models import User
-from accounts.names import fold, tidy_email, tidy_username
-from accounts.security_log import note
+from accounts.names import fold, normal_email, normal_username
+from accounts.security_log import record
 
 _NOT_PLACES = {"Factory", "localtime"}  # some systems keep these among the zones
 
@@ -50,7 +50,7 @@ def change_profile(user: User, changes: Changes, *, password: str | None = None)
     if (changed := User.objects.filter(pk=user.pk).first()) is None:
         raise Revoked  # deleted meanwhile
     if moved:
-        note("email_changed", user=user.pk)
+        record("email_changed", user=user.pk)
     return changed
 
 
@@ -87,14 +87,14 @@ def _renamed(user: User, changes: Changes) -> User:
     """What `refuse_taken` looks at. Not to be saved."""
     return User(
         pk=user.pk,
-        username=tidy_username(changes.get("username", user.username)),
-        email=tidy_email(changes.get("email", user.email)),
+        username=normal_username(changes.get("username", user.username)),
+        email=normal_email(changes.get("email", user.email)),
     )
 
 
 def moves(user: User, changes: Changes) -> bool:
     """Whether the user would get their mails elsewhere."""
-    return "email" in changes and tidy_email(changes["email"]) != user.email
+    return "email" in changes and normal_email(changes["email"]) != user.email
 
 
 def _refuse_wrong(password: str | None, user: User) -> None:

@@ -7,21 +7,21 @@ from django.db import transaction
 
 from accounts.models import Login
 
-KEPT = timedelta(days=30)  # after a login ended, or could be refreshed for the last time
-SLICE = 1_000  # rows that are deleted at a time
+RETENTION = timedelta(days=30)  # after a login ended, or could be refreshed for the last time
+BATCH = 1_000  # rows that are deleted at a time
 
-_last_cleaning: float | None = None  # on the monotonic clock
+_last_purge: float | None = None  # on the monotonic clock
 
 
-def forget_old_logins(*, every: timedelta) -> None:
+def purge_old_logins(*, every: timedelta) -> None:
     """Deletes old logins, at most once in `every` per process. Their tokens stay Revoked."""
-    global _last_cleaning
-    if _last_cleaning is not None and time.monotonic() - _last_cleaning < every.total_seconds():
+    global _last_purge
+    if _last_purge is not None and time.monotonic() - _last_purge < every.total_seconds():
         return
     with transaction.atomic():
         # What somebody else holds (another timekeeper, the deletion of an account) is left to them.
-        old = Login.objects.forgettable(KEPT).select_for_update(skip_locked=True, of=("self",))
-        ids = list(old.values_list("pk", flat=True)[:SLICE])
+        old = Login.objects.purgeable(RETENTION).select_for_update(skip_locked=True, of=("self",))
+        ids = list(old.values_list("pk", flat=True)[:BATCH])
         Login.objects.filter(pk__in=ids).delete()
-    if len(ids) < SLICE:
-        _last_cleaning = time.monotonic()  # else the rest goes next time: deadlines come first
+    if len(ids) < BATCH:
+        _last_purge = time.monotonic()  # else the rest goes next time: deadlines come first

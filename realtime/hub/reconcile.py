@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from django.db import Error as DatabaseError
 
-from accounts.revisions import Moved, moved
+from accounts.revisions import ChangedSince, changed_since
 from realtime.clock import clock
 from realtime.database import when_reconciling
 from realtime.protocol import messages
@@ -137,12 +137,12 @@ async def _look_around(hub: Hub, *, with_logins: bool) -> tuple[dict[int, int], 
     return heard, logins
 
 
-def _ask(heard: dict[int, int], logins: set[int]) -> tuple[float, Moved, str | None]:
+def _ask(heard: dict[int, int], logins: set[int]) -> tuple[float, ChangedSince, str | None]:
     """On a thread, with one connection: what the clock says, what moved, and in which life."""
     stepped_ms = clock.measure()
     if not heard and not logins:
-        return stepped_ms, Moved({}, set()), None
-    answer, epoch = moved(heard, logins), current_epoch()
+        return stepped_ms, ChangedSince({}, set()), None
+    answer, epoch = changed_since(heard, logins), current_epoch()
     if answer.gone_back:
         log.error("the database went back: all devices start over (was `after_restore` run?)")
         epoch = begin_new_epoch(instead_of=epoch)

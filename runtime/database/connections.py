@@ -13,7 +13,7 @@ from select import POLLIN, POLLOUT, poll
 from time import monotonic
 from typing import Any
 
-from runtime.deadline import left, longest_wait, to_clean_up, within
+from runtime.deadline import at_least, left, longest_wait, within
 
 # For an empty query, before a connection of the pool is used. Less than the wait for the pool, so
 # that another one is tried.
@@ -45,13 +45,13 @@ def bounded_connection(usual_s: float) -> type[Any]:
                 raise psycopg.errors.QueryCanceled(SILENT) from None
 
         def rollback(self) -> None:
-            with to_clean_up(ROLLBACK_S):
+            with at_least(ROLLBACK_S):
                 super().rollback()
 
         def set_autocommit(self, value: bool) -> None:
             # Asks the server nothing. Without it Django would keep a connection that it takes for
             # one inside a transaction.
-            with to_clean_up(ROLLBACK_S):
+            with at_least(ROLLBACK_S):
                 super().set_autocommit(value)
 
         def execute(self, query: Any, *args: Any, **kwargs: Any) -> Any:

@@ -16,13 +16,13 @@ from rest_framework.request import Request
 
 from accounts.api.base import AccountView, admitted
 from accounts.api.throttling import ExportsPerUser, RequestsPerUser
-from accounts.security_log import note
+from accounts.security_log import record
 from sessions_app.api.bundle import Bundle
 from sessions_app.api.schema import BUNDLE, Error, ref
 
 log = logging.getLogger(__name__)
 
-TRY_AGAIN_S = 5
+RETRY_AFTER_S = 5
 
 
 class NoRoom(APIException):
@@ -31,7 +31,7 @@ class NoRoom(APIException):
     status_code = 503
     default_code = "unavailable"
     default_detail = "The service is not available for a moment."
-    wait = TRY_AGAIN_S
+    wait = RETRY_AFTER_S
 
 
 class Download(StreamingHttpResponse):
@@ -73,7 +73,7 @@ class ExportView(AccountView):
             except OSError as error:
                 log.error("an export cannot be kept: %s", error)
                 raise NoRoom from None
-        note("account_exported", user=user_id)
+        record("account_exported", user=user_id)
         return download
 
 
@@ -86,7 +86,7 @@ def _alone(user_id: int) -> Iterator[None]:
     """One export of a user at a time, in this process. Raises Throttled."""
     with _guard:
         if user_id in _busy:
-            raise Throttled(wait=TRY_AGAIN_S)
+            raise Throttled(wait=RETRY_AFTER_S)
         _busy.add(user_id)
     try:
         yield

@@ -15,7 +15,7 @@ from django.db import Error as DatabaseError
 from django.db import close_old_connections
 from django.dispatch import Signal
 
-from accounts.services.retention import forget_old_logins
+from accounts.services.retention import purge_old_logins
 from runtime.database.pool import is_away, renew_connections
 from sessions_app.idempotency import forget_old_keys
 from sessions_app.stats import stats
@@ -86,7 +86,7 @@ class Timekeeper:
             self._all(send_reminders)
             seconds = seconds_to_next()
         forget_old_keys(every=HOUSEKEEPING_EVERY)
-        forget_old_logins(every=HOUSEKEEPING_EVERY)
+        purge_old_logins(every=HOUSEKEEPING_EVERY)
         forget_old_history(every=HOUSEKEEPING_EVERY)
         return LONGEST_NAP if seconds is None else min(LONGEST_NAP, max(SHORTEST_NAP, seconds))
 

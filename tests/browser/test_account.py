@@ -132,7 +132,7 @@ async def test_devices_are_signed_out_one_by_one_or_all_but_this(
     await expect(devices).to_contain_text("2 other devices were signed out.")
     await expect(devices.get_by_role("listitem")).to_have_count(1)
     await expect(everywhere).to_be_hidden()
-    standing = Login.objects.standing().filter(user=ada.id)
+    standing = Login.objects.active().filter(user=ada.id)
     assert await in_database(standing.count) == 1
     await laptop.is_connected()
 

@@ -122,7 +122,7 @@ async def test_who_is_signed_in_here_is_signed_out_by_it(laptop: Window, ada: Pe
     await laptop.page.keyboard.press("Enter")
     await expect(laptop.page.get_by_role("button", name="Sign in", exact=True)).to_be_visible()
     await expect(laptop.dialog).to_have_count(0)
-    assert not await in_database(Login.objects.standing().filter(user=ada.id).exists)
+    assert not await in_database(Login.objects.active().filter(user=ada.id).exists)
     assert not default_token_generator.check_token(
         await in_database(User.objects.get, pk=ada.id), link.rpartition("/")[2]
     )

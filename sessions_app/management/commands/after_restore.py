@@ -15,7 +15,7 @@ from django.db import connection, transaction
 from django.db.models.functions import Now
 
 from accounts.models import Login
-from accounts.security_log import note
+from accounts.security_log import record
 from sessions_app.epoch import begin_new_epoch
 
 GAP = 1_000_000  # ids of each table: more than were given since any backup
@@ -40,7 +40,7 @@ class Command(BaseCommand):
             tables = [_move_ids_on(model._meta.db_table) for model in _models()]
             ended = None if options["keep_logins"] else _end_all_logins()
             epoch = begin_new_epoch()
-        note("database_restored", logins=ended)
+        record("database_restored", logins=ended)
         self.stdout.write(
             f"Epoch {epoch}: every client loads its lists afresh.\n"
             + ("Logins were kept.\n" if ended is None else f"{ended} logins ended.\n")

@@ -471,7 +471,7 @@ def test_a_superuser_deactivates_staff(sam: User, root: User) -> None:
 def test_what_nobody_has_looked_at_is_not_acted_on(
     ada: Any, sam: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("accounts.admin.MOST_AT_ONCE", 0)
+    monkeypatch.setattr("accounts.admin.MAX_ROWS_PER_ACTION", 0)
     page = acted(come_in("sam"), "accounts/user", "deactivate", ada.user)
     assert "nothing was done" in page
     assert ada.is_let_in()

@@ -15,7 +15,7 @@ from django.test.utils import CaptureQueriesContext
 from accounts.events import LoginRevoked
 from accounts.models import Login
 from accounts.services import retention
-from accounts.services.retention import KEPT, forget_old_logins
+from accounts.services.retention import RETENTION, purge_old_logins
 from sessions_app.timekeeper import loop
 
 pytestmark = pytest.mark.django_db
@@ -27,7 +27,7 @@ MINUTE = timedelta(minutes=1)
 
 @pytest.fixture(autouse=True)
 def _never_cleaned(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(retention, "_last_cleaning", None)
+    monkeypatch.setattr(retention, "_last_purge", None)
 
 
 def seen(device: Any, minutes_ago: int) -> None:
@@ -110,9 +110,9 @@ def test_logins_that_ended_long_ago_are_deleted(
     ada: Any, log_in: Callable[..., Any], eve: Any
 ) -> None:
     lately, long_ago = log_in("ada"), log_in("ada")
-    ended(lately, KEPT - MINUTE)
-    ended(long_ago, KEPT + MINUTE)
-    forget_old_logins(every=SOON)
+    ended(lately, RETENTION - MINUTE)
+    ended(long_ago, RETENTION + MINUTE)
+    purge_old_logins(every=SOON)
     left = set(Login.objects.values_list("pk", flat=True))
     assert left == {ada.login.pk, eve.login.pk, lately.answer_login}
 
@@ -121,17 +121,20 @@ def test_logins_that_nobody_could_refresh_any_more_are_deleted(
     ada: Any, phone: Any, eve: Any, settings: Any
 ) -> None:
     lifetime = settings.REFRESH_TOKEN_LIFETIME
-    for device, ago in ((phone, lifetime + KEPT + MINUTE), (eve, lifetime + KEPT - MINUTE)):
+    for device, ago in (
+        (phone, lifetime + RETENTION + MINUTE),
+        (eve, lifetime + RETENTION - MINUTE),
+    ):
         login = Login.objects.filter(pk=device.answer_login)
         login.update(refreshed_at=F("refreshed_at") - ago)
-    forget_old_logins(every=SOON)
+    purge_old_logins(every=SOON)
     assert set(Login.objects.values_list("pk", flat=True)) == {ada.answer_login, eve.answer_login}
 
 
 def test_the_tokens_of_a_deleted_login_are_refused_like_those_of_an_ended_one(ada: Any) -> None:
-    ended(ada, KEPT + MINUTE)
+    ended(ada, RETENTION + MINUTE)
     refused = [ada.api.get("/users/me/"), ada.refreshed()]
-    forget_old_logins(every=SOON)
+    purge_old_logins(every=SOON)
     assert not Login.objects.exists()
     for before, after in zip(refused, [ada.api.get("/users/me/"), ada.refreshed()], strict=True):
         assert after.status_code == 401
@@ -139,10 +142,10 @@ def test_the_tokens_of_a_deleted_login_are_refused_like_those_of_an_ended_one(ad
 
 
 def test_old_logins_are_looked_for_now_and_then(ada: Any, phone: Any) -> None:
-    forget_old_logins(every=SOON)
-    ended(phone, KEPT + MINUTE)
+    purge_old_logins(every=SOON)
+    ended(phone, RETENTION + MINUTE)
     with CaptureQueriesContext(connection) as asked:
-        forget_old_logins(every=SOON)
+        purge_old_logins(every=SOON)
     assert not asked.captured_queries
     assert Login.objects.count() == 2
 
@@ -150,18 +153,18 @@ def test_old_logins_are_looked_for_now_and_then(ada: Any, phone: Any) -> None:
 def test_many_are_deleted_slice_by_slice(
     ada: Any, log_in: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(retention, "SLICE", 2)
+    monkeypatch.setattr(retention, "BATCH", 2)
     for _ in range(4):
-        ended(log_in("ada"), KEPT + MINUTE)
+        ended(log_in("ada"), RETENTION + MINUTE)
     counts = []
     for _ in range(4):
-        forget_old_logins(every=SOON)
+        purge_old_logins(every=SOON)
         counts.append(Login.objects.count())
     assert counts == [3, 1, 1, 1]
 
 
 def test_the_timekeeper_does_it(ada: Any, phone: Any) -> None:
-    ended(phone, KEPT + MINUTE)
+    ended(phone, RETENTION + MINUTE)
     loop.Timekeeper()._round()
     assert Counter(Login.objects.values_list("pk", flat=True)) == {ada.login.pk: 1}
 
@@ -169,6 +172,6 @@ def test_the_timekeeper_does_it(ada: Any, phone: Any) -> None:
 def test_old_logins_are_found_by_an_index() -> None:
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL enable_seqscan = off")
-        plan = Login.objects.forgettable(KEPT).explain()
+        plan = Login.objects.purgeable(RETENTION).explain()
     assert "login_ended" in plan
     assert "login_refreshed" in plan

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from rest_framework.test import APIClient
 
-from accounts.security_log import note, pseudonym
+from accounts.security_log import pseudonym, record
 
 pytestmark = pytest.mark.django_db
 
@@ -20,14 +20,10 @@ def said(caplog: pytest.LogCaptureFixture) -> Callable[..., Any]:
     caplog.set_level(logging.INFO, "space.security")
 
     def said() -> list[tuple[str, dict[str, Any]]]:
-        records = [r for r in caplog.records if r.name == "space.security"]
-        assert all("\n" not in r.getMessage() for r in records)
+        lines: list[Any] = [r for r in caplog.records if r.name == "space.security"]
+        assert all("\n" not in line.getMessage() for line in lines)
         keys = ("user", "login", "address", "who", "reason", "limit")
-        shown = []
-        for record in records:
-            details = {k: getattr(record, k) for k in keys if hasattr(record, k)}
-            shown.append((record.event, details))  # type: ignore[attr-defined]
-        return shown
+        return [(x.event, {k: getattr(x, k) for k in keys if hasattr(x, k)}) for x in lines]
 
     return said
 
@@ -108,11 +104,11 @@ def test_no_secret_is_ever_told(
         pair = ada.refreshed().json()
         ada.api.post("/users/logout/", {"refresh": pair["refresh"]}, format="json")
     secrets += [ada.refresh, *pair.values()]
-    for record in caplog.records:
-        if record.name == "space.security":
-            assert not [s for s in secrets if s in f"{record.getMessage()} {vars(record)}"]
+    for line in caplog.records:
+        if line.name == "space.security":
+            assert not [s for s in secrets if s in f"{line.getMessage()} {vars(line)}"]
 
 
 def test_outside_of_a_request_there_is_no_address(said: Callable[..., Any]) -> None:
-    note("login_ended", user=7, login=None, reason="account_deactivated")
+    record("login_ended", user=7, login=None, reason="account_deactivated")
     assert said() == [("login_ended", {"user": 7, "reason": "account_deactivated"})]

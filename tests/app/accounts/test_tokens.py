@@ -110,7 +110,7 @@ def test_a_database_that_is_away_is_no_refusal(ada: Any, monkeypatch: pytest.Mon
     def away(self: LoginQuerySet) -> LoginQuerySet:
         raise OperationalError("the server is gone")
 
-    monkeypatch.setattr(LoginQuerySet, "standing", away)
+    monkeypatch.setattr(LoginQuerySet, "active", away)
     with pytest.raises(OperationalError):
         admit(ada.access)
     response = ada.api.get("/users/me/")

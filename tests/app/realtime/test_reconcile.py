@@ -309,7 +309,7 @@ async def test_a_round_that_fails_is_not_the_last(
 
     async with device(ada.account) as laptop:
         with monkeypatch.context() as patched:
-            patched.setattr(reconcile, "moved", broken)
+            patched.setattr(reconcile, "changed_since", broken)
             await until(lambda: "a round of reconciling failed" in caplog.text)
         with messages_lost():
             await ada.has_session()

@@ -39,7 +39,7 @@ def test_every_login_ends_since_no_backup_knows_which_were_ended_after_it(ada: P
     assert "1 logins ended" in restored()
     with pytest.raises(Revoked):
         admit(token)
-    assert not Login.objects.standing().exists()
+    assert not Login.objects.active().exists()
 
 
 def test_logins_may_be_kept(ada: Person) -> None:

@@ -237,5 +237,5 @@ def test_where_the_disk_is_full_it_may_be_asked_for_again(
         patched.setattr(bundle, "_write", full)
         refused = ada.get("/users/me/export/")
     assert (refused.status_code, refused.json()["code"]) == (503, "unavailable")
-    assert refused["Retry-After"] == str(export.TRY_AGAIN_S)
+    assert refused["Retry-After"] == str(export.RETRY_AFTER_S)
     assert exported(ada)["sessions"] == []

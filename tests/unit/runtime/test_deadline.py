@@ -9,7 +9,7 @@ import pytest
 
 from accounts import password_hashing
 from accounts.exceptions import TooManyRequests
-from runtime.deadline import left, longest_wait, to_clean_up, unhurried, until, within
+from runtime.deadline import at_least, left, longest_wait, unhurried, until, within
 from runtime.fair_semaphore import FairSemaphore
 
 
@@ -38,7 +38,7 @@ def test_work_within_work_may_end_sooner_but_never_later() -> None:
 
 def test_there_is_time_to_clean_up() -> None:
     with within(0):
-        with to_clean_up(0.5):
+        with at_least(0.5):
             assert 0.4 < left() <= 0.5
         assert left() == 0
 
@@ -53,7 +53,7 @@ def test_a_command_may_let_a_statement_take_long() -> None:
 def test_who_has_no_time_for_a_hash_does_not_wait_for_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(password_hashing, "_slots", FairSemaphore(1))
     began = monotonic()
-    hurried = within(password_hashing.HASHED_WITHIN_S / 2)
+    hurried = within(password_hashing.HASH_S / 2)
     with (
         password_hashing._slot(),
         hurried,
@@ -61,4 +61,4 @@ def test_who_has_no_time_for_a_hash_does_not_wait_for_one(monkeypatch: pytest.Mo
         password_hashing._slot(),
     ):
         pass
-    assert monotonic() - began < password_hashing.HASHED_WITHIN_S / 2
+    assert monotonic() - began < password_hashing.HASH_S / 2

@@ -25,7 +25,7 @@ def _real_passwords(settings):
 def one_at_a_time(monkeypatch):
     """One hash at a time, and no patience."""
     monkeypatch.setattr(password_hashing, "_slots", FairSemaphore(1))
-    monkeypatch.setattr(password_hashing, "PATIENCE_S", 0.01)
+    monkeypatch.setattr(password_hashing, "LONGEST_WAIT_S", 0.01)
 
 
 @pytest.fixture
@@ -63,7 +63,7 @@ def test_who_is_not_served_in_time_is_asked_to_come_back(one_at_a_time):
     with password_hashing._slot():
         answer = APIClient().post("/users/signup/", body, format="json")
     assert answer.status_code == 429
-    assert answer["Retry-After"] == str(password_hashing.TRY_AGAIN_S)
+    assert answer["Retry-After"] == str(password_hashing.RETRY_AFTER_S)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -112,7 +112,9 @@ def test_one_network_cannot_fill_the_queue_for_others(monkeypatch, settings):
         assert other.result(timeout=30).status_code == 401
         answers = [request.result(timeout=30).status_code for request in crowd]
     assert [answer.status_code for answer in refused] == [429] * 8
-    assert {answer["Retry-After"] for answer in refused} == {str(password_hashing.QUEUE_MOVES_S)}
+    assert {answer["Retry-After"] for answer in refused} == {
+        str(password_hashing.QUEUE_RETRY_AFTER_S)
+    }
     assert sorted(answers) == [401] * 4 + [429] * 8
 
 

@@ -26,7 +26,7 @@ LINK = re.compile(r"http://testserver/#reset/([^/\s]+)/([^/\s]+)")
 ANSWER = "If there is an account with this address, a link to a new password is on its way to it."
 
 
-def ask(email: Any = "ada@example.com", **headers: str) -> Any:
+def request_link(email: Any = "ada@example.com", **headers: str) -> Any:
     return APIClient().post("/users/password/reset/", {"email": email}, format="json", **headers)
 
 
@@ -51,7 +51,7 @@ def parts(letter: EmailMessage) -> tuple[str, str]:
 @pytest.fixture
 def link(ada: Any, mails: list[EmailMessage]) -> tuple[str, str]:
     """What Ada finds in the link that she was sent."""
-    assert ask().status_code == 202
+    assert request_link().status_code == 202
     return parts(mails.pop())
 
 
@@ -61,7 +61,7 @@ def link(ada: Any, mails: list[EmailMessage]) -> tuple[str, str]:
 def test_the_link_goes_to_the_address_that_is_stored(
     ada: Any, eve: Any, mails: list[EmailMessage]
 ) -> None:
-    answer = ask("  ADA@Example.COM ")
+    answer = request_link("  ADA@Example.COM ")
     assert (answer.status_code, answer.json()) == (202, {"detail": ANSWER})
     (letter,) = mails
     assert letter.to == ["ada@example.com"]
@@ -87,7 +87,7 @@ def test_whoever_else_is_asked_for_the_answer_is_the_same_and_nothing_is_sent(
     ada: Any, sign_up: Callable[..., Any], mails: list[EmailMessage], email: str
 ) -> None:
     User.objects.filter(pk=sign_up("inactive").user.pk).update(is_active=False)
-    answer = ask(email)
+    answer = request_link(email)
     assert (answer.status_code, answer.json()) == (202, {"detail": ANSWER})
     assert mails == []
 
@@ -106,7 +106,7 @@ def test_nothing_of_a_known_address_is_done_before_the_answer(
     monkeypatch.setattr(queue, "put", put.append)
     with django_assert_num_queries(0):
         for email in ("ada@example.com", "nobody@example.com"):
-            assert ask(email).status_code == 202
+            assert request_link(email).status_code == 202
     assert len(put) == 2
 
 
@@ -115,7 +115,7 @@ def test_the_host_of_a_request_leads_nobody_astray(
 ) -> None:
     settings.ALLOWED_HOSTS = ["*"]
     settings.PUBLIC_URL = "https://space.example"
-    ask(HTTP_HOST="evil.example")
+    request_link(HTTP_HOST="evil.example")
     assert "https://space.example/#reset/" in str(mails[0].body)
     assert "evil" not in str(mails[0].message())
 
@@ -124,28 +124,28 @@ def test_without_a_public_url_production_sends_no_link(
     ada: Any, mails: list[EmailMessage], settings: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     settings.DEVELOPMENT = False
-    assert ask().status_code == 202
+    assert request_link().status_code == 202
     assert mails == []
     assert "PUBLIC_URL" in caplog.text
 
 
 def test_an_address_may_ask_only_so_often(mails: list[EmailMessage], settings: Any) -> None:
     settings.LIMIT_RESETS_PER_MINUTE = 2
-    assert [ask("x@example.com").status_code for _ in range(3)] == [202, 202, 429]
-    assert int(ask("x@example.com")["Retry-After"]) >= 1
+    assert [request_link("x@example.com").status_code for _ in range(3)] == [202, 202, 429]
+    assert int(request_link("x@example.com")["Retry-After"]) >= 1
 
 
 def test_a_user_is_sent_only_so_many_links_and_who_asks_cannot_tell(
     ada: Any, mails: list[EmailMessage], settings: Any
 ) -> None:
     settings.LIMIT_RESET_MAILS_PER_HOUR = 2
-    assert [ask().json() for _ in range(4)] == [{"detail": ANSWER}] * 4
+    assert [request_link().json() for _ in range(4)] == [{"detail": ANSWER}] * 4
     assert len(mails) == 2
 
 
 def test_the_log_names_nobody(ada: Any, link: Any, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level("DEBUG"):
-        ask()
+        request_link()
         confirm(*link)
     said = caplog.text
     for secret in ("ada@example.com", link[1], NEW):
@@ -292,13 +292,13 @@ def test_of_two_that_use_one_link_at_once_one_gets_in(
     for thread in threads:
         thread.join()
     assert sorted(statuses) == [200, 400, 400, 400]
-    assert not Login.objects.standing().exists()
+    assert not Login.objects.active().exists()
 
 
 @pytest.mark.django_db(transaction=True)
 def test_the_mail_comes_by_the_background(sign_up: Callable[..., Any], mailoutbox: Any) -> None:
     sign_up("ada")
-    assert ask().status_code == 202
+    assert request_link().status_code == 202
     assert queue.flush(10)
     assert [letter.to for letter in mailoutbox] == [["ada@example.com"]]
 
@@ -309,7 +309,7 @@ def test_a_mail_server_that_hangs_holds_nobody_up(ada: Any) -> None:
     with patch.object(queue, "put", background.put):
         background.put(lambda: bool(goes_on.wait(20)))
         began = time.monotonic()
-        assert ask("nobody@example.com").status_code == 202
+        assert request_link("nobody@example.com").status_code == 202
         assert not background.flush(0.01)
         assert time.monotonic() - began < 5
     goes_on.set()

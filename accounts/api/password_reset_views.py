@@ -17,7 +17,7 @@ from accounts.api.serializers import (
     ResetSerializer,
 )
 from accounts.api.throttling import ResetsPerAddress
-from accounts.security_log import note, pseudonym
+from accounts.security_log import pseudonym, record
 from accounts.services import password_reset
 
 ANSWER = "If there is an account with this address, a link to a new password is on its way to it."
@@ -46,8 +46,8 @@ class ResetView(OpenView):
     )
     def post(self, request: Request) -> Response:
         given = valid(ResetSerializer(data=request.data))
-        note("password_reset_asked", who=pseudonym(given["email"]))
-        password_reset.ask(given["email"], _base(request))
+        record("password_reset_asked", who=pseudonym(given["email"]))
+        password_reset.request_link(given["email"], _base(request))
         return Response({"detail": ANSWER}, status=status.HTTP_202_ACCEPTED)
 
 
