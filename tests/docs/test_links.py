@@ -123,3 +123,18 @@ def test_a_decision_fits_on_one_screen(document: Path) -> None:
 def test_a_line_has_at_most_120_columns(document: Path) -> None:
     written = GENERATED.sub("", document.read_text())
     assert [line for line in written.splitlines() if len(line) > 120] == []
+
+
+def test_a_message_of_the_log_that_operations_names_is_in_the_code() -> None:
+    listed = re.search(
+        r"^- In the log: (.*?)^- ", (ROOT / "docs/operations.md").read_text(), re.M | re.S
+    )
+    assert listed
+    code = " ".join(
+        (ROOT / name).read_text()
+        for name in files()
+        if name.endswith(".py") and "tests" not in name
+    )
+    for message in re.findall(r"`([^`]+)`", listed[1]):
+        for part in message.split(" ... "):
+            assert part in code, message
