@@ -18,7 +18,7 @@ from typing import Any, ParamSpec, TypeVar
 from django.db import Error, OperationalError, close_old_connections
 
 from runtime import deadline
-from runtime.database.pool import is_away, renew_connections
+from runtime.database.pool import is_transient, recover_pool
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -60,8 +60,8 @@ def _on_thread(act: Callable[[], Any], until: float) -> Any:
         with deadline.until(until):
             return act()
     except Error as error:
-        if is_away(error):
-            renew_connections(error)
+        if is_transient(error):
+            recover_pool(error)
         raise
     finally:
         close_old_connections()

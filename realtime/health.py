@@ -22,7 +22,7 @@ from django.conf import settings
 
 from realtime.broker import publisher
 from realtime.hub.hub import Hub
-from runtime.database.probe import ask_anew
+from runtime.database.probe import check_can_connect
 from runtime.watchdog import CounterHeartbeat, HealthCheck, LoopHeartbeat, Watchdog
 
 DEAF_S = 15.0
@@ -45,7 +45,9 @@ class Vitals:
             [
                 HealthCheck.of_loop("the event loop", self._heartbeat),
                 HealthCheck("deaf", self._is_deaf, DEAF_S, hear_anew),
-                HealthCheck("not reconciling", self._no_round, NOT_RECONCILING_S, ask_anew),
+                HealthCheck(
+                    "not reconciling", self._no_round, NOT_RECONCILING_S, check_can_connect
+                ),
                 HealthCheck("not publishing", self._nothing_leaves, NOT_PUBLISHING_S),
             ],
             on_check,

@@ -1,17 +1,17 @@
-"""Places at which a test can break this process. They do nothing in production, and cost nothing.
+"""Places at which a test can break this process. In production they do nothing and cost nothing.
 
     failpoint("committed")                       in the code
     (folder / "committed").write_text("crash")   in a test, `folder` being SPACE_FAILPOINTS
 
-The first process that comes by takes the file (it is renamed to `committed.<pid>`, so that the test
-knows whom it broke) and does what it says:
+The first process that reaches the place takes the file and does what the file says. It renames the
+file to `committed.<pid>`, so the test knows which process it broke.
 
-    crash        is killed by SIGKILL
-    stop         is stopped by SIGSTOP, until the test lets it go on
-    sleep S      stands for S seconds; on the event loop nothing else runs there meanwhile
+    crash        the process is killed by SIGKILL
+    stop         the process is stopped by SIGSTOP, until the test sends SIGCONT
+    sleep S      the thread sleeps for S seconds; on the event loop nothing else runs meanwhile
     raise        raises `Broken`
 
-Only where SPACE_ENV is `development` too. It is no setting: nobody but the tests should know of it.
+Failpoints need SPACE_ENV=development too. They are no setting: only the tests should know of them.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from pathlib import Path
 
 
 class Broken(Exception):
-    """A test wanted this to fail."""
+    """Raised where a test asked for a failure."""
 
 
 def _folder() -> Path | None:

@@ -17,7 +17,7 @@ from django.middleware.csrf import CsrfViewMiddleware
 from django.utils.html import format_html
 
 from accounts.exceptions import TooManyRequests
-from runtime.database.pool import is_away, renew_connections
+from runtime.database.pool import is_transient, recover_pool
 from web.errors import RETRY_AFTER_S, UNAVAILABLE, error_response
 
 PREFIX = "/admin/"
@@ -59,8 +59,8 @@ class AdminSessions(_AdminOnly, SessionMiddleware):
             wait_s = max(1, error.retry_after_s)
             sentence = f"Too many attempts. Try again in {wait_s} seconds."
             return _refuse(request, 429, "throttled", sentence, {"Retry-After": str(wait_s)})
-        if isinstance(error, DatabaseError) and is_away(error):
-            renew_connections(error)
+        if isinstance(error, DatabaseError) and is_transient(error):
+            recover_pool(error)
             headers = {"Retry-After": str(RETRY_AFTER_S)}
             return _refuse(request, 503, "unavailable", UNAVAILABLE, headers)
         return None

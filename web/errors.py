@@ -18,7 +18,7 @@ from django.http.response import HttpResponseBase
 from rest_framework import exceptions
 from rest_framework.response import Response
 
-from runtime.database.pool import is_away, renew_connections
+from runtime.database.pool import is_transient, recover_pool
 from sessions_app.api.errors import as_http
 from sessions_app.exceptions import SessionError
 from web.request_metrics import count_error
@@ -39,10 +39,10 @@ def handle(exc: Exception, context: Mapping[str, Any]) -> Response | None:
         return _response(
             request, conflict.status, exc.code, str(exc), conflict.fields, conflict.headers
         )
-    if isinstance(exc, DatabaseError) and is_away(exc):
+    if isinstance(exc, DatabaseError) and is_transient(exc):
         # The database is away, full or too slow: the client may try again.
         log.error("database unavailable: %s", exc)
-        renew_connections(exc)
+        recover_pool(exc)
         headers = {"Retry-After": str(RETRY_AFTER_S)}
         return _response(request, 503, "unavailable", UNAVAILABLE, headers=headers)
     if isinstance(exc, Http404):

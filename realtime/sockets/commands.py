@@ -12,7 +12,7 @@ from django.db import Error as DatabaseError
 
 from realtime.database import in_database
 from realtime.protocol.messages import Ack, Command, Error
-from runtime.database.pool import is_away
+from runtime.database.pool import is_transient
 from sessions_app.commands import command
 from sessions_app.events import SessionState
 from sessions_app.exceptions import SessionError
@@ -65,7 +65,7 @@ async def perform(
     except SessionError as refusal:
         return refused(frame.id, refusal)
     except Exception as error:
-        if isinstance(error, DatabaseError) and is_away(error):
+        if isinstance(error, DatabaseError) and is_transient(error):
             what = (frame.action, frame.session, error)
             log.error("%s of session %s found the database unavailable: %s", *what)
             return unavailable(frame.id)

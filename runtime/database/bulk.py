@@ -1,8 +1,8 @@
-"""Many rows written by one statement, whose values travel as one JSON document.
+"""Writes many rows by one statement, with their values as one JSON document.
 
 Django's `bulk_update` makes a CASE with a branch for each row and field: that text took three
-quarters of the time in which a batch of sessions ended (ADR 23). A document is quick to make and to
-read, and both drivers send it alike.
+quarters of the time in which a batch of sessions ended (ADR 23). A JSON document is quick to write
+and to read, and both drivers send it alike.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def update(model: type[Model], rows: Sequence[Any], fields: Sequence[str]) -> None:
-    """Writes these fields of rows that are there already. `rows`: with the model's attributes."""
+    """Writes these fields of existing rows. `rows` are objects with the model's attributes."""
     if not rows:
         return
     written = tuple(f for f in model._meta.concrete_fields if f.name in set(fields))
@@ -29,13 +29,13 @@ def update(model: type[Model], rows: Sequence[Any], fields: Sequence[str]) -> No
 
 
 def insert(model: type[Model], rows: Sequence[Any]) -> list[int]:
-    """Inserts new rows, and gives their primary keys. `rows`: with the model's attributes."""
+    """Inserts rows and returns their primary keys. `rows` have the model's attributes."""
     if not rows:
         return []
     written = tuple(f for f in model._meta.concrete_fields if not f.primary_key)
     with connection.cursor() as cursor:
         cursor.execute(_insert(model, written), [_document(rows, written)])
-        # In the order of the document (`bulk_create` counts on that, too).
+        # In the order of the document (`bulk_create` relies on that too).
         return [key for (key,) in cursor.fetchall()]
 
 

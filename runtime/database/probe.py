@@ -1,4 +1,4 @@
-"""The database on a connection of its own, past the pool: does it answer a newcomer?"""
+"""Checks on a connection of its own, outside of the pool, whether the database answers."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ from copy import deepcopy
 
 from django.db import connections
 
-CONNECT_WITHIN_S = 2
+CONNECT_TIMEOUT_S = 2
 
 
-def ask_anew() -> None:
-    """Connects, asks the least, and goes. Raises the database's errors.
+def check_can_connect() -> None:
+    """Connects, runs `SELECT 1` and disconnects. Raises the database's errors.
 
-    It may block for long if the database froze after it let us in: call it where that is no harm.
+    It may block for long where the database freezes after it has accepted the connection.
     """
     usual = connections["default"]
     settings = deepcopy(usual.settings_dict)
     settings["OPTIONS"].pop("pool", None)
-    settings["OPTIONS"]["connect_timeout"] = CONNECT_WITHIN_S
-    connection = type(usual)(settings, alias="afresh")
+    settings["OPTIONS"]["connect_timeout"] = CONNECT_TIMEOUT_S
+    connection = type(usual)(settings, alias="probe")
     try:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")

@@ -8,7 +8,7 @@ from typing import Any
 from rest_framework.request import Request
 
 from sessions_app import exceptions as e
-from sessions_app.api.shown import shown
+from sessions_app.api.presenters import shown
 
 _STATUS: list[tuple[type[e.SessionError], int]] = [
     (e.NotFound, 404),

@@ -1,4 +1,4 @@
-"""Everything that Space keeps of a user, as one JSON document. What is in it: `bundle.py`."""
+"""Sends everything that Space keeps of a user as one JSON document (`export_content.py`)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from rest_framework.request import Request
 from accounts.api.base import AccountView, admitted
 from accounts.api.throttling import ExportsPerUser, RequestsPerUser
 from accounts.security_log import record
-from sessions_app.api.bundle import Bundle
+from sessions_app.api.export_content import ExportContent
 from sessions_app.api.schema import BUNDLE, Error, ref
 
 log = logging.getLogger(__name__)
@@ -69,7 +69,7 @@ class ExportView(AccountView):
         user_id = admitted(request).user.pk
         with _alone(user_id):
             try:
-                download = Download(Bundle(request), "space.json")
+                download = Download(ExportContent(request), "space.json")
             except OSError as error:
                 log.error("an export cannot be kept: %s", error)
                 raise NoRoom from None

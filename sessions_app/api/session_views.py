@@ -13,7 +13,10 @@ from rest_framework.views import APIView
 from accounts.api.base import admitted
 from accounts.limits import REQUESTS
 from sessions_app import changes, services
-from sessions_app.api.answers import (
+from sessions_app.api.paging import listed, statuses
+from sessions_app.api.preconditions import actor, version_seen
+from sessions_app.api.presenters import absolute, shown_changes
+from sessions_app.api.responses import (
     answer,
     body_or_nothing,
     must_exist,
@@ -21,11 +24,8 @@ from sessions_app.api.answers import (
     own_sessions,
     validated,
 )
-from sessions_app.api.conditions import actor, version_seen
-from sessions_app.api.paging import listed, statuses
 from sessions_app.api.schema import CONDITIONS, KEY, PAGE, REFUSED, STATUS, Error, LoggedEvent, ref
 from sessions_app.api.serializers import ChangesQuery, SessionInput, VersionSeen
-from sessions_app.api.shown import absolute, shown_changes
 from sessions_app.changes import Missed
 from sessions_app.events import SessionState
 from sessions_app.exceptions import NotFound

@@ -9,10 +9,10 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from accounts.api.base import admitted
-from sessions_app.api.answers import must_exist
 from sessions_app.api.paging import listed
+from sessions_app.api.presenters import absolute
+from sessions_app.api.responses import must_exist
 from sessions_app.api.schema import PAGE, Error, ref
-from sessions_app.api.shown import absolute
 from sessions_app.events import SpaceState
 from sessions_app.models import Space
 

@@ -11,9 +11,9 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from sessions_app import services
-from sessions_app.api.answers import must_exist, once_for, validated
-from sessions_app.api.conditions import actor
 from sessions_app.api.paging import listed
+from sessions_app.api.preconditions import actor
+from sessions_app.api.responses import must_exist, once_for, validated
 from sessions_app.api.schema import KEY, PAGE, REFUSED, Error, ref
 from sessions_app.api.serializers import TaskInput
 from sessions_app.events import TaskState

@@ -7,8 +7,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from sessions_app.api.answers import answer, body_or_nothing
-from sessions_app.api.conditions import actor, idempotency_key, version_seen
+from sessions_app.api.preconditions import actor, idempotency_key, version_seen
+from sessions_app.api.responses import answer, body_or_nothing
 from sessions_app.api.schema import CONDITIONS, KEY, REFUSED, ref
 from sessions_app.api.serializers import ExtendInput, StartInput, VersionSeen
 from sessions_app.commands import ACTIONS, command

@@ -16,7 +16,7 @@ from django.db import close_old_connections
 from django.dispatch import Signal
 
 from accounts.services.retention import purge_old_logins
-from runtime.database.pool import is_away, renew_connections
+from runtime.database.pool import is_transient, recover_pool
 from sessions_app.idempotency import forget_old_keys
 from sessions_app.stats import stats
 from sessions_app.timekeeper.retention import forget_old_history
@@ -67,13 +67,13 @@ class Timekeeper:
             except Exception as error:  # whatever it is, the next deadline must find us here
                 stats.rounds_failed += 1
                 nap = NAP_AFTER_FAILURE
-                if not (isinstance(error, DatabaseError) and is_away(error)):
+                if not (isinstance(error, DatabaseError) and is_transient(error)):
                     log.exception("a round failed")
                 elif not failing:
                     log.warning("the database is away, trying again: %s", error)
                     failing = True
                 if isinstance(error, DatabaseError):
-                    renew_connections(error)
+                    recover_pool(error)
             close_old_connections()
             self._on_turn(self.worked > worked)
             self._stopping.wait(nap)

@@ -24,7 +24,7 @@ from django.db import connection, transaction
 from accounts.models import User
 from runtime.database import bulk
 from runtime.database.clock import clock_time
-from runtime.database.pool import is_away
+from runtime.database.pool import is_transient
 from runtime.failpoints import failpoint
 from sessions_app.events import Cause, Reminded, SessionChanged, TaskState, Value
 from sessions_app.ledger import announce, announce_reminders
@@ -125,7 +125,7 @@ def _taken(query: str, limit: int, leaving: Collection[int]) -> Iterator[list[Se
         try:
             yield sessions
         except Exception as error:
-            if isinstance(error, DatabaseError) and is_away(error):
+            if isinstance(error, DatabaseError) and is_transient(error):
                 raise
             raise SweepFailed([session.pk for session in sessions]) from error
 

@@ -9,8 +9,8 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand
 
-from runtime.database.probe import ask_anew
-from runtime.liveness_file import Pulse
+from runtime.database.probe import check_can_connect
+from runtime.liveness_file import LivenessFile
 from runtime.watchdog import CounterHeartbeat, HealthCheck, Watchdog
 from sessions_app.timekeeper.loop import Timekeeper, timekeeper_starts
 
@@ -31,7 +31,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, alive: Path | None, **options: Any) -> None:
-        keeper = Timekeeper(Pulse(alive).beat) if alive else Timekeeper()
+        keeper = Timekeeper(LivenessFile(alive).record) if alive else Timekeeper()
 
         def stop(signum: int, frame: FrameType | None) -> None:
             keeper.stop()
@@ -55,7 +55,10 @@ def watchdog_of(keeper: Timekeeper) -> Watchdog:
         [
             HealthCheck.of_loop("the timekeeper", turns, STANDS_FOR_S),
             HealthCheck(
-                "no round succeeded", lambda: not work.has_beaten(), DOES_NOTHING_FOR_S, ask_anew
+                "no round succeeded",
+                lambda: not work.has_beaten(),
+                DOES_NOTHING_FOR_S,
+                check_can_connect,
             ),
         ]
     )

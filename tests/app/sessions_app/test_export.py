@@ -17,8 +17,8 @@ from django.test.utils import CaptureQueriesContext
 from PIL import Image
 
 from accounts.models import Login, User
-from sessions_app.api import bundle, export
-from sessions_app.api.bundle import LEFT_OUT
+from sessions_app.api import export, export_content
+from sessions_app.api.export_content import LEFT_OUT
 from sessions_app.models import IdempotencyKey, Session, SessionEvent, Space, Task
 from tests.support.belongings import of_a_user, with_everything
 from tests.support.people import Person, signed_up
@@ -74,7 +74,7 @@ def test_no_key_to_the_account_is_in_it(ada: Person) -> None:
 
 # -- nothing is forgotten, also of what is added later ---------------------------------------------
 
-# Where a model stands in the bundle.
+# Where a model stands in the export.
 WHERE: dict[type[models.Model], Any] = {
     User: lambda mine: [mine["profile"]],
     Login: lambda mine: mine["logins"],
@@ -144,7 +144,7 @@ def test_it_is_one_snapshot_and_the_transaction_is_over_before_the_first_byte() 
 def test_a_change_in_the_middle_is_in_no_part_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
     ada = signed_up("ada")
     ada.has_session("Write")
-    write = bundle._write
+    write = export_content._write
 
     def meddling(file: Any, name: str, rows: Any) -> None:
         if name == "sessions":
@@ -153,7 +153,7 @@ def test_a_change_in_the_middle_is_in_no_part_of_it(monkeypatch: pytest.MonkeyPa
             change.join()
         write(file, name, rows)
 
-    monkeypatch.setattr(bundle, "_write", meddling)
+    monkeypatch.setattr(export_content, "_write", meddling)
     mine = exported(ada)
     assert Session.objects.count() == 2
     assert [session["title"] for session in mine["sessions"]] == ["Write"]
@@ -194,7 +194,7 @@ def test_five_thousand_sessions_come_in_parts(ada: Person) -> None:
     assert len(queries) < 30
     sizes = [len(part) for part in answer.streaming_content]
     assert sum(sizes) > 1_500_000
-    assert max(sizes) <= bundle.PART
+    assert max(sizes) <= export_content.PART
 
 
 def test_what_is_not_read_is_closed(ada: Person) -> None:
@@ -234,7 +234,7 @@ def test_where_the_disk_is_full_it_may_be_asked_for_again(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patched:
-        patched.setattr(bundle, "_write", full)
+        patched.setattr(export_content, "_write", full)
         refused = ada.get("/users/me/export/")
     assert (refused.status_code, refused.json()["code"]) == (503, "unavailable")
     assert refused["Retry-After"] == str(export.RETRY_AFTER_S)

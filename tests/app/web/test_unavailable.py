@@ -105,5 +105,5 @@ def test_connections_are_made_anew_where_all_may_be_broken_and_not_where_the_ser
 ) -> None:
     with pytest.raises(DatabaseError) as failure:
         say(code)
-    assert pool.is_away(failure.value)
+    assert pool.is_transient(failure.value)
     assert pool._lost(failure.value) is (code in BROKEN)

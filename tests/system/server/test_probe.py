@@ -12,7 +12,7 @@ import pytest
 
 from config.probe import FRESH_S, is_well, status_of
 from local.network import free_port
-from runtime.liveness_file import Pulse
+from runtime.liveness_file import LivenessFile
 
 
 @pytest.fixture
@@ -62,15 +62,15 @@ def test_it_loads_nothing_of_django():
 )
 def test_a_timekeeper_is_well_if_it_did_its_job_lately(tmp_path, seconds_ago, well):
     file = tmp_path / "alive"
-    Pulse(file, now=lambda: time.monotonic() - seconds_ago).beat(worked=True)
+    LivenessFile(file, now=lambda: time.monotonic() - seconds_ago).record(worked=True)
     assert is_well(f"file:{file}") is well
 
 
 def test_a_timekeeper_that_turns_in_vain_is_not_well(tmp_path):
     now = time.monotonic() - FRESH_S - 1
-    pulse = Pulse(tmp_path / "alive", now=lambda: now)
+    liveness = LivenessFile(tmp_path / "alive", now=lambda: now)
     now = time.monotonic()
-    pulse.beat(worked=False)
+    liveness.record(worked=False)
     assert not is_well(f"file:{tmp_path / 'alive'}")
 
 
@@ -82,8 +82,8 @@ def test_a_timekeeper_that_never_was_is_not_well(tmp_path):
 
 def test_a_pulse_that_cannot_be_written_is_one_line(tmp_path, caplog):
     now = 1000.0
-    pulse = Pulse(tmp_path / "nowhere" / "alive", now=lambda: now)
+    liveness = LivenessFile(tmp_path / "nowhere" / "alive", now=lambda: now)
     for _ in range(3):
-        pulse.beat(worked=True)
+        liveness.record(worked=True)
         now += 1
     assert len(caplog.records) == 1

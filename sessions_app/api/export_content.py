@@ -26,14 +26,14 @@ from accounts.api.serializers import LoginSerializer, UserSerializer
 from accounts.exceptions import Revoked
 from accounts.models import Login, User
 from runtime.database.clock import clock_time
-from sessions_app.api.shown import shown
+from sessions_app.api.presenters import shown
 from sessions_app.models import Session, SessionEvent, Space
 
 SLICE = 500  # rows
 IN_MEMORY = 1024 * 1024  # bytes; what is more goes to the disk
 PART = 64 * 1024  # bytes that are sent at once
 
-# Fields and models that are a user's and not in the bundle, with the reason. Whatever else there
+# Fields and models that are a user's and not in the export, with the reason. Whatever else there
 # is stands in it: tests/app/sessions_app/test_export.py.
 LEFT_OUT = {
     "accounts.User.password": "a hash: of use only to whoever wants to guess the password",
@@ -43,16 +43,16 @@ LEFT_OUT = {
     "accounts.User.is_superuser": "what the operator lets the user do",
     "accounts.User.groups": "what the operator lets the user do",
     "accounts.User.user_permissions": "what the operator lets the user do",
-    "accounts.Login.user": "it is the user's bundle",
+    "accounts.Login.user": "it is the user's export",
     "accounts.Login.refresh_jti": "a key to the account, as long as the login stands",
     "accounts.Login.previous_jti": "a key to the account, for ten seconds",
     "sessions_app.Session.image_bytes": "the length of the picture, which is there",
     "sessions_app.Session.task_minutes": "the sum of the tasks' minutes",
     "sessions_app.Session.reminder_at": "follows from the deadline and `reminders`",
-    "sessions_app.Space.user": "it is the user's bundle",
+    "sessions_app.Space.user": "it is the user's export",
     "sessions_app.Space.look": "the number in the name of `image`",
     "sessions_app.SessionEvent.id": "`revision` numbers them",
-    "sessions_app.SessionEvent.user": "it is the user's bundle",
+    "sessions_app.SessionEvent.user": "it is the user's export",
     "admin.LogEntry": "what somebody of the staff did in the admin: the operator's record",
     "sessions_app.IdempotencyKey": "answers that were given, of what is here; kept for a day",
 }
@@ -60,7 +60,7 @@ _EVENT = ("revision", "session_id", "version", "kind", "at", "device", "data")
 _encoded = msgspec.json.Encoder().encode
 
 
-class Bundle:
+class ExportContent:
     """The document of who asks, in parts. Its rows have been read once it is made. Raises Revoked.
 
     To be closed, whether it was read or not.

@@ -10,9 +10,9 @@ from rest_framework.response import Response
 from rest_framework.serializers import Serializer
 
 from accounts.api.base import admitted
-from sessions_app.api.conditions import idempotency_key
+from sessions_app.api.preconditions import idempotency_key
+from sessions_app.api.presenters import shown
 from sessions_app.api.serializers import VersionSeen
-from sessions_app.api.shown import shown
 from sessions_app.events import SessionState
 from sessions_app.exceptions import NotFound
 from sessions_app.idempotency import once
