@@ -41,7 +41,7 @@ WITH_PSYCOPG2 = [
     *(f"tests/app/runtime/test_{about}.py" for about in ("bulk", "clock", "driver", "postgres")),
     "tests/app/ops/test_logs.py",
     "tests/app/web/test_unavailable.py",
-    "tests/unit/server/test_one_thread.py",
+    "tests/unit/server/test_django_handler.py",
     *(
         f"tests/app/accounts/test_{about}.py"
         for about in ("admission", "deactivation", "many_logins", "races", "refresh", "revisions")

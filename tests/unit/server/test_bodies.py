@@ -1,4 +1,4 @@
-"""Large bodies are for who is logged in, few at a time, and only from those who send in time."""
+"""Large bodies are for logged-in users, few at a time, and only from clients that send in time."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ from accounts.auth.tokens import AccessToken, Claims
 from accounts.exceptions import TokenExpired
 from server.asgi import bodies, client_identity
 from server.asgi.bodies import KEPT, LARGE_AT_A_TIME, LARGE_OF_A_USER, BodySpooling
+from tests.support.asgi import Answer, ask, until
 
 LARGE = 1_000_000
 
 
 def token(user_id: int, valid_for: timedelta = timedelta(hours=1)) -> bytes:
-    """A token that is signed by us. Whether its user exists nobody asks here."""
+    """A token that is signed by us. Its user need not exist here."""
     made = AccessToken()
     made.payload |= {"jti": "j", "user_id": str(user_id), "login": 1}
     made.set_exp(from_time=datetime.now(UTC), lifetime=valid_for)
@@ -26,25 +27,21 @@ def token(user_id: int, valid_for: timedelta = timedelta(hours=1)) -> bytes:
 
 
 class Requests:
-    """An application that holds each request until it is let go, and requests to it."""
+    """Requests to an application that holds each of them until it is released."""
 
     def __init__(self) -> None:
-        self.inside = 0
-        self.most = 0
+        self.inside = self.most = 0
         self.bodies: list[bytes] = []
         self.lengths: list[bytes] = []
-        self.let_go = asyncio.Event()
+        self.release = asyncio.Event()
         self.app = BodySpooling(self._hold)
 
     async def _hold(self, scope: Any, receive: Any, send: Any) -> None:
         self.inside += 1
         self.most = max(self.most, self.inside)
         self.lengths.append(dict(scope["headers"]).get(b"content-length", b""))
-        if KEPT in scope:
-            self.bodies.append(scope[KEPT].read())
-        else:
-            self.bodies.append((await receive())["body"])
-        await self.let_go.wait()
+        self.bodies.append(scope[KEPT].read() if KEPT in scope else (await receive())["body"])
+        await self.release.wait()
         self.inside -= 1
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body"})
@@ -57,23 +54,26 @@ class Requests:
         *,
         by: bytes | None = None,
         **headers: bytes,
-    ) -> asyncio.Task[list[Any]]:
+    ) -> asyncio.Task[Answer]:
         named = [(name.replace("_", "-").encode(), value) for name, value in headers.items()]
         if length is not None:
             named.append((b"content-length", str(length).encode()))
         if by is not None:
             named.append((b"authorization", b"Bearer " + by))
-        scope = {"type": "http", "path": path, "headers": named}
-        return asyncio.ensure_future(self._ask(scope, receive or parts(length or 0)))
+        receive = receive or parts(length or 0)
+        return asyncio.create_task(ask(self.app, path, headers=named, receive=receive))
 
-    async def _ask(self, scope: Any, receive: Any) -> list[Any]:
-        sent: list[Any] = []
 
-        async def send(message: Any) -> None:
-            sent.append(message)
+@pytest.fixture
+async def held() -> Requests:
+    return Requests()
 
-        await self.app(scope, receive, send)
-        return sent
+
+@pytest.fixture
+async def requests(held: Requests) -> Requests:
+    """These are answered at once."""
+    held.release.set()
+    return held
 
 
 def parts(length: int) -> Any:
@@ -92,92 +92,74 @@ async def never() -> Any:
     await asyncio.Event().wait()
 
 
-async def not_asked() -> Any:
-    raise AssertionError("nobody may ask for this body")
-
-
-async def until(condition: Any) -> None:
-    async with asyncio.timeout(5):
-        while not condition():  # noqa: ASYNC110 - one turn of the loop at a time
-            await asyncio.sleep(0)
-
-
-def status(sent: list[Any]) -> int:
-    return int(sent[0]["status"])
+async def not_received() -> Any:
+    raise AssertionError("this body must not be asked for")
 
 
 # -- few at a time -------------------------------------------------------------------------------
 
 
-async def test_a_large_body_comes_whole_once_it_is_here() -> None:
-    requests = Requests()
-    requests.let_go.set()
-    assert status(await requests.post(by=token(1))) == 200
+async def test_a_large_body_is_passed_on_whole(requests: Requests) -> None:
+    assert (await requests.post(by=token(1))).status == 200
     assert requests.bodies == [b"x" * LARGE]
 
 
-async def test_no_more_than_a_few_large_bodies_are_inside_at_once() -> None:
-    requests = Requests()
-    sent = [requests.post(by=token(n + 1)) for n in range(30)]
-    await until(lambda: requests.inside == LARGE_AT_A_TIME)
-    requests.let_go.set()
+async def test_no_more_than_a_few_large_bodies_are_inside_at_once(held: Requests) -> None:
+    sent = [held.post(by=token(n + 1)) for n in range(30)]
+    await until(lambda: held.inside == LARGE_AT_A_TIME)
+    held.release.set()
     await asyncio.gather(*sent)
-    assert requests.most == LARGE_AT_A_TIME
-    assert len(requests.bodies) == 30
+    assert held.most == LARGE_AT_A_TIME
+    assert len(held.bodies) == 30
 
 
-async def test_one_user_cannot_take_all_places() -> None:
-    requests = Requests()
+async def test_one_user_cannot_take_all_places(requests: Requests) -> None:
     stalled = [requests.post(by=token(1), receive=never) for _ in range(20)]
     await asyncio.sleep(0)
-    requests.let_go.set()
-    assert status(await requests.post(by=token(2))) == 200
+    assert (await requests.post(by=token(2))).status == 200
     assert requests.app._arriving.in_use == LARGE_OF_A_USER
     for one in stalled:
         one.cancel()
 
 
-async def test_who_sends_a_hundred_at_once_is_refused_and_nobody_else(
-    monkeypatch: pytest.MonkeyPatch,
+async def test_a_user_with_too_many_large_bodies_is_refused_and_no_other(
+    held: Requests, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    requests = Requests()
-    monkeypatch.setattr(requests.app._arriving, "_queue_share", lambda _: 5)
-    asked = [requests.post(by=token(1)) for _ in range(12)]
+    monkeypatch.setattr(held.app._arriving, "_queue_share", lambda _: 5)
+    asked = [held.post(by=token(1)) for _ in range(12)]
     await until(lambda: sum(one.done() for one in asked) == 12 - LARGE_OF_A_USER - 5)
-    other = requests.post(by=token(2))
-    requests.let_go.set()
-    assert status(await other) == 200
-    refused = [sent for sent in await asyncio.gather(*asked) if status(sent) == 429]
+    other = held.post(by=token(2))
+    held.release.set()
+    assert (await other).status == 200
+    refused = [answer for answer in await asyncio.gather(*asked) if answer.status == 429]
     assert len(refused) == 12 - LARGE_OF_A_USER - 5
-    headers = dict(refused[0][0]["headers"])
-    error = json.loads(refused[0][1]["body"])
+    headers, error = refused[0].headers, json.loads(refused[0].body)
     assert (error["code"], headers[b"retry-after"]) == ("throttled", b"10")
     assert error["request_id"] == headers[b"x-request-id"].decode()
 
 
-async def test_small_bodies_do_not_wait_for_large_ones() -> None:
-    requests = Requests()
-    large = [requests.post(by=token(n + 1)) for n in range(20)]
-    await until(lambda: requests.inside == LARGE_AT_A_TIME)
-    small = [requests.post(path, 100) for path in ("/sessions/", "/users/login/")]
-    await until(lambda: requests.inside == LARGE_AT_A_TIME + 2)
-    requests.let_go.set()
+async def test_small_bodies_do_not_wait_for_large_ones(held: Requests) -> None:
+    large = [held.post(by=token(n + 1)) for n in range(20)]
+    await until(lambda: held.inside == LARGE_AT_A_TIME)
+    small = [held.post(path, 100) for path in ("/sessions/", "/users/login/")]
+    await until(lambda: held.inside == LARGE_AT_A_TIME + 2)
+    held.release.set()
     await asyncio.gather(*large, *small)
 
 
-async def test_where_there_is_no_room_on_the_disk_the_client_may_come_again(
-    monkeypatch: pytest.MonkeyPatch,
+async def test_a_large_body_without_room_on_the_disk_is_503(
+    requests: Requests, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def full(*_: Any) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(bodies, "_keep", full)
-    assert status(await Requests().post(by=token(1))) == 503
+    assert (await requests.post(by=token(1))).status == 503
 
 
-# -- only for who is logged in -------------------------------------------------------------------
+# -- only for logged-in users --------------------------------------------------------------------
 
-STRANGERS = {
+INVALID_TOKENS = {
     "no token": None,
     "garbage": b"abc",
     "not even text": b"\xff\xfe",
@@ -186,31 +168,27 @@ STRANGERS = {
 }
 
 
-@pytest.mark.parametrize("by", STRANGERS.values(), ids=STRANGERS)
-@pytest.mark.parametrize("length", [LARGE, None], ids=["said", "in chunks"])
-async def test_a_large_body_of_a_stranger_is_thrown_away(
-    by: bytes | None, length: int | None
+@pytest.mark.parametrize("by", INVALID_TOKENS.values(), ids=INVALID_TOKENS)
+@pytest.mark.parametrize("length", [LARGE, None], ids=["with its length", "in chunks"])
+async def test_a_large_body_without_a_valid_token_is_discarded(
+    requests: Requests, by: bytes | None, length: int | None
 ) -> None:
-    requests = Requests()
-    requests.let_go.set()
     headers = {"transfer_encoding": b"chunked"} if length is None else {}
     sent = await requests.post(length=length, receive=parts(LARGE), by=by, **headers)
-    assert status(sent) == 200, "from here on it is an ordinary request: Django says 401"
+    assert sent.status == 200, "from here on it is an ordinary request: Django answers 401"
     assert (requests.bodies, requests.lengths) == ([b""], [b"0"])
 
 
-async def test_strangers_take_no_places() -> None:
-    requests = Requests()
+async def test_requests_without_a_valid_token_take_no_places(requests: Requests) -> None:
     stalled = [requests.post(receive=never) for _ in range(50)]
     await asyncio.sleep(0)
     assert requests.app._arriving.in_use == 0
-    requests.let_go.set()
-    assert status(await requests.post(by=token(1))) == 200
+    assert (await requests.post(by=token(1))).status == 200
     for one in stalled:
         one.cancel()
 
 
-async def test_a_token_is_checked_once_and_forgotten_when_it_expires(
+async def test_a_token_is_checked_once_and_refused_when_it_expires(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     client_identity._claims.cache_clear()
@@ -225,7 +203,7 @@ async def test_a_token_is_checked_once_and_forgotten_when_it_expires(
 
 @pytest.mark.parametrize(("ago", "is_good"), [(20, True), (40, False)])
 def test_a_token_is_good_for_a_picture_as_long_as_for_the_view(ago: int, is_good: bool) -> None:
-    """Or the view would let the request in, and find it without its body."""
+    """Else the view would let the request in, and find it without its body."""
     expired = token(7, timedelta(seconds=-ago))
     scope = {"headers": [(b"authorization", b"Bearer " + expired)]}
     assert (client_identity.user_of(scope) == 7) is is_good
@@ -241,33 +219,32 @@ def test_a_token_is_good_for_a_picture_as_long_as_for_the_view(ago: int, is_good
 
 
 @pytest.mark.parametrize("limit", ["LARGE_WITHIN_S", "SILENT_S"])
-async def test_who_sends_too_slowly_is_told_so(monkeypatch: pytest.MonkeyPatch, limit: str) -> None:
+async def test_a_body_that_comes_too_slowly_is_408(
+    requests: Requests, monkeypatch: pytest.MonkeyPatch, limit: str
+) -> None:
     monkeypatch.setattr(bodies, limit, 0.01)
-    requests = Requests()
     sent = await requests.post(receive=never, by=token(1))
-    assert requests.bodies == [], "without an answer the server would say 500"
-    assert (status(sent), json.loads(sent[1]["body"])["code"]) == (408, "too_slow")
+    assert requests.bodies == [], "without an answer the server would send 500"
+    assert (sent.status, sent.code) == (408, "too_slow")
 
 
-async def test_who_is_really_gone_is_told_nothing() -> None:
+async def test_a_closed_connection_is_not_answered(requests: Requests) -> None:
     async def gone() -> Any:
         return {"type": "http.disconnect"}
 
-    requests = Requests()
     assert await requests.post(receive=gone, by=token(1)) == []
     assert requests.bodies == []
 
 
-async def test_what_follows_the_body_may_take_as_long_as_it_likes(
-    monkeypatch: pytest.MonkeyPatch,
+async def test_the_work_after_the_body_has_another_limit(
+    held: Requests, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(bodies, "LARGE_WITHIN_S", 0.05)
-    requests = Requests()
-    asked = requests.post(by=token(1))
-    await until(lambda: requests.inside == 1)
+    asked = held.post(by=token(1))
+    await until(lambda: held.inside == 1)
     await asyncio.sleep(0.1)
-    requests.let_go.set()
-    assert status(await asked) == 200
+    held.release.set()
+    assert (await asked).status == 200
 
 
 # -- too large -----------------------------------------------------------------------------------
@@ -277,41 +254,37 @@ async def test_what_follows_the_body_may_take_as_long_as_it_likes(
     ("path", "length"),
     [("/users/login/", 300_000), ("/sessions/", 9_000_000), ("/nowhere/sessions/", 300_000)],
 )
-async def test_a_body_over_its_limit_is_thrown_away_and_its_length_is_told(
-    path: str, length: int
+async def test_a_body_over_its_limit_is_discarded_and_its_length_stays(
+    requests: Requests, path: str, length: int
 ) -> None:
-    requests = Requests()
-    requests.let_go.set()
     receive = parts(length)
     await requests.post(path, length, receive, by=token(1))
     assert (requests.bodies, requests.lengths) == ([b""], [str(length).encode()])
-    assert (await receive())["body"] == b"", "all of it was taken"
+    assert (await receive())["body"] == b"", "all of it was read"
 
 
-async def test_no_more_than_a_bound_is_thrown_away(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_no_more_than_a_bound_is_discarded(
+    requests: Requests, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(bodies, "MOST_DISCARDED", 1_000_000)
-    requests = Requests()
-    requests.let_go.set()
     receive = parts(9_000_000)
     await requests.post(length=9_000_000, receive=receive, by=token(1))
     assert (await receive())["more_body"]
 
 
-async def test_who_asks_before_sending_is_refused_before_sending() -> None:
-    requests = Requests()
-    requests.let_go.set()
+async def test_a_client_that_expects_100_is_refused_before_it_sends(requests: Requests) -> None:
     expect = {"expect": b"100-continue"}
     for asked in (
-        requests.post("/users/login/", 300_000, not_asked, **expect),
-        requests.post(receive=not_asked, **expect),
+        requests.post("/users/login/", 300_000, not_received, **expect),
+        requests.post(receive=not_received, **expect),
     ):
         sent = await asked
-        assert (b"connection", b"close") in sent[0]["headers"], "nobody knows what comes next"
+        assert (b"connection", b"close") in sent[0]["headers"], "the body may follow or not"
     assert requests.lengths == [b"300000", b"0"]
 
 
 @pytest.mark.parametrize("length", ["9" * 25, "-1", "", "1e3", "٣"])
-async def test_a_length_that_is_none_is_left_to_the_server(length: str) -> None:
+def test_an_invalid_length_is_left_to_the_server(length: str) -> None:
     scope = {"path": "/sessions/", "headers": [(b"content-length", length.encode())]}
     assert bodies._length(scope) is None
     assert not bodies.is_large(scope)
