@@ -16,7 +16,7 @@ from benchmarks.bench import client, machine, others, plan, report, ticks
 from benchmarks.bench.alone import alone_on_this_machine
 from benchmarks.bench.rows import DAPHNE, UVICORN, WHOLE, Bench, Case, Pace, peer, space
 from benchmarks.bench.space import Stage, stage
-from benchmarks.peers import PEERS, CannotRun, Peer
+from benchmarks.peers import PEERS, Peer
 from local.checkout import Checkout
 from local.console import say, step
 from local.problem import Problem
@@ -84,16 +84,14 @@ class Run:
 
     def go(self) -> None:
         say(f"Cores: {self.cores.words()}.")
-        command = client.build(self.home)
-        if client.is_slow(command):
-            self.leave_out("the load client in C (no compiler): the slower one in Python is used")
+        load_client = client.build(self.home)
         spaces = [name for name in (UVICORN, DAPHNE) if self.is_asked(name)]
         peers = list(self.peers()) if self.wants(TICKS) else []
         cases = self.cases([*spaces, *(one.name for one in peers)])
         self.result["machine"] = machine.description() | {
             "pinning": self.cores.words(),
             "open_files": self.open_files,
-            "load_client": "Python" if client.is_slow(command) else "C",
+            "load_client": "C",
             "versions": report.versions(),
         }
         storm = others.STORM if self.wants("storm") else 0
@@ -101,7 +99,7 @@ class Run:
         say("Starting PostgreSQL and Valkey, and making users.")
         with stage(self.checkout, self.home, self.cores, users) as made:
             self.pin(made)
-            bench = Bench(made, self.cores, command, self.pace)
+            bench = Bench(made, self.cores, load_client, self.pace)
             for what, take in others.FIRST.items():
                 self.take(what, take, bench)
             if self.wants(TICKS):
@@ -151,7 +149,7 @@ class Run:
                 try:
                     with step(f"Preparing {one.name}"):
                         one.prepare(self.home)
-                except CannotRun as why:
+                except Problem as why:
                     self.leave_out(f"{one.name}: {why}")
                 else:
                     yield one

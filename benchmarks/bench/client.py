@@ -1,11 +1,10 @@
-"""The load client as a process: built on the spot, or in Python where no compiler is."""
+"""The load client (`load/load.c`) as a process."""
 
 from __future__ import annotations
 
 import json
 import os
 import selectors
-import shutil
 import subprocess
 import sys
 import time
@@ -14,10 +13,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from benchmarks.compiler import compiled
 from local.part import guarded
+from local.problem import Problem
 
-SOURCES = Path(__file__).resolve().parent.parent / "load"
-FLAGS = ("-O2", "-Wall", "-Wextra")
+SOURCE = Path(__file__).resolve().parent.parent / "load" / "load.c"
 CONNECTS_WITHIN_S = 90.0
 
 
@@ -25,24 +25,11 @@ class Failed(Exception):
     """The load client ended, or said nothing in time."""
 
 
-def build(folder: Path) -> list[str]:
-    """The command that runs it. In C needs Linux (epoll) and a compiler."""
-    compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
-    if sys.platform == "linux" and compiler:
-        folder.mkdir(parents=True, exist_ok=True)
-        program = folder / "load"
-        source = SOURCES / "load.c"
-        done = subprocess.run(
-            [compiler, *FLAGS, "-o", str(program), str(source)], capture_output=True, text=True
-        )
-        if done.returncode == 0:
-            return [str(program)]
-        print(f"The load client does not compile:\n{done.stderr}", flush=True)
-    return [sys.executable, str(SOURCES / "load.py")]
-
-
-def is_slow(command: list[str]) -> bool:
-    return len(command) > 1
+def build(folder: Path) -> Path:
+    """The program. It needs Linux (epoll) and a C compiler: raises `Problem`."""
+    if sys.platform != "linux":
+        raise Problem("`./space bench` runs on Linux only: its load client uses epoll.")
+    return compiled(SOURCE, folder)
 
 
 class Load:
@@ -80,11 +67,11 @@ class Load:
 
 
 @contextmanager
-def load(command: list[str], **options: Any) -> Iterator[Load]:
+def load(program: Path, **options: Any) -> Iterator[Load]:
     """Starts it with these options; it is gone afterwards."""
     words = [f for name, v in options.items() if v is not None for f in (_flag(name), str(v))]
     process = subprocess.Popen(
-        guarded([*command, *words]),
+        guarded([str(program), *words]),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

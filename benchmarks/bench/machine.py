@@ -1,18 +1,16 @@
-"""This machine: its cores and who runs where, its limits, and what else it was doing meanwhile."""
+"""This machine (Linux): its cores, its limits, and what other programs do meanwhile."""
 
 from __future__ import annotations
 
 import os
 import platform
 import resource
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-LINUX = sys.platform == "linux"
 PROC = Path("/proc")
 TICK_S = 1 / os.sysconf("SC_CLK_TCK")
 # Shares of a core. What other programs take of the server's core falls on its caches and on its
@@ -31,8 +29,6 @@ class Cores:
 
     @classmethod
     def of_this_machine(cls) -> Cores:
-        if not hasattr(os, "sched_getaffinity"):
-            return cls(frozenset(), frozenset())
         ours = sorted(os.sched_getaffinity(0))
         if len(ours) < 2:
             return cls(frozenset(), frozenset())
@@ -73,34 +69,17 @@ def raise_file_limit() -> int:
 
 
 def cpu_s(pid: int) -> float:
-    """Seconds of CPU that the process has used, all its threads, those that ended too."""
-    if LINUX:  # the kernel's own count in nanoseconds; /proc/PID/stat has hundredths of a second
-        return time.clock_gettime((~pid << 3) | 2)
-    return _cpu_from_ps(pid)
+    """Seconds of CPU that the process has used, all its threads, those that ended too.
 
-
-def _cpu_from_ps(pid: int) -> float:
-    import subprocess
-
-    command = ["ps", "-o", "cputime=", "-p", str(pid)]
-    shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-    seconds = 0.0
-    for part in shown.replace("-", ":").split(":"):
-        seconds = seconds * 60 + float(part)
-    return seconds
+    The kernel's own count in nanoseconds; /proc/PID/stat has hundredths of a second.
+    """
+    return time.clock_gettime((~pid << 3) | 2)
 
 
 def memory_kb(pid: int) -> int:
     """Resident memory of the process, in KB."""
-    if LINUX:
-        for line in (PROC / str(pid) / "status").read_text().splitlines():
-            if line.startswith("VmRSS:"):
-                return int(line.split()[1])
-        return 0
-    import subprocess
-
-    command = ["ps", "-o", "rss=", "-p", str(pid)]
-    return int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    status = (PROC / str(pid) / "status").read_text()
+    return int(status.partition("VmRSS:")[2].split()[0])
 
 
 class Watch:
@@ -126,7 +105,7 @@ class Watch:
         }
 
     def _look(self) -> tuple[float, float, float, float, float] | None:
-        if not (LINUX and self._cores.pinned):
+        if not self._cores.pinned:
             return None
         busy_server, busy_load = _busy_s(self._cores.server), _busy_s(self._cores.load)
         servers = sum(cpu_s(pid) for pid in self._servers)
@@ -149,7 +128,7 @@ class WatchAll:
         return max(0.0, (busy - ours) / at)
 
     def _look(self) -> tuple[float, float, float] | None:
-        if not (LINUX and self._cores):
+        if not self._cores:
             return None
         return time.monotonic(), _busy_s(self._cores), _tree_cpu_s(os.getpid(), set())
 
@@ -202,9 +181,8 @@ def description() -> dict[str, str]:
         "cores": str(os.cpu_count()),
         "python": platform.python_version(),
     }
-    if LINUX:
-        for line in (PROC / "cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                found["processor"] = line.partition(":")[2].strip()
-                break
+    for line in (PROC / "cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            found["processor"] = line.partition(":")[2].strip()
+            break
     return found

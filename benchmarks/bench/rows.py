@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -79,9 +79,8 @@ class Bench:
 
     stage: Stage
     cores: machine.Cores
-    client: list[str]
+    client: Path
     pace: Pace
-    environment: dict[str, str] = field(default_factory=dict)
 
 
 def space(bench: Bench, name: str) -> Contender:

@@ -16,7 +16,7 @@ phase (`ticks.py` says which) as soon as it is there. Nobody signs in: that cost
 
 from __future__ import annotations
 
-from benchmarks.peers.peer import CannotRun, Peer
+from benchmarks.peers.peer import Peer
 from benchmarks.peers.programs import PEERS
 
-__all__ = ["PEERS", "CannotRun", "Peer"]
+__all__ = ["PEERS", "Peer"]

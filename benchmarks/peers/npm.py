@@ -7,7 +7,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from benchmarks.peers.peer import CannotRun
+from local.problem import Problem
 
 HERE = Path(__file__).resolve().parent / "node"
 WITHIN_S = 120
@@ -18,7 +18,7 @@ def install(build_dir: Path) -> None:
     """The scripts of `node/` beside a `node_modules` with exactly what the lock file says."""
     node, npm = shutil.which("node"), shutil.which("npm")
     if node is None or npm is None:
-        raise CannotRun("Node with npm is not on this machine.")
+        raise Problem("Node with npm is not on this machine.")
     build_dir.mkdir(parents=True, exist_ok=True)
     with (build_dir / "npm.lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # one installs, who comes at the same time waits for it
@@ -44,6 +44,6 @@ def _npm_ci(npm: str, build_dir: Path) -> None:
             check=False,
         )
     except subprocess.TimeoutExpired:
-        raise CannotRun(f"npm did not bring the packages within {WITHIN_S} s.") from None
+        raise Problem(f"npm did not bring the packages within {WITHIN_S} s.") from None
     if done.returncode != 0:
-        raise CannotRun(f"npm could not bring the packages: {done.stderr.strip()}")
+        raise Problem(f"npm could not bring the packages: {done.stderr.strip()}")

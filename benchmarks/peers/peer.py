@@ -10,10 +10,6 @@ from typing import Literal
 Command = Callable[[int, str, Path, str, Path], list[str]]
 
 
-class CannotRun(Exception):
-    """Something that this peer needs is not on this machine. Says what, in one sentence."""
-
-
 def nothing_to_prepare(build_dir: Path) -> None:
     """What Python peers need is in the project's own `.venv`."""
 
@@ -24,7 +20,7 @@ class Peer:
 
     `command(port, python, node_dir, redis_url, build_dir)` is the line that starts it, to be run
     with `env` added to the environment; `prepare(build_dir)` comes before it, as often as one
-    likes, and may raise `CannotRun`. `node_dir` is where `prepare` has put what runs on Node: the
+    likes, and may raise `Problem`. `node_dir` is where `prepare` has put what runs on Node: the
     `build_dir` that it was given.
     """
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from benchmarks.peers import native, npm
+from benchmarks.compiler import compiled
+from benchmarks.peers import npm
 from benchmarks.peers.peer import Command, Peer
 
-ROOT = Path(__file__).resolve().parents[2]
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+RAW = HERE / "raw.c"
 IN_THE_CHECKOUT = {"PYTHONPATH": str(ROOT)}  # wherever the harness stands
 
 
@@ -27,8 +30,12 @@ def _node(script: str, *arguments: str) -> Command:
     return command
 
 
+def _compile_raw(build_dir: Path) -> None:
+    compiled(RAW, build_dir)
+
+
 def _raw(port: int, _python: str, _node: Path, _redis_url: str, build_dir: Path) -> list[str]:
-    return [str(build_dir / native.PROGRAM), str(port)]
+    return [str(build_dir / RAW.stem), str(port)]
 
 
 PEERS: list[Peer] = [
@@ -63,5 +70,5 @@ PEERS: list[Peer] = [
         env=npm.PRODUCTION,
     ),
     Peer("websockets.broadcast", _python("broadcast"), env=IN_THE_CHECKOUT),
-    Peer("raw C", _raw, needs=("cc",), prepare=native.build),
+    Peer("raw C", _raw, needs=("cc",), prepare=_compile_raw),
 ]

@@ -201,7 +201,7 @@ class Stack:
 
     def tour_command(self, port: int, *options: str) -> list[str | Path]:
         python = self.check.checkout.venv.python
-        return [python, "-m", "benchmarks.tour", f"http://127.0.0.1:{port}", *options]
+        return [python, "-m", "tools.container.tour", f"http://127.0.0.1:{port}", *options]
 
     def behind(self, start: Callable[[Path, Path, list[int]], tuple[Part, int]]) -> None:
         proxy, port = start(self.check.root, self.home, self.ports)

@@ -1,4 +1,4 @@
-"""The two load clients, in C and in Python, against a small server: they must count alike."""
+"""The load client against a small server: what it sends, and what it counts."""
 
 from __future__ import annotations
 
@@ -18,20 +18,15 @@ from websockets.asyncio.server import ServerConnection, serve
 
 from benchmarks.bench import client
 
-HAS_COMPILER = sys.platform == "linux" and shutil.which("cc") is not None
 LATE_S = 0.03
 SOCKETS = 6
 
 
-@pytest.fixture(scope="module", params=["C", "Python"])
-def command(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    if request.param == "Python":
-        return [sys.executable, str(client.SOURCES / "load.py")]
-    if not HAS_COMPILER:
-        pytest.skip("there is no C compiler")
-    built = client.build(tmp_path_factory.mktemp("load"))
-    assert not client.is_slow(built)
-    return built
+@pytest.fixture(scope="module")
+def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    if sys.platform != "linux" or shutil.which("cc") is None:
+        pytest.skip("there is no C compiler on Linux")
+    return client.build(tmp_path_factory.mktemp("load"))
 
 
 def tick(instant: float) -> str:
@@ -56,18 +51,18 @@ async def server(handle: Any) -> AsyncIterator[int]:
         yield next(iter(running.sockets)).getsockname()[1]
 
 
-def run(command: list[str], **options: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+def run(program: Path, **options: Any) -> tuple[dict[str, Any], dict[str, Any]]:
     """What it says after connecting, and its report of one second."""
-    with client.load(command, sockets=SOCKETS, per_session=2, seconds=1, **options) as load:
+    with client.load(program, sockets=SOCKETS, per_session=2, seconds=1, **options) as load:
         connected = load.connected()
         load.begin()
         load.measured(1)
         return connected, load.report()
 
 
-async def test_each_tick_is_counted_for_the_second_that_it_names(command: list[str]) -> None:
+async def test_each_tick_is_counted_for_the_second_that_it_names(program: Path) -> None:
     async with server(tick_each_second) as port:
-        connected, found = await asyncio.to_thread(run, command, port=port, protocol="plain")
+        connected, found = await asyncio.to_thread(run, program, port=port, protocol="plain")
     assert (connected["sockets"], connected["errors"]) == (SOCKETS, 0)
     assert (found["ticks"], found["expected"], found["missed"]) == (SOCKETS, SOCKETS, 0)
     assert (found["per_socket_min"], found["per_socket_max"]) == (1, 1)
@@ -75,7 +70,7 @@ async def test_each_tick_is_counted_for_the_second_that_it_names(command: list[s
     assert sum(count for _, count in found["histogram"]) == SOCKETS
 
 
-async def test_it_says_which_session_it_wants(command: list[str]) -> None:
+async def test_it_says_which_session_it_wants(program: Path) -> None:
     paths = []
 
     async def handle(socket: ServerConnection) -> None:
@@ -84,11 +79,11 @@ async def test_it_says_which_session_it_wants(command: list[str]) -> None:
         await tick_each_second(socket)
 
     async with server(handle) as port:
-        await asyncio.to_thread(run, command, port=port, protocol="plain")
+        await asyncio.to_thread(run, program, port=port, protocol="plain")
     assert sorted(paths) == sorted(f"/?session={n // 2}" for n in range(SOCKETS))
 
 
-async def test_seconds_without_a_tick_are_missed_and_closes_are_told(command: list[str]) -> None:
+async def test_seconds_without_a_tick_are_missed_and_closes_are_told(program: Path) -> None:
     count = 0
 
     async def handle(socket: ServerConnection) -> None:
@@ -103,13 +98,13 @@ async def test_seconds_without_a_tick_are_missed_and_closes_are_told(command: li
             await tick_each_second(socket)
 
     async with server(handle) as port:
-        _, found = await asyncio.to_thread(run, command, port=port, protocol="plain")
+        _, found = await asyncio.to_thread(run, program, port=port, protocol="plain")
     assert found["missed"] in {1, 2}  # the one that was closed may have had its tick
     assert found["closed"] == {"4508": 1}
 
 
 async def test_to_space_it_authenticates_with_the_token_of_its_user(
-    command: list[str], tmp_path: Path
+    program: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "tokens").write_text("".join(f"token-{n}-{'x' * 300}\n" for n in range(3)))
     heard = []
@@ -123,7 +118,7 @@ async def test_to_space_it_authenticates_with_the_token_of_its_user(
     async with server(handle) as port:
         connected, found = await asyncio.to_thread(
             run,
-            command,
+            program,
             port=port,
             protocol="space",
             tokens=tmp_path / "tokens",
@@ -138,7 +133,7 @@ async def test_to_space_it_authenticates_with_the_token_of_its_user(
     assert found["missed"] == 0
 
 
-async def test_it_speaks_socket_io_as_far_as_a_tick_needs(command: list[str]) -> None:
+async def test_it_speaks_socket_io_as_far_as_a_tick_needs(program: Path) -> None:
     async def handle(socket: ServerConnection) -> None:
         await socket.send('0{"sid":"x"}')
         assert await socket.recv() == "40"
@@ -148,24 +143,24 @@ async def test_it_speaks_socket_io_as_far_as_a_tick_needs(command: list[str]) ->
         await tick_each_second(socket, '42["session.tick",', "]")
 
     async with server(handle) as port:
-        connected, found = await asyncio.to_thread(run, command, port=port, protocol="socket.io")
+        connected, found = await asyncio.to_thread(run, program, port=port, protocol="socket.io")
     assert connected["errors"] == 0
     assert found["missed"] == 0
 
 
-async def test_who_is_refused_is_an_error(command: list[str]) -> None:
+async def test_who_is_refused_is_an_error(program: Path) -> None:
     async def refuse(connection: ServerConnection, _request: Any) -> Any:
         return connection.respond(403, "no")
 
     async with serve(tick_each_second, "127.0.0.1", 0, process_request=refuse) as running:
         port = next(iter(running.sockets)).getsockname()[1]
-        connected, found = await asyncio.to_thread(run, command, port=port, protocol="plain")
+        connected, found = await asyncio.to_thread(run, program, port=port, protocol="plain")
     assert (connected["sockets"], connected["errors"]) == (0, SOCKETS)
     assert found["ticks"] == 0
 
 
 async def test_who_stops_reading_misses_nothing_and_learns_that_it_was_cut(
-    command: list[str],
+    program: Path,
 ) -> None:
     count = 0
 
@@ -179,6 +174,6 @@ async def test_who_stops_reading_misses_nothing_and_learns_that_it_was_cut(
             await tick_each_second(socket)
 
     async with server(handle) as port:
-        _, found = await asyncio.to_thread(run, command, port=port, protocol="plain", stall=1)
+        _, found = await asyncio.to_thread(run, program, port=port, protocol="plain", stall=1)
     assert found["expected"] == SOCKETS - 1
     assert (found["missed"], found["cut"]) == (0, 1)

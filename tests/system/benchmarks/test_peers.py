@@ -17,8 +17,9 @@ from typing import Any
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
 
-from benchmarks.peers import PEERS, CannotRun, Peer
+from benchmarks.peers import PEERS, Peer
 from benchmarks.peers.ticks import LENGTH
+from local.problem import Problem
 from tests.support.servers import reserved_port
 
 BUILD_DIR = Path(__file__).resolve().parents[3] / ".space" / "bench"
@@ -31,9 +32,9 @@ def prepare(peer: Peer) -> None:
     """Skips the test where the peer cannot run; in CI that is a failure."""
     try:
         if "node" in peer.needs and _failed_before():
-            raise CannotRun(FAILED.read_text())
+            raise Problem(FAILED.read_text())
         peer.prepare(BUILD_DIR)
-    except CannotRun as reason:
+    except Problem as reason:
         if "node" in peer.needs and not _failed_before():
             BUILD_DIR.mkdir(parents=True, exist_ok=True)
             FAILED.write_text(str(reason))

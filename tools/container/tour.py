@@ -1,9 +1,9 @@
-"""A walk through a running Space, as a user takes it: the page, REST, a socket with ticks.
+"""Uses a running Space as a user does: the page, REST, a socket with ticks.
 
-    python -m benchmarks.tour URL                     through a proxy, or straight at a server
-    python -m benchmarks.tour URL --from 127.0.0.2    and the server must see this address
-    python -m benchmarks.tour URL --quick             without waiting for a timekeeper
-    python -m benchmarks.tour URL --until-4503        opens a socket and waits for a restart
+    python -m tools.container.tour URL                     through a proxy, or straight at a server
+    python -m tools.container.tour URL --from 127.0.0.2    and the server must see this address
+    python -m tools.container.tour URL --quick             without waiting for a timekeeper
+    python -m tools.container.tour URL --until-4503        opens a socket and waits for a restart
 
 Each step prints a line; the first that fails ends it with exit code 1.
 """
@@ -189,7 +189,7 @@ def main() -> int:
         else:
             asyncio.run(tour(options.url, options.address, quick=options.quick))
     except (WentWrong, TimeoutError, httpx.HTTPError, ConnectionClosed) as error:
-        say(f"WENT WRONG: {error or type(error).__name__}")
+        say(f"WENT WRONG: {str(error) or type(error).__name__}")
         return 1
     return 0
 

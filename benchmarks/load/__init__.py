@@ -1,1 +1,0 @@
-"""The load client: `load.c`, and `load.py` where no compiler is."""
