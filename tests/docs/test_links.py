@@ -122,6 +122,7 @@ def test_a_decision_fits_on_one_screen(document: Path) -> None:
 @each([document for document in CURRENT if document.name not in GENERATED_WHOLE])
 def test_a_line_has_at_most_120_columns(document: Path) -> None:
     written = GENERATED.sub("", document.read_text())
+    written = re.sub(r"`test_\w+\.py::\w+`", "``", written)  # a rename may make it longer
     assert [line for line in written.splitlines() if len(line) > 120] == []
 
 
