@@ -1,4 +1,4 @@
-"""What the database's clock shows, without asking it: the monotonic clock plus a measured offset.
+"""The database's clock without asking it: the monotonic clock plus a measured offset.
 
 Each answer of the database was made between its question and its arrival, so it gives two bounds
 that the offset cannot be outside of. The bounds of all answers together, those of the past widened

@@ -14,7 +14,7 @@ from twisted.internet import defer, reactor
 from realtime import health
 from realtime.hub.drain import GONE_WITHIN_S, WRITTEN_WITHIN_S, drain
 from realtime.protocol.limits import WireBudget
-from realtime.sockets.consumer import TO_BE_CLOSED_S
+from realtime.sockets.consumer import CLOSED_WITHIN_S
 from runtime.watchdog import gone_within
 from server.uvicorn.websocket import FROM_UNAUTHENTICATED
 
@@ -79,7 +79,7 @@ class WebSocket(WebSocketProtocol):  # type: ignore[misc]  # it has no types
     def dropConnection(self, abort: bool = False) -> None:  # noqa: N802
         """Twisted would wait for ever for a client that does not read."""
         super().dropConnection(abort)
-        asyncio.get_running_loop().call_later(TO_BE_CLOSED_S, self._abort)
+        asyncio.get_running_loop().call_later(CLOSED_WITHIN_S, self._abort)
 
     def _abort(self) -> None:
         if self.transport is not None:

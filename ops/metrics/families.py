@@ -31,8 +31,8 @@ from ops.metrics.registry import REGISTRY
 from realtime import stats
 from realtime.broker import publisher
 from realtime.clock import clock
+from realtime.hub.background import Node
 from realtime.hub.draining import is_draining
-from realtime.hub.hub import Hub
 from realtime.protocol.close_codes import Close
 from runtime.database.pool import pool_stats
 from runtime.stats import Histogram
@@ -106,7 +106,7 @@ def _server() -> Iterator[Metric]:
 
 
 def _sockets() -> Iterator[Metric]:
-    now, hubs = stats.stats, Hub.all()
+    now, nodes = stats.stats, Node.all()
     opened, gone, admitted = now.sockets_opened, now.sockets_gone, now.sockets_admitted
     yield _gauge("space_sockets", "Open sockets.", max(0, opened - gone))
     yield _gauge(
@@ -117,12 +117,12 @@ def _sockets() -> Iterator[Metric]:
     yield _gauge(
         "space_users_connected",
         "Users with a socket in this process.",
-        sum(len(hub.rooms) for hub in hubs),
+        sum(len(node.hub.rooms) for node in nodes),
     )
     yield _gauge(
         "space_sessions_ticking",
         "Running sessions that somebody here watches.",
-        sum(hub.ticker.following for hub in hubs),
+        sum(node.hub.ticker.following for node in nodes),
     )
     yield _counter("space_sockets_opened", "Sockets that were accepted.", opened)
     names = {stats.CLIENT_LEFT: "client", **{int(code): str(int(code)) for code in Close}}
@@ -178,7 +178,7 @@ def _ticks() -> Iterator[Metric]:
 
 
 def _news() -> Iterator[Metric]:
-    now, hubs = stats.stats, Hub.all()
+    now, nodes = stats.stats, Node.all()
     yield _by(
         "space_canaries",
         "Words that this process sent to itself through Redis.",
@@ -193,7 +193,7 @@ def _news() -> Iterator[Metric]:
     yield _gauge(
         "space_deaf_seconds",
         "For how long this process has not heard Redis; 0 if it does.",
-        max([0.0, *(hub.canary.deaf_s() for hub in hubs)]),
+        max([0.0, *(node.canary.lost_for_s() for node in nodes)]),
     )
     yield _counter(
         "space_deaf", "How often it found that it does not hear Redis.", now.times_redis_lost

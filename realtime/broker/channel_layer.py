@@ -1,6 +1,7 @@
 """The Redis groups: their names, and the channel layer that carries them.
 
-Joining, leaving and sending go past the layer's own methods, to the connection that they use.
+This is the one module that uses private names of channels_redis: the layer's own methods join,
+leave and send one at a time, each with a round trip under one lock.
 """
 
 from __future__ import annotations
@@ -11,7 +12,9 @@ from typing import Any
 
 from channels.layers import get_channel_layer
 
-Message = tuple[str, dict[str, Any]]  # the group, and what it is sent
+from realtime.broker.connection import cut
+
+Message = tuple[str, dict[str, Any]]  # the group, and the message to it
 
 
 def of_user(user_id: int) -> str:
@@ -27,8 +30,7 @@ def channel_layer() -> Any:
 async def join(groups: Collection[str], channel: str) -> None:
     """Puts the channel into all of the groups, in one SUBSCRIBE (of each Redis).
 
-    The layer joins one group at a time, each a round trip under one lock: after a restart the last
-    of some thousand users would wait for seconds.
+    One at a time, the last of some thousand users would wait for seconds after a restart.
     """
     layer = channel_layer()._get_layer()
     names = [layer._get_group_channel_name(group) for group in groups]
@@ -66,8 +68,7 @@ async def leave(groups: Collection[str], channel: str) -> None:
 async def send_all(messages: Iterable[Message]) -> None:
     """A PUBLISH of each message to its group, in order, in one round trip (to each Redis).
 
-    The layer sends one message at a time, each a round trip under one lock: what a timekeeper says
-    of a thousand ends would take a second.
+    One at a time, the messages of a thousand ended sessions would take a second.
     """
     outer = channel_layer()
     layer = outer._get_layer()
@@ -82,6 +83,21 @@ async def send_all(messages: Iterable[Message]) -> None:
                 for name, data in its_messages:
                     pipe.publish(name, data)
                 await pipe.execute()
+
+
+def resubscribe() -> None:
+    """Has the layer of this loop connect and subscribe again. Waits for nothing.
+
+    The task that listens finds its connection broken and connects, and redis-py subscribes to all
+    channels that there were.
+    """
+    for shard in channel_layer()._shards:
+        if shard._receive_task is not None and shard._receive_task.done():
+            shard._receive_task = None  # it should never end; the layer would not notice
+            shard._ensure_receiver()
+        listening = shard._pubsub.connection if shard._pubsub is not None else None
+        if listening is not None:
+            cut(listening)
 
 
 def _by_shard(layer: Any, names: Collection[str]) -> Iterable[tuple[Any, set[str]]]:

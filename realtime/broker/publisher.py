@@ -1,9 +1,8 @@
-"""A committed change -> the Redis group of its user, without ever holding up who made it.
+"""Publishes committed changes to the Redis group of their user, without delaying the request.
 
 One thread with one event loop per process waits for Redis, with a bound (calling the layer from
-synchronous code would open a loop and a connection for each message). What cannot be delivered
-within seconds is dropped: the database is the truth, and each process asks it now and then
-(`reconcile.py`).
+synchronous code would open a loop and a connection for each message). A message that cannot be sent
+within seconds is dropped: each process reads missed changes from the database (`reconcile.py`).
 """
 
 from __future__ import annotations
@@ -28,20 +27,20 @@ from sessions_app.events import Reminded, SessionChanged
 
 log = logging.getLogger(__name__)
 
-AT_ONCE = 100  # messages in one round trip: what waits by then goes together
-PATIENCE_S = 2.0  # for a round trip; it may still arrive afterwards, so repeats are harmless
+MAX_BATCH = 100  # messages in one round trip: all that wait are sent together
+REDIS_TIMEOUT_S = 2.0  # for a round trip; messages may still arrive, so repeats are harmless
 TOO_OLD_S = 5.0  # by then every process has asked the database
-AGAIN_S = 0.25  # between two tries of what could not be sent
-LONGEST_QUEUE = 20_000  # messages of 1 to 2 KB, more than come in 5 s; the oldest go first
+RETRY_S = 0.25
+LONGEST_QUEUE = 20_000  # messages of 1 to 2 KB, more than come in 5 s; the oldest are dropped
 LARGEST_QUEUE = 64 * 1024 * 1024  # characters: a session with all its tasks has a hundred thousand
-FLUSH_S = 2.0  # how long a process that ends waits for what it has announced
+FLUSH_S = 2.0  # how long a process that ends waits for its messages to be sent
 
-# What redis-py and the event loops raise at a connection that is gone. uvloop's is RuntimeError:
+# Raised by redis-py and the event loops at a connection that is gone. uvloop raises RuntimeError:
 # "the handler is closed".
-GONE_STALE = (OSError, RuntimeError, RedisConnectionError)
-AWAY = (*GONE_STALE, TimeoutError, RedisError)  # another server, or this one later, may take it
+STALE = (OSError, RuntimeError, RedisConnectionError)
+AWAY = (*STALE, TimeoutError, RedisError)  # another server, or this one later, may take the message
 
-Waiting = tuple[float, str, dict[str, Any]]  # since when, for which group, what
+Waiting = tuple[float, str, dict[str, Any]]  # since when, the group, the message
 
 
 def publish_change(change: SessionChanged, **_: Any) -> None:
@@ -79,9 +78,9 @@ def publish_revocation(revoked: LoginRevoked, **_: Any) -> None:
 class Publisher:
     """A queue, and a daemon thread that empties it into Redis, in order.
 
-    Whatever waits while Redis answers goes together next: one change alone goes at once, and a
-    burst costs a round trip for a hundred. What a round trip that failed had with it goes again
-    until it is too old: a repeat is harmless, receivers keep the highest revision.
+    Messages that wait while Redis answers are sent together next: a single change is sent at once,
+    and a burst costs a round trip for a hundred. The messages of a round trip that failed are sent
+    again until they are too old. A repeat is harmless: receivers keep the highest revision.
     """
 
     def __init__(self) -> None:
@@ -93,9 +92,9 @@ class Publisher:
         self._wake: asyncio.Event
         self._idle = threading.Event()
         self._idle.set()
-        self._woken = False  # the loop has yet to look at the queue
+        self._woken = False  # the loop has yet to read the queue
         self._failing = False
-        self.rounds = 0  # looks at the queue
+        self.rounds = 0  # of reading the queue; the watchdog expects it to rise
 
     def put(self, user_id: int, message: dict[str, Any]) -> None:
         """Returns at once. Safe from any thread."""
@@ -143,28 +142,28 @@ class Publisher:
         while True:
             await self._wake.wait()
             self._wake.clear()
-            self._woken = False  # before looking: what is put from now on wakes us again
+            self._woken = False  # before reading: a message put from now on wakes the loop again
             while self._queue:
                 self.rounds += 1
                 try:
                     if together := self._next():
                         await self._send(together)
-                except Exception:  # ours: the next message must find us here
+                except Exception:  # a fault of the program: the next message must still be sent
                     log.exception("messages could not be published")
             with self._guard:
                 if not self._queue:
                     self._idle.set()
 
     def _next(self) -> list[Waiting]:
-        """Takes what goes together, oldest first, without what has become too old."""
+        """Takes the next batch, oldest first, without messages that are too old."""
         since = time.monotonic() - TOO_OLD_S
         with self._guard:
-            taken = [self._take() for _ in range(min(AT_ONCE, len(self._queue)))]
+            taken = [self._take() for _ in range(min(MAX_BATCH, len(self._queue)))]
         together = [waiting for waiting in taken if waiting[0] > since]
         stats.publish_too_old += len(taken) - len(together)
         return together
 
-    def _note(self, together: list[Waiting]) -> None:
+    def _count(self, together: list[Waiting]) -> None:
         stats.published += len(together)
         now = time.monotonic()
         for put_at, _, _ in together:
@@ -174,39 +173,39 @@ class Publisher:
         messages: list[Message] = [(group, message) for _, group, message in together]
         try:
             try:
-                await asyncio.wait_for(channel_layer.send_all(messages), PATIENCE_S)
-            except TimeoutError:  # an OSError too; the same again would take as long
+                await asyncio.wait_for(channel_layer.send_all(messages), REDIS_TIMEOUT_S)
+            except TimeoutError:  # an OSError too; a second try would take as long
                 raise
-            except GONE_STALE:
-                # The first use of a connection that broke while it was idle says so, and the next
-                # one makes a new one: no reason to wait.
+            except STALE:
+                # The first use of a connection that broke while idle raises, and the next one makes
+                # a new connection: there is no reason to wait.
                 stats.publish_retried += len(together)
-                await asyncio.wait_for(channel_layer.send_all(messages), PATIENCE_S)
+                await asyncio.wait_for(channel_layer.send_all(messages), REDIS_TIMEOUT_S)
         except Exception as error:
             if not self._failing:
-                log.warning("cannot publish, devices hear by the next poll: %r", error)
+                log.warning("cannot publish, devices get changes from the database: %r", error)
             self._failing = True
             if isinstance(error, AWAY):
                 await self._put_back(together)
             else:
                 stats.publish_failed += len(together)
         else:
-            self._note(together)
+            self._count(together)
             if self._failing:
                 log.info("publishing again")
             self._failing = False
 
     async def _put_back(self, together: list[Waiting]) -> None:
-        """They are the first ones again, after a moment. `_next` drops what gets too old."""
+        """Puts them first again, and waits a moment. `_next` drops those that get too old."""
         stats.publish_retried += len(together)
         with self._guard:
             self._queue.extendleft(reversed(together))
             self._queued += sum(map(_size, together))
-        await asyncio.sleep(AGAIN_S)
+        await asyncio.sleep(RETRY_S)
 
 
 def _size(waiting: Waiting) -> int:
-    """In characters, which is what takes the memory."""
+    """In characters, which take the memory."""
     return len(waiting[2].get("frame", ""))
 
 
@@ -216,5 +215,5 @@ waiting = _publisher.waiting
 
 
 def rounds() -> int:
-    """How often the publisher has looked at its queue."""
+    """How often the publisher has read its queue."""
     return _publisher.rounds

@@ -1,11 +1,11 @@
-"""What one socket still has to be sent. Putting something in never waits.
+"""The queue of frames to one socket. Putting a frame in never waits.
 
-`send()` is driven by hand for one step: towards a client that reads it is done at once, without a
-task. Only when the socket is backed up does a task wait for it; until then ticks for that socket
-are dropped (the next one says the same), and everything else queues, within a bound.
+`send()` is driven by hand for one step, which sends the frame without a task if the client reads.
+Only if the socket is backed up does a task wait for it; meanwhile ticks for that socket are dropped
+(the next one supersedes them), and all other frames queue, within a bound.
 
-Where the server hands over the transport below (`server/uvicorn/websocket.py`), ticks are written
-to that as ready-made frames: no coroutine, no dictionary, one system call.
+If the server hands over its transport (`server/uvicorn/websocket.py`), ticks are written to it as
+encoded frames: no coroutine, no dictionary, one system call.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ log = logging.getLogger(__name__)
 
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
-LONGEST_QUEUE = 256  # frames; a client that is this far behind syncs when it comes back
+LONGEST_QUEUE = 256  # frames; a client that is this far behind syncs when it reconnects
 LARGEST_QUEUE = 4 * 1024 * 1024  # characters; a session with all its tasks has a hundred thousand
-MOST_DROPPED = 15  # ticks, one after the other: the client does not read at all
+MAX_TICKS_DROPPED = 15  # in a row: the client does not read at all
 
 
 class Transport(Protocol):
-    """What frames are written to: as `asyncio.Transport`, as far as it is used here."""
+    """The part of `asyncio.Transport` that is used here."""
 
     def is_closing(self) -> bool: ...
     def get_write_buffer_size(self) -> int: ...
@@ -39,23 +39,20 @@ class Transport(Protocol):
 
 
 class Outbox:
-    """The way out of one socket.
-
-    `on_stuck` is called, once, when the queue has grown too long, or too many ticks were dropped.
-    """
+    """`on_slow` is called once, if the queue is too long or too many ticks were dropped."""
 
     __slots__ = (
-        *("_closed", "_draining", "_dropped", "_on_stuck", "_queue", "_queued", "_send"),
+        *("_closed", "_draining", "_dropped", "_on_slow", "_queue", "_queued", "_send"),
         *("_transport", "last_put", "tick_every_ms"),
     )
 
     def __init__(
-        self, send: Send, on_stuck: Callable[[], None], transport: Transport | None = None
+        self, send: Send, on_slow: Callable[[], None], transport: Transport | None = None
     ) -> None:
         self.tick_every_ms = 0  # 0 for no ticks
         self._send = send
         self._transport = transport
-        self._on_stuck: Callable[[], None] | None = on_stuck
+        self._on_slow: Callable[[], None] | None = on_slow
         self._queue: deque[dict[str, Any]] | None = None  # most sockets never need one
         self._queued = 0  # characters
         self._draining: asyncio.Task[None] | None = None
@@ -70,24 +67,24 @@ class Outbox:
     def _drop_tick(self) -> None:
         stats.ticks_skipped += 1
         self._dropped += 1
-        if self._dropped == MOST_DROPPED:
-            self._stuck()
+        if self._dropped == MAX_TICKS_DROPPED:
+            self._report_slow()
 
-    def _stuck(self) -> None:
-        tell, self._on_stuck = self._on_stuck, None
-        if tell is not None:
+    def _report_slow(self) -> None:
+        on_slow, self._on_slow = self._on_slow, None
+        if on_slow is not None:
             stats.slow_closed += 1
-            tell()
+            on_slow()
 
     def close(self, code: int, reason: str) -> None:
-        """The last thing that is sent."""
+        """Sends the close, after which nothing is sent."""
         if not self._closed:
             self._put({"type": "websocket.close", "code": int(code), "reason": reason})
             self._closed = True
 
     def leave(self) -> None:
-        """Nobody needs to hear any more that it is stuck: who would have heard may be freed."""
-        self._on_stuck = None
+        """Drops the reference to the socket, which may be freed then."""
+        self._on_slow = None
 
     def abandon(self) -> None:
         """The socket is gone: nothing more is sent."""
@@ -107,7 +104,7 @@ class Outbox:
             self._queue.append(message)
             self._queued += len(message.get("text", ""))
             if len(self._queue) >= LONGEST_QUEUE or self._queued > LARGEST_QUEUE:
-                self._stuck()
+                self._report_slow()
             return
         rest = _step(self._send(message))
         if rest is not None:
@@ -131,11 +128,11 @@ class Outbox:
 
 
 def put_tick(outboxes: Iterable[Outbox], tick: Tick, now: float) -> int:
-    """Sends it to each of them at once or not at all. Gives how many got it.
+    """Sends the tick to each outbox at once or not at all. Gives how many it was sent to.
 
-    `now`: the loop's clock. A socket with anything still waiting gets nothing: the next tick says
-    the same. One function and no method, because calling one costs as much as all else that is
-    done here for a socket.
+    `now`: the loop's clock. A socket with frames waiting gets nothing: the next tick supersedes
+    this one. This is one function for all, because a call of a method costs as much as all else
+    that is done here for a socket.
     """
     frame, sent = tick.frame, 0
     for outbox in outboxes:
@@ -149,7 +146,7 @@ def put_tick(outboxes: Iterable[Outbox], tick: Tick, now: float) -> int:
             outbox._dropped = 0
             sent += 1
         elif transport.is_closing():
-            continue  # there is nobody to tell any more
+            continue  # the client is gone
         elif transport.get_write_buffer_size():
             outbox._drop_tick()
         else:
@@ -161,7 +158,7 @@ def put_tick(outboxes: Iterable[Outbox], tick: Tick, now: float) -> int:
 
 
 def _step(sending: Awaitable[None]) -> Awaitable[None] | None:
-    """Drives the coroutine one step. None if that finished it, else the rest of it."""
+    """Drives the coroutine one step. Gives None if that finished it, else the rest of it."""
     assert isinstance(sending, Coroutine)
     try:
         waits_for = sending.send(None)
@@ -177,7 +174,7 @@ def _step(sending: Awaitable[None]) -> Awaitable[None] | None:
 
 @types.coroutine
 def _rest(sending: Coroutine[Any, Any, None], waits_for: Any) -> Generator[Any, Any, None]:
-    """The coroutine from where it stands, for a task to await."""
+    """The rest of the coroutine, for a task to await."""
     while True:
         try:
             value = yield waits_for

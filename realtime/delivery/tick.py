@@ -32,8 +32,8 @@ class Tick:
 class Ticks:
     """The ticks of one session, version and deadline (ms since 1970, by the database's clock).
 
-    They differ in what remains and in the second of `server_time`; the rest is encoded once, and
-    the text of a second is the same for all sessions. That is a fifth of the cost of encoding each.
+    They differ in `remaining_ms` and in the second of `server_time`. The rest is encoded once, and
+    the text of a second is shared by all sessions. That is a fifth of the cost of encoding each.
     """
 
     __slots__ = ("_between", "_ends_at_ms", "_head", "_tail")

@@ -1,7 +1,7 @@
-"""Going down without losing anybody: readiness says no, then the sockets are told, spread out.
+"""Shuts down without losing a client: `/readyz` fails, then all sockets are closed over a second.
 
-Also those that have not said who they are, or are just saying it. A command that is being worked on
-is answered first, if that takes no longer than a second.
+That includes sockets that are not authenticated yet. A running command is answered first, if that
+takes no longer than a second.
 """
 
 from __future__ import annotations
@@ -10,33 +10,34 @@ import asyncio
 import logging
 import random
 
+from realtime.hub.background import Node
 from realtime.hub.draining import begin_draining
-from realtime.hub.hub import Hub
 from realtime.stats import stats
 
 log = logging.getLogger(__name__)
 
 SPREAD_S = 1.0  # so that not all clients come back at once
-PATIENCE_S = 2.0  # for the sockets to be gone
-GONE_WITHIN_S = 4.8  # the process, from SIGTERM: then what still hangs is cut
-WRITTEN_WITHIN_S = 0.1  # what was said last must reach the kernel
+SOCKETS_CLOSE_WITHIN_S = 2.0
+GONE_WITHIN_S = 4.8  # the process, from SIGTERM; what still hangs then is cut
+WRITTEN_WITHIN_S = 0.1  # the last frames must reach the kernel
 
 
 async def drain() -> None:
     """Closes every socket of this process with 4503, and waits until they are gone."""
     begin_draining()
     counted = ", ".join(f"{name} {count}" for name, count in stats.as_dict().items() if count)
-    log.info("going down; counted since the start: %s", counted or "nothing")
-    hub = Hub.if_any()
-    if hub is None:
-        return
+    log.info("shutting down; counted since the start: %s", counted or "nothing")
     loop = asyncio.get_running_loop()
-    for socket in tuple(hub.present):
-        loop.call_later(random.uniform(0, SPREAD_S), socket.restarting)  # noqa: S311
-    deadline = loop.time() + PATIENCE_S
-    while hub.present and loop.time() < deadline:  # noqa: ASYNC110 -- they go in many ways
+    node = Node.of(loop)
+    if node is None:
+        return
+    sockets = node.open_sockets
+    for socket in tuple(sockets):
+        loop.call_later(random.uniform(0, SPREAD_S), socket.close_for_restart)  # noqa: S311
+    deadline = loop.time() + SOCKETS_CLOSE_WITHIN_S
+    while sockets and loop.time() < deadline:  # noqa: ASYNC110 -- they leave in many ways
         await asyncio.sleep(0.05)
-    if left := tuple(hub.present):  # told by now, unless this process is too busy to keep time
+    if left := tuple(sockets):  # closing by now, unless this process is too busy to keep time
         for socket in left:
-            socket.restarting()
+            socket.close_for_restart()
         await asyncio.sleep(WRITTEN_WITHIN_S)

@@ -1,4 +1,4 @@
-"""Whether this process is going down: then it is not ready, and sockets that come are sent away."""
+"""Whether this process is shutting down: it is not ready then, and closes new sockets."""
 
 _draining = False
 

@@ -1,6 +1,6 @@
-"""Says something where nothing else was said for a while, so that silence means trouble.
+"""Sends a heartbeat to sockets that were sent nothing for a while: silence then means trouble.
 
-One task looks at all sockets, some at a time. A timer for each cost more than what it was for: a
+One task checks all sockets, some at a time. A timer for each cost more than what it was for: a
 socket that gets ticks never needs a heartbeat, and there are thousands of those.
 """
 
@@ -8,32 +8,31 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
 from django.conf import settings
 
-if TYPE_CHECKING:
-    from realtime.hub.hub import Hub
+from realtime.hub.rooms import Room
 
 log = logging.getLogger(__name__)
 
-LOOKS = 4  # at each socket, in the time after which it must have heard something
-STEPS = 20  # of each look, so that the loop breathes
+CHECKS = 4  # of each socket, in the longest time that it may be silent
+STEPS = 20  # of each check, so that the loop can do something else in between
 
 
-async def keep_beating(hub: Hub) -> None:
+async def keep_sending_heartbeats(rooms: Mapping[int, Room]) -> None:
     """For ever. `HEARTBEAT_S` is the longest silence that a client sees."""
     loop = asyncio.get_running_loop()
     while True:
-        rooms = list(hub.rooms.values())
-        size = len(rooms) // STEPS + 1
+        now_here = list(rooms.values())
+        size = len(now_here) // STEPS + 1
         for start in range(0, size * STEPS, size):
-            since = loop.time() - settings.HEARTBEAT_S * (1 - 1 / LOOKS)
-            for room in rooms[start : start + size]:
+            since = loop.time() - settings.HEARTBEAT_S * (1 - 1 / CHECKS)
+            for room in now_here[start : start + size]:
                 for socket in tuple(room.sockets):
                     if socket.outbox.last_put <= since:
                         try:
-                            socket.beat()
+                            socket.send_heartbeat()
                         except Exception:
-                            log.exception("a heart could not beat")
-            await asyncio.sleep(settings.HEARTBEAT_S / LOOKS / STEPS)
+                            log.exception("a heartbeat could not be sent")
+            await asyncio.sleep(settings.HEARTBEAT_S / CHECKS / STEPS)

@@ -1,7 +1,7 @@
-"""Gives memory back to the system after a crowd has gone.
+"""Returns memory to the system after many sockets have closed.
 
 What C code has freed (a fifth of a socket is the event loop's) glibc keeps for later, unless it is
-asked. The rest is Python's, which gives back what is free as a whole.
+asked. The rest is Python's, which returns what is free as a whole.
 """
 
 from __future__ import annotations
@@ -9,28 +9,26 @@ from __future__ import annotations
 import asyncio
 import ctypes
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from realtime.hub.hub import Hub
+from realtime.stats import stats
 
-EVERY_S = 5.0
-WORTH_IT = 100  # sockets that have gone; it takes a millisecond, more where there is much
+CHECK_INTERVAL_S = 5.0
+WORTH_IT = 100  # closed sockets; it takes a millisecond, more where there is much
 
 
-async def keep_tidy(hub: Hub) -> None:
+async def keep_trimming() -> None:
     """For ever."""
     trim = _trim()
-    before = hub.gone
+    before = stats.sockets_gone
     while True:
-        await asyncio.sleep(EVERY_S)
-        if hub.gone - before >= WORTH_IT:
-            before = hub.gone
+        await asyncio.sleep(CHECK_INTERVAL_S)
+        if stats.sockets_gone - before >= WORTH_IT:
+            before = stats.sockets_gone
             trim()
 
 
 def _trim() -> Callable[[], object]:
-    """What gives back; nothing where the C library is another."""
+    """The function that returns memory. It does nothing where the C library is not glibc."""
     try:
         malloc_trim = ctypes.CDLL(None).malloc_trim
     except (OSError, TypeError, AttributeError):

@@ -1,9 +1,9 @@
-"""Sockets that have not said who they are: how many a process puts up with.
+"""Sockets that are not authenticated yet: how many of them a process keeps open.
 
-Each may take five seconds. Where very many come at once, they cannot: above the limit whoever has
-said nothing for a second makes room, the one that has been silent longest first. Honest clients
-authenticate as soon as they are connected, so it is not them, and a crowd of them may be far above
-the limit for a moment. Above `HARD` times the limit the oldest goes at once.
+Each may take five seconds. Above the limit those that have been silent for a second are closed, the
+longest silent first. Honest clients authenticate as soon as they are connected, so they are not
+hit, and a crowd of them may exceed the limit for a moment. Above `HARD_FACTOR` times the limit the
+oldest is closed at once.
 """
 
 from __future__ import annotations
@@ -16,59 +16,59 @@ from django.conf import settings
 
 from realtime.stats import stats
 
-SILENT_S = 1.0  # then it makes room for others
-LOOK_EVERY_S = 0.25
-HARD = 3  # times the limit
+SILENT_S = 1.0  # then it may be closed for others
+CHECK_INTERVAL_S = 0.25
+HARD_FACTOR = 3
 
 
-class Stranger(Protocol):
-    def too_silent(self) -> None:
-        """It has not said who it is. Also takes it out of here."""
+class UnauthenticatedSocket(Protocol):
+    def close_unauthenticated(self) -> None:
+        """Closes it. Also removes it from here."""
 
 
-class Strangers:
-    """Those of one event loop, the longest here first."""
+class UnauthenticatedSockets:
+    """Those of one event loop, the oldest first."""
 
     def __init__(self, now: Callable[[], float]) -> None:
         self._now = now
-        self._since: dict[Stranger, float] = {}
+        self._since: dict[UnauthenticatedSocket, float] = {}
         self._timer: asyncio.TimerHandle | None = None
-        self._looked_at = float("-inf")  # the last time, of looks in a row
+        self._checked_at = float("-inf")  # the last check, if the next one follows it
 
     def __len__(self) -> int:
         return len(self._since)
 
-    def add(self, stranger: Stranger) -> None:
-        self._since[stranger] = self._now()
-        if len(self) > HARD * settings.SOCKETS_UNAUTHENTICATED:
-            self._show_out(next(iter(self._since)))
+    def add(self, socket: UnauthenticatedSocket) -> None:
+        self._since[socket] = self._now()
+        if len(self) > HARD_FACTOR * settings.SOCKETS_UNAUTHENTICATED:
+            self._close(next(iter(self._since)))
         if len(self) > settings.SOCKETS_UNAUTHENTICATED and self._timer is None:
-            self._look_later()
+            self._check_later()
 
-    def discard(self, stranger: Stranger) -> None:
-        """It has said who it is, or is gone."""
-        self._since.pop(stranger, None)
+    def discard(self, socket: UnauthenticatedSocket) -> None:
+        """It is authenticated, or closed."""
+        self._since.pop(socket, None)
 
-    def _look_later(self) -> None:
-        self._timer = asyncio.get_running_loop().call_later(LOOK_EVERY_S, self._look)
+    def _check_later(self) -> None:
+        self._timer = asyncio.get_running_loop().call_later(CHECK_INTERVAL_S, self._check)
 
-    def _look(self) -> None:
+    def _check(self) -> None:
         self._timer = None
         now = self._now()
-        # Who was not here at the last look may have spoken, and we have not read it yet. Between
-        # two looks the loop has read whatever there was.
-        before = min(now - SILENT_S, self._looked_at)
+        # A socket that was not here at the last check may have sent its token, and the loop has not
+        # read it yet. Between two checks the loop has read whatever had arrived.
+        before = min(now - SILENT_S, self._checked_at)
         while len(self) > settings.SOCKETS_UNAUTHENTICATED:
             oldest, since = next(iter(self._since.items()))
             if since > before:
                 break
-            self._show_out(oldest)
-        self._looked_at = float("-inf")
+            self._close(oldest)
+        self._checked_at = float("-inf")
         if len(self) > settings.SOCKETS_UNAUTHENTICATED:
-            self._looked_at = now
-            self._look_later()
+            self._checked_at = now
+            self._check_later()
 
-    def _show_out(self, stranger: Stranger) -> None:
-        self.discard(stranger)
+    def _close(self, socket: UnauthenticatedSocket) -> None:
+        self.discard(socket)
         stats.unauthenticated_closed += 1
-        stranger.too_silent()
+        socket.close_unauthenticated()

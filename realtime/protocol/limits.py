@@ -1,6 +1,6 @@
-"""How much a client may send on one socket before it is asked to leave, and how often it may come.
+"""How much a client may send on one socket, and how often a user's devices may connect.
 
-All of it is counted in each process for itself (ADR 19).
+Each process counts for itself (ADR 19).
 """
 
 from __future__ import annotations
@@ -10,20 +10,20 @@ from collections.abc import Callable
 
 FRAMES_PER_S = 2.0  # 20 in 10 s
 BURST = 40
-CHANGES_PER_FRAME = 20  # to be told what one missed costs as much as so many frames
+CHANGES_PER_FRAME = 20  # missed changes in a `ready` cost the client one frame for so many
 
-# Of any kind, as the server library reads them: also pings, pongs, and the pieces of a message,
-# which never become one for us to count. Far more than a client has reason to send.
+# Frames of any kind, as the server library reads them: also pings, pongs and fragments of messages,
+# which are not counted above. Far more than a client has reason to send.
 WIRE_FRAMES_PER_S = 20.0
 WIRE_BURST = 200
 
 BAD_FRAMES = 5
 BAD_FRAMES_WINDOW_S = 60.0
 
-# Of a user's devices: all the sockets that one may have, six times over in a minute. Where the
-# network comes and goes all of them come again, and still come in.
-COMINGS = 6
-COMINGS_WINDOW_S = 60.0
+# All the sockets that a user may have, six times in a minute: on an unstable network all of them
+# reconnect again and again, and are still admitted.
+CONNECT_ROUNDS = 6
+CONNECT_WINDOW_S = 60.0
 
 
 class Budget:
@@ -39,7 +39,7 @@ class Budget:
         self._at = now()
 
     def spend(self, count: int = 1) -> bool:
-        """Takes so many from the budget. False, and takes none, if there are not so many left."""
+        """Takes `count` from the budget. If fewer are left it takes none, and gives False."""
         now = self._now()
         self._left = min(self._burst, self._left + (now - self._at) * self._per_s)
         self._at = now
@@ -49,7 +49,7 @@ class Budget:
         return True
 
     def charge(self, count: int) -> None:
-        """Takes so many, or all that are left: for what has been done already."""
+        """Takes `count`, or all that are left: for work that has been done already."""
         self._left = max(0.0, self._left - count)
 
 
@@ -85,28 +85,28 @@ class BadFrames:
         return full and self._times[-1] - self._times[0] < BAD_FRAMES_WINDOW_S
 
 
-class Comings:
-    """How often each user's devices came in here. Who has not come for a while is forgotten."""
+class ConnectRate:
+    """How often each user's devices connect here. Users that have not for a while are dropped."""
 
     def __init__(self, now: Callable[[], float], sockets_per_user: int) -> None:
         self._now = now
-        self._burst = COMINGS * sockets_per_user
+        self._burst = CONNECT_ROUNDS * sockets_per_user
         self._budgets: OrderedDict[int, tuple[Budget, float]] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._budgets)
 
-    def may_come(self, user_id: int) -> bool:
-        """Counts one more. False if that is one too many."""
+    def allows(self, user_id: int) -> bool:
+        """Counts one more connection. False if that is one too many."""
         now = self._now()
         while self._budgets:
-            user, (_, came_at) = next(iter(self._budgets.items()))
-            if now - came_at <= COMINGS_WINDOW_S:
-                break  # the budget of the others is not whole again
+            user, (_, connected_at) = next(iter(self._budgets.items()))
+            if now - connected_at <= CONNECT_WINDOW_S:
+                break  # the budgets of the others are not full again
             del self._budgets[user]
         if user_id in self._budgets:
-            budget = self._budgets.pop(user_id)[0]  # to the end: they are in order of coming
+            budget = self._budgets.pop(user_id)[0]  # to the end: the last to connect is last
         else:
-            budget = Budget(self._now, self._burst / COMINGS_WINDOW_S, self._burst)
+            budget = Budget(self._now, self._burst / CONNECT_WINDOW_S, self._burst)
         self._budgets[user_id] = (budget, now)
         return budget.spend()

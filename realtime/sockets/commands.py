@@ -1,4 +1,4 @@
-"""The client's commands, done by the same functions as over REST, and their answers as frames."""
+"""The client's commands, run by the same functions as over REST, and their answers as frames."""
 
 from __future__ import annotations
 
@@ -20,32 +20,31 @@ from sessions_app.ledger import Actor
 
 log = logging.getLogger(__name__)
 
-
-TURN_S = 3.0  # and 5 s for the database: an answer comes in less than ten
+COMMAND_LOCK_TIMEOUT_S = 3.0  # and 5 s for the database: an answer comes in less than ten
 
 
 @asynccontextmanager
-async def in_turn(turn: asyncio.Lock) -> AsyncIterator[None]:
-    """One of the user's commands after the other: all of them need the user's row.
+async def one_at_a_time(command_lock: asyncio.Lock) -> AsyncIterator[None]:
+    """Runs one of a user's commands after the other, because all of them need the user's row.
 
-    Where somebody else holds that row each would keep a thread for the two seconds that a lock is
-    waited for, and a user with as many devices as there are threads would keep everybody waiting.
-    Raises `TimeoutError` where the turn does not come.
+    Without the lock, while another transaction holds that row, each command would keep a thread for
+    the two seconds of a lock's timeout: a user with as many devices as there are threads would keep
+    all other users waiting. Raises `TimeoutError` if the lock is not free in time.
     """
-    async with asyncio.timeout(TURN_S):
-        await turn.acquire()
+    async with asyncio.timeout(COMMAND_LOCK_TIMEOUT_S):
+        await command_lock.acquire()
     try:
         yield
     finally:
-        turn.release()
+        command_lock.release()
 
 
 async def perform(
     frame: Command, by: Actor, on_done: Callable[[SessionState], None]
 ) -> Ack | Error:
-    """The answer to a command. What was acknowledged is stored.
+    """Runs a command, and gives its answer. An acknowledged change is stored.
 
-    `on_done` hears of what the command has done, and not of an old answer that is given again.
+    `on_done` is called with the new state, and not for a stored answer that is repeated.
     """
     repeats: list[bool] = []
     arguments: dict[str, Any] = {"seconds": frame.seconds}
@@ -77,7 +76,7 @@ async def perform(
 
 
 def unavailable(frame_id: str | None) -> Error:
-    """To be said again, with the same key."""
+    """The client may repeat the command with the same key."""
     return Error(id=frame_id, code="unavailable", message="Try again in a moment.")
 
 

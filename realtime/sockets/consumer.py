@@ -1,8 +1,8 @@
-"""One socket: admit, join, send the state, pass changes on, take commands.
+"""One socket: admits, joins, sends the state, passes changes on, runs commands.
 
 The socket's frames are handled one after the other, so a pause and a resume cannot swap. Everything
-that is sent goes through the outbox, which never waits; everything that asks the database runs on
-the sockets' own threads.
+sent passes through the outbox, which never waits. Everything that asks the database runs on threads
+of the sockets' own.
 """
 
 from __future__ import annotations
@@ -21,14 +21,15 @@ from accounts.auth.admission import Identity
 from accounts.exceptions import TokenNotValid
 from realtime.clock import clock
 from realtime.delivery.outbox import Outbox
+from realtime.hub.background import Node
 from realtime.hub.draining import is_draining
-from realtime.hub.hub import Hub, Room
+from realtime.hub.rooms import Room
 from realtime.protocol import messages
 from realtime.protocol.close_codes import Close
 from realtime.protocol.limits import CHANGES_PER_FRAME, BadFrames, FrameBudget
 from realtime.protocol.messages import BadFrame, Message
 from realtime.sockets import origins
-from realtime.sockets.commands import in_turn, perform, unavailable
+from realtime.sockets.commands import one_at_a_time, perform, unavailable
 from realtime.stats import CLIENT_LEFT, closed, commands, stats
 from runtime import log_context
 from runtime.failpoints import failpoint
@@ -38,30 +39,30 @@ from sessions_app.ledger import Actor
 
 log = logging.getLogger(__name__)
 
-TO_AUTHENTICATE_S = 5.0
-COME_BACK_AFTER_MS = 1_000  # and jitter: what `closing` proposes
-TO_BE_CLOSED_S = 2.0  # then the connection is cut, where the server lets us
-TO_BE_ANSWERED_S = 1.0  # a command, when the server goes down; then it is found by its key
-COME_BACK_SLOWLY_MS = 10_000  # for who said too much: by then half of the budget is there again
+AUTHENTICATE_WITHIN_S = 5.0
+RECONNECT_AFTER_MS = 1_000  # plus jitter: what `closing` proposes
+CLOSED_WITHIN_S = 2.0  # then the connection is cut, if the server allows it
+ANSWERED_WITHIN_S = 1.0  # a command, when the server shuts down; later it is found by its key
+RECONNECT_SLOWLY_MS = 10_000  # after too many frames: by then half of the budget is there again
 
 
 class DeviceConsumer(AsyncConsumer):
-    """A device of a user. See `messages.py` for what it says and hears."""
+    """A device of a user. Its frames are described in `protocol/messages.py`."""
 
     def __init__(self) -> None:
         self.id = secrets.token_hex(8)
-        self.arrival: Identity | None = None
-        self.login_id: int | None = None  # asked for in every round of `reconcile`
+        self.identity: Identity | None = None
+        self.login_id: int | None = None  # read in rounds of `reconcile.py`
         self.room: Room | None = None
         self.device = ""
         self.joined_at = 0.0  # on the loop's clock
         self.closing = False
         self._is_ready = False  # `ready` was sent
-        self._is_working = False  # at a command
-        # What is told while a `ready` is being made: frames, with the revisions of changes.
+        self._runs_command = False
+        # Frames that arrive while a `ready` is being made, with the revisions of changes.
         self._waiting: list[tuple[str, int | None]] | None = []
         self._timers: dict[str, asyncio.TimerHandle] = {}
-        self._starting_over: asyncio.Task[None] | None = None
+        self._resetting: asyncio.Task[None] | None = None
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         self.loop = asyncio.get_running_loop()
@@ -69,9 +70,10 @@ class DeviceConsumer(AsyncConsumer):
         extensions = scope.get("extensions") or {}
         self._transport = extensions.get("space.transport")
         self._admitted = extensions.get("space.admitted", lambda: None)
-        self.outbox = Outbox(send, self._stuck, self._transport)
-        self.hub = Hub.here()
-        log_context.connection(self.id)  # after the hub, whose tasks are everybody's
+        self.outbox = Outbox(send, self._close_slow, self._transport)
+        self.node = Node.here()
+        self.hub = self.node.hub
+        log_context.connection(self.id)  # after the node, whose tasks belong to no connection
         self._budget = FrameBudget(self.loop.time)
         self._bad_frames = BadFrames(self.loop.time)
         self.scope, self.base_send = scope, send
@@ -88,7 +90,7 @@ class DeviceConsumer(AsyncConsumer):
             await self._gone()
 
     async def dispatch(self, message: dict[str, Any]) -> None:
-        """One message of the server's."""
+        """Handles one message of the ASGI server."""
         match message["type"]:
             case "websocket.connect":
                 await self._connected()
@@ -97,30 +99,30 @@ class DeviceConsumer(AsyncConsumer):
             case "space.flooded":
                 self._flooded()
 
-    # -- coming and going ------------------------------------------------------------------------
+    # -- opening and closing ---------------------------------------------------------------------
 
     async def _connected(self) -> None:
         await self.base_send({"type": "websocket.accept", "subprotocol": None, "headers": []})
-        self.hub.present[self] = None
+        self.node.open_sockets[self] = None
         if is_draining():
-            self.restarting()
+            self.close_for_restart()
             return
-        self._after("authenticate", TO_AUTHENTICATE_S, self.too_silent)
-        self.hub.strangers.add(self)
+        self._after("authenticate", AUTHENTICATE_WITHIN_S, self.close_unauthenticated)
+        self.node.unauthenticated.add(self)
         token = origins.bearer_token(self.scope)
         if token is not None:
             await self._authenticate(messages.Authenticate(token=token))
 
-    def too_silent(self) -> None:
+    def close_unauthenticated(self) -> None:
         self.close(Close.TOO_SILENT, "not_authenticated")
 
-    def close(self, code: Close, reason: str, after_ms: int = COME_BACK_AFTER_MS) -> None:
-        """Says why, then closes. Daphne drops the reason of a close, hence the frame."""
+    def close(self, code: Close, reason: str, after_ms: int = RECONNECT_AFTER_MS) -> None:
+        """Sends `closing` with the reason, because Daphne drops that of a close; then closes."""
         if self.closing:
             return
         self.closing = True
         closed[code] += 1
-        self.hub.strangers.discard(self)
+        self.node.unauthenticated.discard(self)
         closing = messages.Closing(
             code=code, reason=reason, reconnect=code.come_back, after_ms=after_ms
         )
@@ -129,82 +131,80 @@ class DeviceConsumer(AsyncConsumer):
         self._cut_soon()
 
     def _cut_soon(self) -> None:
-        # Towards a client that does not read, none of this is ever written.
+        # To a client that does not read, neither of the two is ever written.
         if self._transport is not None and "cut" not in self._timers:
-            self._after("cut", TO_BE_CLOSED_S, self._transport.abort)
+            self._after("cut", CLOSED_WITHIN_S, self._transport.abort)
 
     async def _gone(self) -> None:
-        self.hub.strangers.discard(self)
-        self.hub.present.pop(self, None)
-        self.hub.gone += 1
+        self.node.unauthenticated.discard(self)
+        self.node.open_sockets.pop(self, None)
         stats.sockets_gone += 1
-        stats.admitted_gone += self.arrival is not None
+        stats.admitted_gone += self.identity is not None
         if not self.closing:
             closed[CLIENT_LEFT] += 1
         if self._transport is not None and self._transport.get_write_buffer_size():
-            # It, or the server's library, has closed while it did not read: that would take for
-            # ever, and it is nobody's socket any more.
+            # The client does not read, so the close would take for ever.
             self._cut_soon()
         for name, timer in self._timers.items():
             if name != "cut":
                 timer.cancel()
-        if self._starting_over is not None:
-            self._starting_over.cancel()
+        if self._resetting is not None:
+            self._resetting.cancel()
         if self.room is not None:
             await self.hub.leave(self.room, self)
         self.outbox.leave()
         if not self.closing:
             self.outbox.abandon()
 
-    # -- what the hub says -----------------------------------------------------------------------
+    # -- called by the hub -----------------------------------------------------------------------
 
-    def told(self, frame: str, revision: int | None) -> None:
-        """Passes on what happened; what happens before `ready` is sent waits for it."""
+    def deliver(self, frame: str, revision: int | None) -> None:
+        """Sends a frame; before `ready` is sent the frame waits for it."""
         if self._waiting is None:
             self.outbox.put(frame)
         else:
             self._waiting.append((frame, revision))
 
-    def revoked(self) -> None:
+    def close_revoked(self) -> None:
         self.close(Close.NOT_AUTHENTICATED, "revoked")
 
-    def one_too_many(self) -> None:
+    def evict(self) -> None:
         self.close(Close.TOO_MANY_SOCKETS, "too_many_sockets")
 
-    def restarting(self) -> None:
-        """After the answer to the command that is being worked on; the second time at once."""
-        if self._is_working and "restart" not in self._timers:
-            self._after("restart", TO_BE_ANSWERED_S, self.restarting)
+    def close_for_restart(self) -> None:
+        """Closes after the answer to a running command; the second call closes at once."""
+        if self._runs_command and "restart" not in self._timers:
+            self._after("restart", ANSWERED_WITHIN_S, self.close_for_restart)
         else:
             self.close(Close.RESTARTING, "restarting")
 
-    def start_over(self) -> None:
-        """A `ready` that says reset."""
+    def reset(self) -> None:
+        """Sends a `ready` with `reset`."""
         if self.room is None:
-            return  # it is about to read where things stand
-        if self._starting_over is not None:
-            self._starting_over.cancel()
-        self._starting_over = self.loop.create_task(self._try_ready(since=None, epoch=None))
+            return  # it is about to read the state
+        if self._resetting is not None:
+            self._resetting.cancel()
+        self._resetting = self.loop.create_task(self._try_ready(since=None, epoch=None))
 
-    def _stuck(self) -> None:
-        """The client reads too slowly: it comes back and syncs."""
+    def _close_slow(self) -> None:
+        """The client reads too slowly: it reconnects and syncs."""
         self.close(Close.READS_TOO_SLOWLY, "reads_too_slowly")
 
     def _flooded(self) -> None:
-        """More frames of any kind than anybody needs; the server reads no more of them."""
+        """The client sent too many frames of any kind; the server reads no more of them."""
         stats.floods += 1
-        self.close(Close.TOO_MANY_FRAMES, "rate_limited", COME_BACK_SLOWLY_MS)
+        self.close(Close.TOO_MANY_FRAMES, "rate_limited", RECONNECT_SLOWLY_MS)
 
-    # -- what the client says --------------------------------------------------------------------
+    # -- frames of the client --------------------------------------------------------------------
 
     async def _received(self, message: dict[str, Any]) -> None:
         if self.closing:
             return
         if not self._budget.spend():
-            self.close(Close.TOO_MANY_FRAMES, "rate_limited", COME_BACK_SLOWLY_MS)
+            self.close(Close.TOO_MANY_FRAMES, "rate_limited", RECONNECT_SLOWLY_MS)
             return
-        text = message.get("text") or ""  # a binary frame is as bad as an empty one
-        largest = messages.LARGEST_FRAME if self.arrival else messages.LARGEST_FIRST_FRAME
+        text = message.get("text") or ""  # a binary frame is refused like an empty one
+        largest = messages.LARGEST_FRAME if self.identity else messages.LARGEST_FIRST_FRAME
         if len(message.get("bytes") or text.encode()) > largest:
             self.close(Close.FRAME_TOO_LARGE, "too_large")
             return
@@ -226,10 +226,10 @@ class DeviceConsumer(AsyncConsumer):
         failpoint("frame")
         if isinstance(frame, messages.Authenticate):
             await self._authenticate(frame)
-        elif self.arrival is None:
+        elif self.identity is None:
             self.close(Close.NOT_AUTHENTICATED, "not_authenticated")
         elif isinstance(frame, messages.Command):
-            await self._command(frame, Actor(self.arrival.user_id, self.device))
+            await self._command(frame, Actor(self.identity.user_id, self.device))
         elif isinstance(frame, messages.Ping):
             received = clock.now_ms()
             self.say(
@@ -247,22 +247,22 @@ class DeviceConsumer(AsyncConsumer):
 
     async def _command(self, frame: messages.Command, by: Actor) -> None:
         assert self.room is not None
-        self._is_working = True
+        self._runs_command = True
         try:
             answer = await self._answer(frame, by, self.room)
             result = answer.code if isinstance(answer, messages.Error) else "ok"
             commands[frame.action, result] += 1
             self.say(answer)
         finally:
-            self._is_working = False
+            self._runs_command = False
             if "restart" in self._timers:
-                self.restarting()
+                self.close_for_restart()
 
     async def _answer(
         self, frame: messages.Command, by: Actor, room: Room
     ) -> messages.Ack | messages.Error:
         try:
-            async with in_turn(room.turn):
+            async with one_at_a_time(room.command_lock):
                 # The ticks follow at once, also while Redis is away.
                 return await perform(frame, by, partial(self.hub.follow_state, room))
         except TimeoutError:
@@ -270,10 +270,10 @@ class DeviceConsumer(AsyncConsumer):
 
     async def _authenticate(self, frame: messages.Authenticate) -> None:
         if "authenticate" in self._timers:
-            self._timers.pop("authenticate").cancel()  # it came in time, however long we take
-        self.hub.strangers.discard(self)
+            self._timers.pop("authenticate").cancel()  # the token came in time
+        self.node.unauthenticated.discard(self)
         try:
-            arrival = await self.hub.entrance.admit(frame.token)
+            identity = await self.node.admission.admit(frame.token)
         except TokenNotValid as error:
             self.close(Close.NOT_AUTHENTICATED, error.code)
             return
@@ -281,41 +281,41 @@ class DeviceConsumer(AsyncConsumer):
             log.error("cannot check a token: %s", error)
             self.close(Close.RESTARTING, "unavailable")
             return
-        if self.arrival is not None and self.arrival.user_id != arrival.user_id:
+        if self.identity is not None and self.identity.user_id != identity.user_id:
             self.close(Close.NOT_ALLOWED, "another_user")
             return
-        if self.room is None and not self.hub.comings.may_come(arrival.user_id):
+        if self.room is None and not self.node.connect_rate.allows(identity.user_id):
             stats.connects_refused += 1
-            self.close(Close.TOO_MANY_FRAMES, "rate_limited", COME_BACK_SLOWLY_MS)
+            self.close(Close.TOO_MANY_FRAMES, "rate_limited", RECONNECT_SLOWLY_MS)
             return
-        stats.sockets_admitted += self.arrival is None
-        self.arrival, self.login_id = arrival, arrival.login_id
+        stats.sockets_admitted += self.identity is None
+        self.identity, self.login_id = identity, identity.login_id
         self._admitted()
-        log_context.user(arrival.user_id)
-        self.device = frame.device or arrival.device
-        left_s = arrival.expires_at.timestamp() - clock.now_ms() / 1000
+        log_context.user(identity.user_id)
+        self.device = frame.device or identity.device
+        left_s = identity.expires_at.timestamp() - clock.now_ms() / 1000
         self._after("token", max(0.0, left_s), self._token_expired)
         if self.room is None:
             # Join, then read: a change in between arrives twice rather than never, and the client
             # keeps the higher version.
             self.joined_at = self.loop.time()
-            self.room = await self.hub.join(arrival.user_id, self)
-            if is_draining():  # those that were here have been told already
-                self.restarting()
+            self.room = await self.hub.join(identity.user_id, self)
+            if is_draining():  # `drain` has closed only those that were here
+                self.close_for_restart()
                 return
-            self._oldest_must_go(self.room)
+            self._evict_oldest(self.room)
         await self._try_ready(since=frame.since, epoch=frame.epoch)
 
     def _token_expired(self) -> None:
         self.close(Close.NOT_AUTHENTICATED, "token_expired")
 
-    def _oldest_must_go(self, room: Room) -> None:
-        """One user has at most so many sockets here: the one that came first makes room."""
+    def _evict_oldest(self, room: Room) -> None:
+        """Keeps the number of a user's sockets here within `SOCKETS_PER_USER`."""
         staying = [socket for socket in room.sockets if not socket.closing]
         if len(staying) > settings.SOCKETS_PER_USER:
-            min(staying, key=lambda socket: socket.joined_at).one_too_many()
+            min(staying, key=lambda socket: socket.joined_at).evict()
 
-    # -- what we say -----------------------------------------------------------------------------
+    # -- frames to the client --------------------------------------------------------------------
 
     def say(self, message: Message) -> None:
         self.outbox.put(message.as_text())
@@ -324,27 +324,27 @@ class DeviceConsumer(AsyncConsumer):
         try:
             await self._send_ready(since, epoch)
         except DatabaseError as error:
-            log.error("cannot read where things stand: %s", error)
+            log.error("cannot read the state for a socket: %s", error)
             self.close(Close.RESTARTING, "unavailable")
         except NotFound:
-            self.revoked()
+            self.close_revoked()
 
     async def _send_ready(self, since: int | None, epoch: str | None) -> None:
-        """Where things stand; then what happened while we read it."""
-        assert self.arrival is not None
+        """Sends the state, then the changes that arrived while it was read."""
+        assert self.identity is not None
         assert self.room is not None
         if self._waiting is None:
-            self._waiting = []  # what is newer must not come before what is older
-        seen = Seen(self.arrival.user_id, since, epoch)
-        missed, active = await self.hub.entrance.where_things_stand(seen)
+            self._waiting = []  # later changes must not come before it
+        seen = Seen(self.identity.user_id, since, epoch)
+        missed, active = await self.node.admission.read_state(seen)
         self._budget.charge(len(missed.changes) // CHANGES_PER_FRAME)
-        self.hub.read(self.room, missed.revision, active, missed.epoch)
+        self.hub.state_read(self.room, missed.revision, active, missed.epoch)
         self.say(
             messages.Ready(
                 connection=self.id,
-                user=self.arrival.user_id,
+                user=self.identity.user_id,
                 server_time=clock.now(),
-                token_expires_at=self.arrival.expires_at,
+                token_expires_at=self.identity.expires_at,
                 heartbeat_s=settings.HEARTBEAT_S,
                 epoch=missed.epoch,
                 revision=missed.revision,
@@ -361,13 +361,12 @@ class DeviceConsumer(AsyncConsumer):
             self._is_ready = True
             self.outbox.tick_every_ms = 1_000
 
-    def beat(self) -> None:
-        """Silence means trouble, so now and then something is said."""
+    def send_heartbeat(self) -> None:
         if self._is_ready:
             self.say(messages.Heartbeat(server_time=clock.now()))
 
     def _after(self, name: str, seconds: float, act: Any) -> None:
-        """One timer of each name; a handle of the loop costs less than a task."""
+        """Sets the timer of this name; a handle of the loop costs less than a task."""
         if name in self._timers:
             self._timers[name].cancel()
         self._timers[name] = self.loop.call_later(seconds, act)

@@ -17,9 +17,9 @@ from channels.db import database_sync_to_async
 from django.core.cache import cache
 from django.db import connection
 
-from realtime.health import vitals
+from realtime.health import process_health
+from realtime.hub.background import Node
 from realtime.hub.draining import is_draining
-from realtime.hub.hub import Hub
 from realtime.stats import stats
 from runtime.deadline import within
 from server.asgi.types import App, Receive, Send
@@ -54,8 +54,8 @@ class Health:
 
 def _own_parts() -> tuple[dict[str, bool], dict[str, float]]:
     """Which parts of the process work, and its numbers. Without a watchdog all checks pass."""
-    hub, watched = Hub.if_any(), vitals()
-    deaf_s = hub.canary.deaf_s() if hub else 0.0
+    node, watched = Node.of(asyncio.get_running_loop()), process_health()
+    deaf_s = node.canary.lost_for_s() if node else 0.0
     lag_s = watched.loop_lag_s() if watched else 0.0
     failing = watched.serious() if watched else set()
     parts = {

@@ -12,7 +12,7 @@ import pytest
 
 from benchmarks import flood
 from benchmarks.device import device
-from realtime.hub.hub import Hub
+from realtime.hub.background import Node
 from tests.support.devices import Person, person, raw, until
 from tests.support.live_server import served
 from tests.support.servers import Server, servers
@@ -86,13 +86,13 @@ async def test_what_has_gone_is_freed_without_the_collector(ada: Person) -> None
     from realtime.sockets import consumer
 
     came: list[weakref.ref[consumer.DeviceConsumer]] = []
-    arrive = Hub.here().strangers.add
+    arrive = Node.here().unauthenticated.add
 
     def noted(stranger: consumer.DeviceConsumer) -> None:
         came.append(weakref.ref(stranger))
         arrive(stranger)
 
-    Hub.here().strangers.add = noted  # type: ignore[method-assign,assignment]
+    Node.here().unauthenticated.add = noted  # type: ignore[method-assign,assignment]
     gc.disable()
     try:
         for number in range(20):

@@ -22,7 +22,7 @@ from accounts.services import logins
 from benchmarks.device import Account, Frame
 from realtime.broker import channel_layer, publisher
 from realtime.database import in_database
-from realtime.hub.hub import Hub
+from realtime.hub.background import Node
 from sessions_app import services
 from sessions_app.events import SessionState
 from sessions_app.ledger import Actor
@@ -179,4 +179,4 @@ def messages_lost() -> Iterator[None]:
 
 def room_of(person: Person) -> Any:
     """The sockets of the user in this process."""
-    return Hub.here().rooms[person.id]
+    return Node.here().hub.rooms[person.id]

@@ -10,7 +10,7 @@ import uvicorn
 
 from realtime.broker import publisher
 from realtime.broker.channel_layer import channel_layer
-from realtime.hub.hub import Hub
+from realtime.hub.background import Node
 from server.run import LARGEST_FRAME_READ, WebSocket
 
 
@@ -37,11 +37,11 @@ async def served() -> AsyncIterator[str]:
         server = uvicorn.Server(config)
         server.lifespan = config.lifespan_class(config)
         await server.startup([listener])
-        hub = Hub.here()
+        node = Node.here()
         try:
             yield f"http://127.0.0.1:{listener.getsockname()[1]}"
         finally:
             await server.shutdown()
             publisher.flush()
-            await hub.stop()
+            await node.stop()
             await channel_layer().flush()

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from websockets.exceptions import ConnectionClosed
 
-from realtime.hub.drain import PATIENCE_S, SPREAD_S
+from realtime.hub.drain import SOCKETS_CLOSE_WITHIN_S, SPREAD_S
 from server.prefork import LONGEST_PAUSE_S, restart_pause_s
 from tests.support.devices import Person, RawSocket, person, raw, until
 from tests.support.servers import ROOT, Server, environment, is_alive, servers
@@ -23,7 +23,7 @@ from tests.support.servers import ROOT, Server, environment, is_alive, servers
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 
 SOCKETS = 24  # that all of them come to one of two processes: once in eight million runs
-GONE_WITHIN_S = PATIENCE_S + SPREAD_S + 2.0
+GONE_WITHIN_S = SOCKETS_CLOSE_WITHIN_S + SPREAD_S + 2.0
 
 
 @pytest.fixture(params=["uvicorn", "daphne"])

@@ -96,7 +96,7 @@ BORROWED = {
         "psycopg.errors": "_WaitTimeout",
         "psycopg:Connection": "execute pgconn rollback set_autocommit wait",
     },
-    "realtime/broker": {
+    "realtime/broker/channel_layer.py": {
         "channels_redis.pubsub:RedisPubSubChannelLayer": "_get_layer serialize",
         "channels_redis.pubsub:RedisPubSubLoopLayer": (
             "_get_group_channel_name _get_shard _shards groups"
@@ -104,9 +104,11 @@ BORROWED = {
         "channels_redis.pubsub:RedisSingleShardConnection": (
             "_ensure_receiver _ensure_redis _lock _pubsub _receive_task _redis _subscribed_to"
         ),
+        "redis.asyncio.client:PubSub": "connection",
+    },
+    "realtime/broker/connection.py": {
         "redis.asyncio.connection": "parse_url",
         "redis.asyncio.connection:Connection": "_reader _writer connect is_connected read_response",
-        "redis.asyncio.client:PubSub": "connection",
     },
 }
 # Only the modules above may import from these.

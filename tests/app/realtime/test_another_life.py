@@ -20,7 +20,7 @@ from tests.support.devices import Person, messages_lost, room_of, until
 
 @pytest.fixture(autouse=True)
 def _often(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reconcile, "EVERY_S", 0.05)
+    monkeypatch.setattr(reconcile, "ROUND_INTERVAL_S", 0.05)
 
 
 def backed_up(user_id: int) -> Callable[[], None]:

@@ -17,9 +17,9 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from benchmarks.device import device
 from realtime.broker import canary, channel_layer
 from realtime.broker.canary import Canary
-from realtime.broker.connection import Connection, LetsTheLoopGoOn, SSLConnection, hear_anew, hosts
-from realtime.hub import hub, reconcile
-from realtime.hub.hub import Hub
+from realtime.broker.connection import Connection, ListeningFixes, SSLConnection, hosts
+from realtime.hub import reconcile
+from realtime.hub.background import Node
 from realtime.stats import stats
 from server.asgi import health
 from tests.support.devices import Person, until
@@ -40,8 +40,8 @@ class Redis:
     def __post_init__(self) -> None:
         self.canary = Canary(
             self.publish,
-            hear_anew=lambda: self.done.append("hear anew"),
-            heard_again=lambda: self.done.append("heard again"),
+            resubscribe=lambda: self.done.append("resubscribe"),
+            on_recovered=lambda: self.done.append("recovered"),
             now=lambda: self.now_s,
         )
 
@@ -49,24 +49,24 @@ class Redis:
         if self.is_away:
             raise RedisConnectionError("refused")
         if self.hears:
-            self.canary.heard()
+            self.canary.on_echo()
 
     async def sings(self, times: int) -> None:
         for _ in range(times):
-            await self.canary.sing()
+            await self.canary.ping()
             self.now_s += 5
 
 
 @pytest.fixture
 async def redis(monkeypatch: pytest.MonkeyPatch) -> Redis:
-    monkeypatch.setattr(canary, "HEARD_WITHIN_S", 0.01)
+    monkeypatch.setattr(canary, "ECHO_WITHIN_S", 0.01)
     return Redis()
 
 
 async def test_who_hears_its_canaries_is_not_deaf(redis: Redis) -> None:
     before = stats.as_dict()
     await redis.sings(3)
-    assert (redis.done, redis.canary.deaf_s()) == ([], 0)
+    assert (redis.done, redis.canary.lost_for_s()) == ([], 0)
     risen = {name: count - before[name] for name, count in stats.as_dict().items()}
     assert (risen["canaries_sent"], risen["canaries_returned"], risen["canaries_lost"]) == (3, 3, 0)
 
@@ -86,32 +86,32 @@ async def test_two_lost_in_a_row_mean_deaf(
     await redis.sings(1)
     redis.hears, redis.is_away = False, away
     await redis.sings(2)
-    assert (redis.done, redis.canary.deaf_s()) == (["hear anew"], 15)
+    assert (redis.done, redis.canary.lost_for_s()) == (["resubscribe"], 15)
     await redis.sings(2)  # each time anew
-    assert (redis.done, redis.canary.deaf_s()) == (["hear anew"] * 3, 25)
+    assert (redis.done, redis.canary.lost_for_s()) == (["resubscribe"] * 3, 25)
     redis.hears, redis.is_away = True, False
     await redis.sings(1)
-    assert (redis.done[3:], redis.canary.deaf_s()) == (["heard again"], 0)
+    assert (redis.done[3:], redis.canary.lost_for_s()) == (["recovered"], 0)
     assert stats.times_redis_lost == before + 1
     said = [record.message for record in caplog.records]
     assert len(said) == 2  # once that it is deaf, once that it hears
-    assert "does not hear" in said[0]
-    assert "hears Redis again" in said[1]
+    assert "receives nothing" in said[0]
+    assert "receives from Redis again" in said[1]
 
 
 async def test_a_new_connection_is_given_its_time(redis: Redis) -> None:
     redis.hears = False
     await redis.sings(2)
     redis.now_s -= 4.5
-    await redis.canary.sing()
-    assert redis.done == ["hear anew"]
+    await redis.canary.ping()
+    assert redis.done == ["resubscribe"]
 
 
 async def test_a_word_that_comes_late_is_heard(redis: Redis) -> None:
     redis.hears = False
     await redis.sings(2)
-    redis.canary.heard()
-    assert redis.done == ["hear anew", "heard again"]
+    redis.canary.on_echo()
+    assert redis.done == ["resubscribe", "recovered"]
 
 
 # -- with a real Redis behind a way that breaks --------------------------------------------------
@@ -120,9 +120,9 @@ async def test_a_word_that_comes_late_is_heard(redis: Redis) -> None:
 @pytest.fixture
 async def way(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Way]:
     """What the hub hears of Redis comes by this way; what is published does not."""
-    monkeypatch.setattr(canary, "EVERY_S", 0.2)
-    monkeypatch.setattr(canary, "EVERY_S_WHEN_DEAF", 0.1)
-    monkeypatch.setattr(canary, "HEARD_WITHIN_S", 0.4)
+    monkeypatch.setattr(canary, "PING_INTERVAL_S", 0.2)
+    monkeypatch.setattr(canary, "PING_INTERVAL_LOST_S", 0.1)
+    monkeypatch.setattr(canary, "ECHO_WITHIN_S", 0.4)
     redis = urlsplit(settings.REDIS_URL)
     user, at, _ = redis.netloc.rpartition("@")
     async with way_to(redis.hostname or "localhost", redis.port or 6379) as way:
@@ -130,12 +130,11 @@ async def way(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Way]:
         config = settings.CHANNEL_LAYERS["default"]["CONFIG"]
         layer = RedisPubSubChannelLayer(**config | {"hosts": hosts(url)})
         loop, direct = asyncio.get_running_loop(), channel_layer.channel_layer
-        for module in (hub, channel_layer):
-            monkeypatch.setattr(
-                module,
-                "channel_layer",  # the publisher has a loop of its own
-                lambda: layer if asyncio.get_running_loop() is loop else direct(),
-            )
+        monkeypatch.setattr(
+            channel_layer,
+            "channel_layer",  # the publisher has a loop of its own
+            lambda: layer if asyncio.get_running_loop() is loop else direct(),
+        )
         yield way
         await layer.flush()
 
@@ -148,32 +147,34 @@ async def test_a_half_open_connection_is_made_anew_and_what_was_missed_is_told_a
         await laptop.heard_type("session.state", revision=1)
         rounds = stats.rounds
         await until(lambda: stats.rounds > rounds)
-        monkeypatch.setattr(reconcile, "EVERY_S", 3600)  # from here on only who is called comes
+        monkeypatch.setattr(
+            reconcile, "ROUND_INTERVAL_S", 3600
+        )  # from here on only who is called comes
         rounds = stats.rounds
         await until(lambda: stats.rounds > rounds)
         way.goes_nowhere()
         await ada.has_session("Missed")
-        await until(lambda: Hub.here().canary.is_deaf)
+        await until(lambda: Node.here().canary.lost_redis)
         await laptop.heard_type("session.state", revision=2)
-        await until(lambda: not Hub.here().canary.is_deaf)
+        await until(lambda: not Node.here().canary.lost_redis)
         await ada.has_session("Heard again")
         await laptop.heard_type("session.state", revision=3)
-    assert "does not hear Redis" in caplog.text
+    assert "receives nothing from Redis" in caplog.text
 
 
 async def test_once_it_is_connected_anew_reconciling_does_not_wait(
     way: Way, ada: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with device(ada.account):
-        monkeypatch.setattr(reconcile, "EVERY_S", 3600)
+        monkeypatch.setattr(reconcile, "ROUND_INTERVAL_S", 3600)
         rounds = stats.rounds
         await until(lambda: stats.rounds > rounds)
         rounds = stats.rounds
-        hear_anew(hub.channel_layer())  # as when Redis cuts it: CLIENT KILL, or a restart
+        channel_layer.resubscribe()  # as when Redis cuts it: CLIENT KILL, or a restart
         await until(lambda: stats.rounds > rounds + 1)  # and once more, for what was on its way
 
 
-async def test_a_process_that_is_deaf_for_long_is_not_ready(
+async def test_a_process_that_lost_redis_for_long_is_not_ready(
     way: Way, ada: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(health, "DEAF_TOO_LONG_S", 0.3)
@@ -181,13 +182,13 @@ async def test_a_process_that_is_deaf_for_long_is_not_ready(
         well = await http.get("/readyz")
         assert (well.status_code, well.json()["hears"], well.json()["deaf_s"]) == (200, True, 0)
         with monkeypatch.context() as nothing_helps:
-            nothing_helps.setattr(hub, "hear_anew", lambda layer: None)
+            nothing_helps.setattr(Node.here().canary, "_resubscribe", lambda: None)
             way.goes_nowhere()
-            await until(lambda: Hub.here().canary.deaf_s() > 0.3)
+            await until(lambda: Node.here().canary.lost_for_s() > 0.3)
             deaf = await http.get("/readyz")
         assert (deaf.status_code, deaf.json()["hears"], deaf.json()["redis"]) == (503, False, True)
         assert deaf.json()["deaf_s"] >= 0.3
-        hear_anew(hub.channel_layer())
+        channel_layer.resubscribe()
 
 
 async def test_a_connection_that_the_kernel_gave_up_is_made_anew_and_the_loop_goes_on(
@@ -195,7 +196,7 @@ async def test_a_connection_that_the_kernel_gave_up_is_made_anew_and_the_loop_go
 ) -> None:
     """redis-py takes ETIMEDOUT for "no news yet", and the layer would ask again for ever."""
     async with device(ada.account) as laptop:
-        connection = hub.channel_layer()._shards[0]._pubsub.connection
+        connection = channel_layer.channel_layer()._shards[0]._pubsub.connection
         connection._reader.set_exception(TimeoutError(errno.ETIMEDOUT, "Connection timed out"))
         await until(lambda: connection._reader and not connection._reader.exception())
         await ada.has_session()
@@ -207,7 +208,7 @@ async def test_while_much_has_come_at_once_the_loop_goes_on() -> None:
         async def read_response(self) -> bytes:
             return b"news"
 
-    class Listening(LetsTheLoopGoOn, AllHasCome):
+    class Listening(ListeningFixes, AllHasCome):
         _reader = None
 
     connection, turns, loop = Listening(), 0, asyncio.get_running_loop()
@@ -225,12 +226,12 @@ async def test_while_much_has_come_at_once_the_loop_goes_on() -> None:
 
 async def test_a_listening_task_that_has_died_is_begun_anew(way: Way, ada: Person) -> None:
     async with device(ada.account) as laptop:
-        task = hub.channel_layer()._shards[0]._receive_task
+        task = channel_layer.channel_layer()._shards[0]._receive_task
         times_before = stats.times_redis_lost
         task.cancel()
         # (It may be deaf for a millisecond only: too short to be seen.)
         await until(lambda: stats.times_redis_lost > times_before)
-        await until(lambda: not Hub.here().canary.is_deaf)
+        await until(lambda: not Node.here().canary.lost_redis)
         await ada.has_session()
         await laptop.heard_type("session.state", revision=1)
 

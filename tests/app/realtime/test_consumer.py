@@ -21,7 +21,7 @@ from realtime.broker.channel_layer import channel_layer
 from realtime.database import in_database
 from realtime.delivery.outbox import LONGEST_QUEUE
 from realtime.hub import admission
-from realtime.hub.hub import Hub
+from realtime.hub.background import Node
 from realtime.protocol.close_codes import Close
 from realtime.protocol.limits import BAD_FRAMES, BURST
 from realtime.protocol.messages import LARGEST_FRAME, Command
@@ -124,8 +124,8 @@ async def test_who_asks_for_something_before_saying_who_they_are_is_shown_out(
 async def test_who_does_not_say_who_they_are_in_time_is_shown_out(
     base: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert consumers.TO_AUTHENTICATE_S == 5
-    monkeypatch.setattr(consumers, "TO_AUTHENTICATE_S", 0.05)
+    assert consumers.AUTHENTICATE_WITHIN_S == 5
+    monkeypatch.setattr(consumers, "AUTHENTICATE_WITHIN_S", 0.05)
     async with raw(base) as socket:
         ending = await socket.ending()
     assert ending.code == Close.TOO_SILENT
@@ -587,7 +587,7 @@ async def test_no_tick_comes_before_ready(ada: Person, monkeypatch: pytest.Monke
     async with device(ada.account) as laptop, raw(ada.account.base) as phone:
         monkeypatch.setattr(admission, "_read_all", slowly)
         answer = asyncio.ensure_future(phone.authenticate(ada.account.access))
-        await until(lambda: len(Hub.here().sockets()) == 2)
+        await until(lambda: len(Node.here().hub.sockets()) == 2)
         seen = len(laptop.frames)
         await laptop.heard(lambda f: f["type"] == "session.tick" and f in laptop.frames[seen:])
         ticking.set()
@@ -600,7 +600,7 @@ async def test_a_command_moves_the_ticks_even_if_nothing_is_heard_of_it(ada: Per
     async with device(ada.account) as laptop:
         with messages_lost():
             await laptop.command("pause", session.id)
-            assert Hub.here().ticker._sessions == {}
+            assert Node.here().hub.ticker._sessions == {}
 
 
 async def test_an_answer_that_is_repeated_brings_no_ticks_back(ada: Person) -> None:
@@ -608,13 +608,13 @@ async def test_an_answer_that_is_repeated_brings_no_ticks_back(ada: Person) -> N
     async with device(ada.account) as laptop:
         await laptop.command("start", session.id, key="k")
     await ada.does(services.finish, session.id)
-    await until(lambda: Hub.here().rooms == {})
+    await until(lambda: Node.here().hub.rooms == {})
     async with device(ada.account) as laptop:
         assert laptop.ready["active"] is None
         repeated = await laptop.command("start", session.id, key="k")
         assert repeated["state"]["timer"]["status"] == "running"
         # What was told of the start may only now be read; of the end was told right after it.
-        await until(lambda: Hub.here().ticker._sessions == {})
+        await until(lambda: Node.here().hub.ticker._sessions == {})
 
 
 async def test_news_do_not_overtake_the_answer_to_sync(
@@ -647,7 +647,7 @@ async def test_a_database_that_says_nothing_is_said_to_be_unavailable(
     session = await ada.has_session()
     async with device(ada.account) as laptop, raw(ada.account.base) as phone:
         thawed = threading.Event()
-        monkeypatch.setattr(database, "PATIENCE_S", 0.1)
+        monkeypatch.setattr(database, "SOCKET_TIMEOUT_S", 0.1)
         monkeypatch.setattr("realtime.sockets.commands.command", lambda *_, **__: thawed.wait(10))
         monkeypatch.setattr(admission, "admit_all", lambda _: thawed.wait(10))
         error = await laptop.command("start", session.id)
@@ -683,7 +683,7 @@ async def test_a_pause_stops_the_ticks_and_a_new_deadline_moves_them(ada: Person
         await laptop.heard_type("session.tick")
         await laptop.command("pause", session.id)
         await laptop.heard_type("session.state", cause="paused")
-        assert Hub.here().ticker._sessions == {}
+        assert Node.here().hub.ticker._sessions == {}
         ack = await laptop.command("resume", session.id)
         tick = await laptop.heard_type("session.tick", version=ack["version"])
         assert tick["remaining_ms"] <= ack["state"]["timer"]["remaining_ms"]
@@ -692,8 +692,8 @@ async def test_a_pause_stops_the_ticks_and_a_new_deadline_moves_them(ada: Person
 async def test_when_nobody_watches_nothing_ticks(ada: Person) -> None:
     await ada.has_running()
     async with device(ada.account):
-        assert len(Hub.here().ticker._sessions) == 1
-    await until(lambda: Hub.here().ticker._sessions == {} and Hub.here().rooms == {})
+        assert len(Node.here().hub.ticker._sessions) == 1
+    await until(lambda: Node.here().hub.ticker._sessions == {} and Node.here().hub.rooms == {})
 
 
 # -- changes -------------------------------------------------------------------------------------
@@ -801,14 +801,14 @@ async def test_a_fault_of_ours_ends_the_socket_with_a_code_and_leaves_nothing_be
         await socket.send(type="command", id="c", session=1, action="start")
         ending = await socket.ending()
         assert (ending.code, ending.closing["reconnect"]) == (Close.OUR_FAULT, True)
-        await until(lambda: Hub.here().rooms == {} and groups_joined() == set())
+        await until(lambda: Node.here().hub.rooms == {} and groups_joined() == set())
     assert len(tracebacks(caplog)) == 1
 
 
 async def test_a_client_that_does_not_read_costs_its_neighbours_nothing_and_is_cut(
     ada: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(consumers, "TO_BE_CLOSED_S", 0.1)
+    monkeypatch.setattr(consumers, "CLOSED_WITHIN_S", 0.1)
     await ada.has_running()
     async with raw(ada.account.base, max_queue=1) as stalled, device(ada.account) as laptop:
         await stalled.authenticate(ada.account.access)
@@ -817,7 +817,7 @@ async def test_a_client_that_does_not_read_costs_its_neighbours_nothing_and_is_c
         news = json.dumps({"type": "error", "id": None, "code": "long", "message": "x" * 10_000})
         for number in range(LONGEST_QUEUE + 100):
             for consumer in tuple(room_of(ada).sockets):
-                consumer.told(news, None)
+                consumer.deliver(news, None)
             if number % 10 == 0:  # the laptop reads
                 await laptop.measure_clock(1)
         await until(lambda: len(room_of(ada).sockets) == 1)
@@ -835,7 +835,7 @@ async def test_who_leaves_leaves_nothing_behind(ada: Person) -> None:
     async with device(ada.account), device(ada.account):
         [*consumer_timers] = [s._timers for s in room_of(ada).sockets]
         assert len(groups_joined()) == 1
-    await until(lambda: Hub.here().rooms == {} and groups_joined() == set())
+    await until(lambda: Node.here().hub.rooms == {} and groups_joined() == set())
     assert all(timer.cancelled() for timers in consumer_timers for timer in timers.values())
 
 

@@ -51,8 +51,8 @@ async def test_sockets_end_within_a_second(
 async def test_where_the_news_is_lost_they_end_by_the_next_look_at_logins(
     ada: Person, monkeypatch: pytest.MonkeyPatch, act: Callable[[User], object]
 ) -> None:
-    assert reconcile.EVERY_S * reconcile.LOGINS_IN_ROUNDS < 30
-    monkeypatch.setattr(reconcile, "EVERY_S", 0.05)
+    assert reconcile.ROUND_INTERVAL_S * reconcile.LOGINS_IN_ROUNDS < 30
+    monkeypatch.setattr(reconcile, "ROUND_INTERVAL_S", 0.05)
     async with raw(ada.account.base) as socket:
         await socket.authenticate(ada.account.access)
         with messages_lost():

@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks.device import device
 from realtime.hub import drain, draining
-from realtime.hub.hub import Hub
+from realtime.hub.background import Node
 from realtime.protocol.close_codes import Close
 from realtime.sockets import consumer as consumers
 from realtime.stats import stats
@@ -35,7 +35,7 @@ async def drained(base: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[A
 
 async def test_also_who_has_not_said_who_they_are_is_told(base: str, drained: Any) -> None:
     async with raw(base) as stranger:
-        await until(lambda: len(Hub.here().present) == 1)
+        await until(lambda: len(Node.here().open_sockets) == 1)
         drained()
         ending = await stranger.ending()
     assert (ending.code, ending.reason) == (Close.RESTARTING, "restarting")
@@ -46,14 +46,14 @@ async def test_who_is_just_saying_it_is_told(
     ada: Person, drained: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked, may_answer = asyncio.Event(), asyncio.Event()
-    admit = Hub.here().entrance.admit
+    admit = Node.here().admission.admit
 
     async def slow(token: str) -> Any:
         asked.set()
         await may_answer.wait()
         return await admit(token)
 
-    monkeypatch.setattr(Hub.here().entrance, "admit", slow)
+    monkeypatch.setattr(Node.here().admission, "admit", slow)
     async with raw(ada.account.base) as newcomer:
         await newcomer.send(type="authenticate", token=ada.account.access)
         await asked.wait()
@@ -81,7 +81,7 @@ async def test_a_command_that_is_being_worked_on_is_answered_first(
         await socket.send(type="command", id="1", session=session.id, action="start")
         await begun.wait()
         drained()
-        [consumer] = Hub.here().present
+        [consumer] = Node.here().open_sockets
         await until(lambda: "restart" in consumer._timers)  # type: ignore[attr-defined]
         may_end.set()
         ending = await socket.ending()
@@ -98,9 +98,9 @@ async def test_a_command_that_takes_too_long_is_not_waited_for(
         begun.set()
         await asyncio.Event().wait()
 
-    monkeypatch.setattr(consumers, "TO_BE_ANSWERED_S", 0.05)
+    monkeypatch.setattr(consumers, "ANSWERED_WITHIN_S", 0.05)
     monkeypatch.setattr(consumers, "perform", stuck)
-    monkeypatch.setattr(drain, "PATIENCE_S", 0.3)
+    monkeypatch.setattr(drain, "SOCKETS_CLOSE_WITHIN_S", 0.3)
     async with raw(ada.account.base) as socket:
         await socket.authenticate(ada.account.access)
         await socket.send(type="command", id="1", session=1, action="start")
@@ -120,13 +120,13 @@ async def test_while_it_goes_down_answers_end_their_connection(base: str, draine
 async def test_a_task_of_the_hub_that_ended_is_begun_anew(
     ada: Person, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("realtime.hub.hub.RETRY_S", 0.01)
-    hub, before = Hub.here(), stats.tasks_restarted
+    monkeypatch.setattr("realtime.hub.background.RESTART_AFTER_S", 0.01)
+    tasks, before = Node.here().tasks.running, stats.tasks_restarted
     async with device(ada.account) as laptop:
-        for task in tuple(hub._tasks.values()):
+        for task in tuple(tasks.values()):
             task.cancel()
-        await until(lambda: not any(task.done() for task in hub._tasks.values()))
+        await until(lambda: not any(task.done() for task in tasks.values()))
         await ada.has_session()
         await laptop.heard_type("session.state", revision=1)
-    assert stats.tasks_restarted == before + len(hub._organs)
+    assert stats.tasks_restarted == before + len(tasks)
     assert "hub: reconcile has ended" in caplog.text

@@ -146,7 +146,7 @@ def test_putting_returns_at_once_while_redis_hangs(publisher: Publisher, layer: 
 def test_one_message_that_takes_too_long_is_given_up(
     publisher: Publisher, layer: Layer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(publisher_module, "PATIENCE_S", 0.05)
+    monkeypatch.setattr(publisher_module, "REDIS_TIMEOUT_S", 0.05)
     monkeypatch.setattr(publisher_module, "TOO_OLD_S", 0.1)
     layer.hangs.clear()
     publisher.put(1, {"n": 1})
@@ -200,7 +200,7 @@ def test_a_queue_of_large_messages_is_shorter(
 def test_what_met_a_stale_connection_goes_again_at_once(
     publisher: Publisher, layer: Layer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(publisher_module, "AGAIN_S", 3600)
+    monkeypatch.setattr(publisher_module, "RETRY_S", 3600)
     layer.fails_times = 1
     publisher.put(1, {"n": 1})
     assert publisher.flush()
@@ -210,7 +210,7 @@ def test_what_met_a_stale_connection_goes_again_at_once(
 def test_what_failed_goes_again_before_what_is_newer(
     publisher: Publisher, layer: Layer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(publisher_module, "AGAIN_S", 0.01)
+    monkeypatch.setattr(publisher_module, "RETRY_S", 0.01)
     layer.fails_times = 6
     for n in range(250):
         publisher.put(1, {"n": n})
@@ -221,7 +221,7 @@ def test_what_failed_goes_again_before_what_is_newer(
 def test_what_no_redis_would_take_is_not_tried_again(
     publisher: Publisher, layer: Layer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(publisher_module, "AT_ONCE", 1)
+    monkeypatch.setattr(publisher_module, "MAX_BATCH", 1)
     layer.fails_times, layer.error = 1, TypeError
     publisher.put(1, {"n": 1})
     publisher.put(1, {"n": 2})
@@ -237,7 +237,7 @@ def test_while_redis_is_away_one_line_says_so_and_one_that_it_is_back(
 ) -> None:
     caplog.set_level("INFO")
     monkeypatch.setattr(publisher_module, "TOO_OLD_S", 0.2)
-    monkeypatch.setattr(publisher_module, "AGAIN_S", 0.01)
+    monkeypatch.setattr(publisher_module, "RETRY_S", 0.01)
     layer.fails = True
     for n in range(10):
         publisher.put(1, {"n": n})

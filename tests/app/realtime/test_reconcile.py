@@ -13,8 +13,9 @@ from accounts.services import logins
 from benchmarks.device import Device, device
 from realtime.broker import channel_layer
 from realtime.database import in_database
-from realtime.hub import admission, reconcile
-from realtime.hub.hub import Hub
+from realtime.hub import admission, hub, reconcile
+from realtime.hub.background import Node
+from realtime.hub.subscription import Subscription
 from realtime.stats import stats
 from sessions_app import changes, services
 from sessions_app.events import SessionState
@@ -27,9 +28,9 @@ TWO_ROUNDS_AND_SOME_WORK_S = 6.0
 
 @pytest.fixture(autouse=True)
 def _often(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert 2 * reconcile.EVERY_S < TWO_ROUNDS_AND_SOME_WORK_S
-    monkeypatch.setattr(reconcile, "EVERY_S", 0.05)
-    monkeypatch.setattr(reconcile, "JOIN_EVERY_S", 0.05)
+    assert 2 * reconcile.ROUND_INTERVAL_S < TWO_ROUNDS_AND_SOME_WORK_S
+    monkeypatch.setattr(reconcile, "ROUND_INTERVAL_S", 0.05)
+    monkeypatch.setattr(hub, "JOIN_INTERVAL_S", 0.05)
 
 
 async def test_a_change_that_was_lost_is_told_all_the_same(ada: Person) -> None:
@@ -79,11 +80,11 @@ async def test_each_divergence_is_healed_and_counted_once(
             for title in ("Lost", "Lost too"):  # of which only the newest is told
                 await ada.does(services.edit, session.id, {"title": title})
             await eve.has_session()
-        Hub.here().messages_lost.set()
+        Node.here().reconciler.messages_lost.set()
         await laptop.heard_type("session.state", revision=3)
         await other.heard_type("session.state", revision=1)
-        monkeypatch.setattr(reconcile, "EVERY_S", 0.05)
-        Hub.here().messages_lost.set()
+        monkeypatch.setattr(reconcile, "ROUND_INTERVAL_S", 0.05)
+        Node.here().reconciler.messages_lost.set()
         await rounds(3)
         with messages_lost():
             await ada.does(services.edit, session.id, {"title": "Lost again"})
@@ -101,7 +102,7 @@ async def test_who_knows_that_messages_were_lost_need_not_wait_for_the_next_roun
         await no_round_unless_called(monkeypatch)
         with messages_lost():
             await ada.has_session()
-        Hub.here().messages_lost.set()
+        Node.here().reconciler.messages_lost.set()
         await laptop.heard_type("session.state", revision=1)
 
 
@@ -163,7 +164,7 @@ async def test_an_end_that_was_lost_is_told_as_the_end_with_its_star(ada: Person
             await ada.does(services.edit, session.id, {"title": "Renamed"})
         ended = await laptop.heard_type("session.ended")
         edited = await laptop.heard_type("session.state")
-        await until(lambda: Hub.here().ticker._sessions == {})
+        await until(lambda: Node.here().hub.ticker._sessions == {})
     assert (ended["cause"], ended["session"]) == ("completed", session.id)
     assert ended["space"]["type"] == "star"
     assert ended["late_ms"] >= 0
@@ -177,7 +178,7 @@ async def test_a_pause_that_was_lost_stops_the_ticks(ada: Person) -> None:
         with messages_lost():
             await ada.does(services.pause, session.id)
         await laptop.heard_type("session.state", cause="paused")
-        assert Hub.here().ticker._sessions == {}
+        assert Node.here().hub.ticker._sessions == {}
 
 
 async def test_a_deletion_that_was_lost_is_told(ada: Person) -> None:
@@ -187,7 +188,7 @@ async def test_a_deletion_that_was_lost_is_told(ada: Person) -> None:
             await ada.does(services.delete, session.id)
         gone = await laptop.heard_type("session.deleted")
         assert (gone["session"], gone["state"]) == (session.id, None)
-        assert Hub.here().ticker._sessions == {}
+        assert Node.here().hub.ticker._sessions == {}
 
 
 async def test_every_device_is_healed_and_ends_up_with_what_a_newcomer_sees(
@@ -219,7 +220,7 @@ async def test_who_missed_too_much_starts_over(
             for _ in range(4):
                 session = await ada.has_session()
             await ada.does(services.start, session.id)
-        Hub.here().messages_lost.set()
+        Node.here().reconciler.messages_lost.set()
         ready = await laptop.heard_type("ready")
         await laptop.heard_type("session.tick", session=session.id)
     assert (ready["reset"], ready["changes"], ready["revision"]) == (True, [], 5)
@@ -252,11 +253,11 @@ async def test_a_user_who_is_gone_without_a_word_closes_their_sockets(ada: Perso
 async def test_a_group_that_could_not_be_joined_is_joined_later(
     ada: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def away(self: Hub, act: Any, names: list[str]) -> list[bool]:
+    async def away(self: Subscription, act: Any, names: list[str]) -> list[bool]:
         return [False] * len(names)
 
     with monkeypatch.context() as patched:
-        patched.setattr(Hub, "_in_redis", away)
+        patched.setattr(Subscription, "_change", away)
         async with device(ada.account) as laptop:
             assert not room_of(ada).joined
             await ada.has_session()  # which the database tells of
@@ -270,12 +271,12 @@ async def test_while_redis_hangs_one_room_is_tried_at_a_time_and_the_database_as
 ) -> None:
     tried = []
 
-    async def hangs(self: Hub, act: Any, names: list[str]) -> list[bool]:
+    async def hangs(self: Subscription, act: Any, names: list[str]) -> list[bool]:
         if act is channel_layer.join:
             tried.extend(names)
         return [False] * len(names)
 
-    monkeypatch.setattr(Hub, "_in_redis", hangs)
+    monkeypatch.setattr(Subscription, "_change", hangs)
     async with device(ada.account) as laptop, device(eve.account):
         tried.clear()
         before = stats.joins_retried
@@ -341,7 +342,7 @@ async def rounds(count: int) -> None:
 
 async def no_round_unless_called(monkeypatch: pytest.MonkeyPatch) -> None:
     """From here on; the last of the others is over."""
-    monkeypatch.setattr(reconcile, "EVERY_S", 3600)
-    Hub.here().messages_lost.set()
+    monkeypatch.setattr(reconcile, "ROUND_INTERVAL_S", 3600)
+    Node.here().reconciler.messages_lost.set()
     await rounds(1)  # the one that was called, and the one soon after it
-    await until(lambda: not Hub.here().messages_lost.is_set())
+    await until(lambda: not Node.here().reconciler.messages_lost.is_set())

@@ -123,7 +123,7 @@ async def test_the_threads_of_sockets_come_back_from_frozen_backends(
     many = database._for_sockets._max_workers
     await asyncio.gather(*(database.in_database(one) for _ in range(many)))  # all are there
     try:
-        monkeypatch.setattr(database, "PATIENCE_S", 1.0)
+        monkeypatch.setattr(database, "SOCKET_TIMEOUT_S", 1.0)
         asked = [database.in_database(freeze_and_ask) for _ in range(many)]
         failed = await asyncio.gather(*asked, return_exceptions=True)
         assert [type(error) for error in failed] == [OperationalError] * many

@@ -207,7 +207,7 @@ async def test_silent_strangers_make_room_and_who_speaks_stays(
 ) -> None:
     settings.SOCKETS_UNAUTHENTICATED = 3
     monkeypatch.setattr("realtime.hub.unauthenticated.SILENT_S", 0.05)
-    monkeypatch.setattr("realtime.hub.unauthenticated.LOOK_EVERY_S", 0.05)
+    monkeypatch.setattr("realtime.hub.unauthenticated.CHECK_INTERVAL_S", 0.05)
     async with raw(ada.account.base) as speaker:
         await speaker.authenticate(ada.account.access)
         strangers = [raw(ada.account.base) for _ in range(5)]

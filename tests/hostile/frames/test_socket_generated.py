@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 
-from realtime.hub.hub import Hub
+from realtime.hub.background import Node
 from realtime.protocol.examples import example_of
 from realtime.protocol.messages import Authenticate, Command, Ping, Sync, Ticks
 from tests.hostile.sockets import is_documented
@@ -119,17 +119,17 @@ async def test_ten_thousand_frames_have_documented_answers_and_leave_nothing(
     own = f'"session": {session.id},'  # half of the commands are about a session that is there
     made += [f.replace('"session": 2,', own) if isinstance(f, str) else f for f in made]
     frames = made + [crossed(made) for _ in range(FRAMES - len(made))]
-    hub = Hub.here()
+    node = Node.here()
     async with raw(ada.account.base) as socket:
         await socket.authenticate(ada.account.access)
         for start in range(0, FRAMES, AT_ONCE):
             batch = frames[start : start + AT_ONCE]
             heard = await answers(socket, batch)
             assert [frame for frame in heard if not is_documented(frame)] == [], batch
-            assert list(hub.rooms) == [ada.id]
-            assert len(hub.rooms[ada.id].sockets) == 1
+            assert list(node.hub.rooms) == [ada.id]
+            assert len(node.hub.rooms[ada.id].sockets) == 1
     assert [record for record in caplog.records if record.levelname in {"ERROR", "CRITICAL"}] == []
-    await until(lambda: hub.rooms == {} and len(hub.strangers) == 0)
+    await until(lambda: node.hub.rooms == {} and len(node.unauthenticated) == 0)
 
 
 STRANGERS = 500
@@ -137,7 +137,7 @@ STRANGERS = 500
 
 async def test_whatever_a_stranger_says_first_it_is_no_one_and_leaves_nothing(ada: Person) -> None:
     made = await asyncio.to_thread(generated, STRANGERS)
-    hub = Hub.here()
+    node = Node.here()
     token = example_of(Authenticate)
     said = [
         *made,
@@ -153,4 +153,4 @@ async def test_whatever_a_stranger_says_first_it_is_no_one_and_leaves_nothing(ad
 
     for start in range(0, len(said), 50):
         await asyncio.gather(*(says(frame) for frame in said[start : start + 50]))
-    await until(lambda: hub.rooms == {} and len(hub.strangers) == 0)
+    await until(lambda: node.hub.rooms == {} and len(node.unauthenticated) == 0)

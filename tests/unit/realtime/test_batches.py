@@ -9,14 +9,14 @@ from dataclasses import dataclass, field
 import pytest
 from django.db import OperationalError
 
-from realtime.hub.batching import AT_ONCE, LINGER_S, MOST, Batches
+from realtime.hub.batching import LINGER_S, MAX_BATCH, MAX_RUNNING, Batcher
 
 UNANSWERABLE = 9_999
 
 
 @dataclass
 class Oracle:
-    """Doubles numbers, once it may speak. `asked` are the batches that reached it."""
+    """Doubles numbers, once it may speak. `asked` are the batcher that reached it."""
 
     may_speak: asyncio.Event = field(default_factory=asyncio.Event)
     asked: list[list[int]] = field(default_factory=list)
@@ -38,78 +38,78 @@ def oracle() -> Oracle:
 
 
 @pytest.fixture
-def batches(oracle: Oracle) -> Batches[int, int]:
-    return Batches(oracle.answer)
+def batcher(oracle: Oracle) -> Batcher[int, int]:
+    return Batcher(oracle.answer)
 
 
-async def asked(batches: Batches[int, int], *numbers: int) -> list[int | BaseException]:
-    asking = [asyncio.ensure_future(batches.ask(number)) for number in numbers]
+async def asked(batcher: Batcher[int, int], *numbers: int) -> list[int | BaseException]:
+    asking = [asyncio.ensure_future(batcher.submit(number)) for number in numbers]
     async with asyncio.timeout(5):
         return await asyncio.gather(*asking, return_exceptions=True)
 
 
-async def test_one_alone_waits_for_nobody(oracle: Oracle, batches: Batches[int, int]) -> None:
+async def test_one_alone_waits_for_nobody(oracle: Oracle, batcher: Batcher[int, int]) -> None:
     oracle.may_speak.set()
-    assert await batches.ask(4) == 8
+    assert await batcher.submit(4) == 8
     assert oracle.asked == [[4]]
 
 
 async def test_those_that_come_meanwhile_are_asked_together(
-    oracle: Oracle, batches: Batches[int, int]
+    oracle: Oracle, batcher: Batcher[int, int]
 ) -> None:
-    first = [asyncio.ensure_future(batches.ask(n)) for n in range(AT_ONCE)]
+    first = [asyncio.ensure_future(batcher.submit(n)) for n in range(MAX_RUNNING)]
     await asyncio.sleep(0)
     await asyncio.sleep(0)
-    rest = [asyncio.ensure_future(batches.ask(n)) for n in range(10, 20)]
+    rest = [asyncio.ensure_future(batcher.submit(n)) for n in range(10, 20)]
     await asyncio.sleep(0)
     oracle.may_speak.set()
     async with asyncio.timeout(5):
         assert await asyncio.gather(*first, *rest) == [
-            *(2 * n for n in range(AT_ONCE)),
+            *(2 * n for n in range(MAX_RUNNING)),
             *(2 * n for n in range(10, 20)),
         ]
     assert list(range(10, 20)) in oracle.asked
 
 
-async def test_a_batch_has_an_end(oracle: Oracle, batches: Batches[int, int]) -> None:
+async def test_a_batch_has_an_end(oracle: Oracle, batcher: Batcher[int, int]) -> None:
     oracle.may_speak.set()
-    numbers = range(100, 100 + 3 * MOST)
-    assert await asked(batches, *numbers) == [2 * n for n in numbers]
-    assert max(len(batch) for batch in oracle.asked) == MOST
+    numbers = range(100, 100 + 3 * MAX_BATCH)
+    assert await asked(batcher, *numbers) == [2 * n for n in numbers]
+    assert max(len(batch) for batch in oracle.asked) == MAX_BATCH
 
 
 async def test_a_refusal_is_raised_for_who_asked_and_for_nobody_else(
-    oracle: Oracle, batches: Batches[int, int]
+    oracle: Oracle, batcher: Batcher[int, int]
 ) -> None:
     oracle.may_speak.set()
-    one, refused, three = await asked(batches, 1, -2, 3)
+    one, refused, three = await asked(batcher, 1, -2, 3)
     assert (one, three) == (2, 6)
     assert isinstance(refused, ValueError)
 
 
 async def test_a_question_that_cannot_be_answered_harms_no_other(
-    oracle: Oracle, batches: Batches[int, int]
+    oracle: Oracle, batcher: Batcher[int, int]
 ) -> None:
     oracle.may_speak.set()
-    *fine, bad = await asked(batches, 1, 2, 3, 4, UNANSWERABLE)
+    *fine, bad = await asked(batcher, 1, 2, 3, 4, UNANSWERABLE)
     assert fine == [2, 4, 6, 8]
     assert isinstance(bad, ZeroDivisionError)
 
 
 async def test_a_database_that_is_away_is_not_asked_once_for_each(
-    oracle: Oracle, batches: Batches[int, int]
+    oracle: Oracle, batcher: Batcher[int, int]
 ) -> None:
     oracle.fails = OperationalError("away")
     oracle.may_speak.set()
-    answers = await asked(batches, *range(50))
+    answers = await asked(batcher, *range(50))
     assert all(isinstance(answer, OperationalError) for answer in answers)
-    assert len(oracle.asked) <= AT_ONCE + 1
+    assert len(oracle.asked) <= MAX_RUNNING + 1
 
 
 async def test_who_goes_away_while_waiting_takes_no_answer_from_the_others(
-    oracle: Oracle, batches: Batches[int, int]
+    oracle: Oracle, batcher: Batcher[int, int]
 ) -> None:
-    gone, stays = (asyncio.ensure_future(batches.ask(n)) for n in (1, 2))
+    gone, stays = (asyncio.ensure_future(batcher.submit(n)) for n in (1, 2))
     await asyncio.sleep(0)
     gone.cancel()
     oracle.may_speak.set()
@@ -118,10 +118,10 @@ async def test_who_goes_away_while_waiting_takes_no_answer_from_the_others(
 
 
 async def test_while_batch_follows_batch_each_waits_a_moment_for_more(
-    oracle: Oracle, batches: Batches[int, int], monkeypatch: pytest.MonkeyPatch
+    oracle: Oracle, batcher: Batcher[int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     oracle.may_speak.set()
-    await batches.ask(1)
+    await batcher.submit(1)
     lingered = []
     real = asyncio.sleep
 
@@ -129,13 +129,13 @@ async def test_while_batch_follows_batch_each_waits_a_moment_for_more(
         """Meanwhile others come."""
         lingered.append(seconds)
         if not late:
-            late.extend(asyncio.ensure_future(batches.ask(n)) for n in (3, 4))
+            late.extend(asyncio.ensure_future(batcher.submit(n)) for n in (3, 4))
         await real(0)
         await real(0)
 
     late: list[asyncio.Future[int]] = []
     monkeypatch.setattr("realtime.hub.batching.asyncio.sleep", sleep)
-    assert await batches.ask(2) == 4
+    assert await batcher.submit(2) == 4
     async with asyncio.timeout(5):
         assert await asyncio.gather(*late) == [6, 8]
     assert lingered[0] == LINGER_S
@@ -143,9 +143,9 @@ async def test_while_batch_follows_batch_each_waits_a_moment_for_more(
 
 
 async def test_after_all_is_answered_the_next_question_is_answered_too(
-    oracle: Oracle, batches: Batches[int, int]
+    oracle: Oracle, batcher: Batcher[int, int]
 ) -> None:
     oracle.may_speak.set()
     for n in range(20):
-        assert await batches.ask(n) == 2 * n
+        assert await batcher.submit(n) == 2 * n
     assert len(oracle.asked) == 20

@@ -10,8 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from realtime.clock import clock
 from realtime.delivery.outbox import Outbox
-from realtime.hub.hub import Hub, Room
+from realtime.delivery.ticker import Ticker
+from realtime.hub.hub import Hub
+from realtime.hub.rooms import Room
+from realtime.hub.subscription import Subscription
 
 ADA = 1
 SOON = 2_000_000_000_000  # a deadline, in milliseconds
@@ -29,10 +33,10 @@ class Socket:
     async def send(self, message: Any) -> None:
         raise AssertionError(message)
 
-    def told(self, frame: str, revision: int | None) -> None:
+    def deliver(self, frame: str, revision: int | None) -> None:
         self.frames.append(frame)
 
-    def revoked(self) -> None:
+    def close_revoked(self) -> None:
         self.gone = True
 
 
@@ -50,7 +54,7 @@ def change(version: int, ends_at_ms: int | None, session: int = 7, revision: int
 
 @pytest.fixture
 def hub() -> Hub:
-    return Hub()
+    return Hub(Subscription(lambda: None), Ticker(clock.now_ms))
 
 
 @pytest.fixture
@@ -71,17 +75,17 @@ async def test_in_whatever_order_changes_come_the_newest_decides_what_ticks(
 ) -> None:
     deadlines = {2: SOON, 3: SOON + 5_000, 4: None}  # started, extended, paused
     for version in order:
-        hub._hand_out(change(version, deadlines[version]))
+        hub.on_message(change(version, deadlines[version]))
     assert deadline(hub) is None
-    hub._hand_out(change(5, SOON + 60_000))  # resumed
-    hub._hand_out(change(4, None))
+    hub.on_message(change(5, SOON + 60_000))  # resumed
+    hub.on_message(change(4, None))
     assert deadline(hub) == SOON + 60_000
     hub.ticker.forget(7)
 
 
 async def test_a_device_is_told_each_change_even_if_it_comes_late(hub: Hub, socket: Socket) -> None:
     for version in (3, 2, 2):
-        hub._hand_out(change(version, None))
+        hub.on_message(change(version, None))
     assert socket.frames == ["v3", "v2", "v2"]
 
 
@@ -89,8 +93,8 @@ async def test_when_the_last_socket_leaves_none_of_its_sessions_ticks(
     hub: Hub, socket: Socket
 ) -> None:
     room = hub.rooms[ADA]
-    hub._hand_out(change(2, SOON, session=7))
-    hub._hand_out(change(2, SOON, session=8))  # it replaced 7, whose end was lost
+    hub.on_message(change(2, SOON, session=7))
+    hub.on_message(change(2, SOON, session=8))  # it replaced 7, whose end was lost
     await hub.leave(room, socket)  # type: ignore[arg-type]
     assert (hub.rooms, hub.ticker._sessions) == ({}, {})
 
@@ -100,8 +104,8 @@ async def test_a_start_that_is_told_after_its_end_was_read_brings_no_ticks(
 ) -> None:
     """What told of the end went to nobody: the room's last socket had left, its next not come."""
     room = hub.rooms[ADA]
-    hub.read(room, 3, None)
-    hub._hand_out(change(2, SOON))
+    hub.state_read(room, 3, None)
+    hub.on_message(change(2, SOON))
     assert hub.ticker._sessions == {}
     assert socket.frames == ["v2"]
 
@@ -110,23 +114,23 @@ async def test_a_start_that_was_told_before_its_end_was_read_ticks_no_longer(
     hub: Hub, socket: Socket
 ) -> None:
     room = hub.rooms[ADA]
-    hub._hand_out(change(2, SOON))
+    hub.on_message(change(2, SOON))
     assert deadline(hub) == SOON
-    hub.read(room, 3, None)
+    hub.state_read(room, 3, None)
     assert hub.ticker._sessions == {}
 
 
 async def test_what_was_told_after_a_read_began_outlives_it(hub: Hub, socket: Socket) -> None:
     room = hub.rooms[ADA]
-    hub.read(room, 1, None)
-    hub._hand_out(change(2, SOON))
-    hub.read(room, 1, None)  # another socket's, slow
+    hub.state_read(room, 1, None)
+    hub.on_message(change(2, SOON))
+    hub.state_read(room, 1, None)  # another socket's, slow
     assert deadline(hub) == SOON
     hub.ticker.forget(7)
 
 
 async def test_what_is_for_nobody_here_is_passed_over(hub: Hub) -> None:
-    hub._hand_out(change(2, SOON))
+    hub.on_message(change(2, SOON))
     assert hub.ticker._sessions == {}
 
 
@@ -134,7 +138,7 @@ async def test_what_is_for_nobody_here_is_passed_over(hub: Hub) -> None:
 async def test_the_end_of_a_login_concerns_its_own_sockets_or_all(
     hub: Hub, socket: Socket, login: int | None, gone: bool
 ) -> None:
-    hub._hand_out({"kind": "revoked", "user": ADA, "login": login})
+    hub.on_message({"kind": "revoked", "user": ADA, "login": login})
     assert socket.gone is gone
 
 
@@ -148,7 +152,7 @@ def test_a_room_knows_up_to_where_it_has_heard_everything(
         if count == read_after:
             room.read_by_one(read)
         heard.add(revision)
-        room.heard(revision)
+        room.received(revision)
         if count >= read_after:
             known = heard | set(range(1, read + 1))
             assert room.revision == next(r for r in itertools.count() if r + 1 not in known)
@@ -166,7 +170,7 @@ class RoomUnderAnyOrder(RuleBasedStateMachine):
 
     @rule(revision=st.integers(1, 12))
     def a_message_comes(self, revision: int) -> None:
-        self.room.heard(revision)
+        self.room.received(revision)
         self.known.add(revision)
 
     @rule(revision=st.integers(0, 12))
@@ -178,7 +182,7 @@ class RoomUnderAnyOrder(RuleBasedStateMachine):
     @precondition(lambda self: self.room.revision is not None)
     @rule(revision=st.integers(0, 12))
     def what_was_lost_is_healed(self, revision: int) -> None:
-        self.room.heard_up_to(revision)
+        self.room.received_up_to(revision)
         self.known |= set(range(1, revision + 1))
 
     @precondition(lambda self: self.room.revision is not None)

@@ -8,7 +8,13 @@ from typing import Any
 
 import pytest
 
-from realtime.delivery.outbox import LARGEST_QUEUE, LONGEST_QUEUE, MOST_DROPPED, Outbox, put_tick
+from realtime.delivery.outbox import (
+    LARGEST_QUEUE,
+    LONGEST_QUEUE,
+    MAX_TICKS_DROPPED,
+    Outbox,
+    put_tick,
+)
 from realtime.delivery.tick import Ticks
 from realtime.stats import stats
 
@@ -271,13 +277,13 @@ async def test_a_client_that_takes_no_tick_for_long_is_reported_once(
 ) -> None:
     wire.takes = False
     skipped, closed = stats.ticks_skipped, stats.slow_closed
-    for _ in range(MOST_DROPPED):
+    for _ in range(MAX_TICKS_DROPPED):
         assert complaints == []
         put_tick([wired], TICK, SECONDS)
-    for _ in range(MOST_DROPPED):
+    for _ in range(MAX_TICKS_DROPPED):
         put_tick([wired], TICK, SECONDS)
     assert complaints == ["stuck"]
-    assert (stats.ticks_skipped - skipped, stats.slow_closed - closed) == (2 * MOST_DROPPED, 1)
+    assert (stats.ticks_skipped - skipped, stats.slow_closed - closed) == (2 * MAX_TICKS_DROPPED, 1)
 
 
 async def test_one_tick_that_got_through_makes_good_for_those_that_were_dropped(
@@ -285,7 +291,7 @@ async def test_one_tick_that_got_through_makes_good_for_those_that_were_dropped(
 ) -> None:
     for _ in range(3):
         wire.takes = False
-        for _ in range(MOST_DROPPED - 1):
+        for _ in range(MAX_TICKS_DROPPED - 1):
             put_tick([wired], TICK, SECONDS)
         wire.takes = True
         put_tick([wired], TICK, SECONDS)

@@ -8,8 +8,8 @@ from collections.abc import Callable
 import pytest
 
 from realtime.hub import unauthenticated
-from realtime.hub.unauthenticated import Strangers
-from realtime.protocol.limits import COMINGS, COMINGS_WINDOW_S, Comings
+from realtime.hub.unauthenticated import UnauthenticatedSockets
+from realtime.protocol.limits import CONNECT_ROUNDS, CONNECT_WINDOW_S, ConnectRate
 from tests.unit.realtime.test_limits import Clock
 
 MOST = 5
@@ -26,18 +26,18 @@ class Silent:
     def __init__(self) -> None:
         self.shown_out = False
 
-    def too_silent(self) -> None:
+    def close_unauthenticated(self) -> None:
         self.shown_out = True
 
 
 @pytest.fixture
-def here(clock: Clock, settings: object, monkeypatch: pytest.MonkeyPatch) -> Strangers:
+def here(clock: Clock, settings: object, monkeypatch: pytest.MonkeyPatch) -> UnauthenticatedSockets:
     settings.SOCKETS_UNAUTHENTICATED = MOST  # type: ignore[attr-defined]
-    monkeypatch.setattr(unauthenticated, "LOOK_EVERY_S", 0)
-    return Strangers(clock)
+    monkeypatch.setattr(unauthenticated, "CHECK_INTERVAL_S", 0)
+    return UnauthenticatedSockets(clock)
 
 
-def come(here: Strangers, count: int) -> list[Silent]:
+def come(here: UnauthenticatedSockets, count: int) -> list[Silent]:
     new = [Silent() for _ in range(count)]
     for one in new:
         here.add(one)
@@ -49,7 +49,9 @@ async def looks(times: int = 3) -> None:
         await asyncio.sleep(0)
 
 
-async def test_up_to_the_limit_everybody_may_be_silent(here: Strangers, clock: Clock) -> None:
+async def test_up_to_the_limit_everybody_may_be_silent(
+    here: UnauthenticatedSockets, clock: Clock
+) -> None:
     new = come(here, MOST)
     clock.now += 10
     await looks()
@@ -57,7 +59,7 @@ async def test_up_to_the_limit_everybody_may_be_silent(here: Strangers, clock: C
 
 
 async def test_above_the_limit_the_silent_make_room_the_oldest_first(
-    here: Strangers, clock: Clock
+    here: UnauthenticatedSockets, clock: Clock
 ) -> None:
     new = come(here, MOST + 2)
     clock.now += unauthenticated.SILENT_S + 0.1
@@ -66,31 +68,35 @@ async def test_above_the_limit_the_silent_make_room_the_oldest_first(
     assert len(here) == MOST
 
 
-async def test_a_crowd_that_has_only_just_come_is_let_be(here: Strangers, clock: Clock) -> None:
-    new = come(here, unauthenticated.HARD * MOST)
+async def test_a_crowd_that_has_only_just_come_is_let_be(
+    here: UnauthenticatedSockets, clock: Clock
+) -> None:
+    new = come(here, unauthenticated.HARD_FACTOR * MOST)
     clock.now += unauthenticated.SILENT_S - 0.1
     await looks()
     assert not any(one.shown_out for one in new)
 
 
 async def test_who_may_have_spoken_while_the_loop_was_busy_is_let_be(
-    here: Strangers, clock: Clock
+    here: UnauthenticatedSockets, clock: Clock
 ) -> None:
     """The first look after a long pause has not read what came in it; the second has."""
     new = come(here, MOST + 1)
     clock.now += 60
-    here._look()
+    here._check()
     assert not any(one.shown_out for one in new)
-    here._look()
+    here._check()
     assert [one.shown_out for one in new] == [True] + [False] * MOST
 
 
-async def test_far_above_the_limit_the_oldest_goes_at_once(here: Strangers) -> None:
-    new = come(here, unauthenticated.HARD * MOST + 1)
-    assert [one.shown_out for one in new] == [True] + [False] * unauthenticated.HARD * MOST
+async def test_far_above_the_limit_the_oldest_goes_at_once(here: UnauthenticatedSockets) -> None:
+    new = come(here, unauthenticated.HARD_FACTOR * MOST + 1)
+    assert [one.shown_out for one in new] == [True] + [False] * unauthenticated.HARD_FACTOR * MOST
 
 
-async def test_who_speaks_or_goes_is_not_counted(here: Strangers, clock: Clock) -> None:
+async def test_who_speaks_or_goes_is_not_counted(
+    here: UnauthenticatedSockets, clock: Clock
+) -> None:
     new = come(here, MOST + 2)
     for one in new[:2]:
         here.discard(one)
@@ -104,40 +110,40 @@ async def test_who_speaks_or_goes_is_not_counted(here: Strangers, clock: Clock) 
 # -- coming in again and again -------------------------------------------------------------------
 
 
-def allowed(comings: Comings, user: int) -> int:
-    return sum(comings.may_come(user) for _ in range(1_000))
+def allowed(rate: ConnectRate, user: int) -> int:
+    return sum(rate.allows(user) for _ in range(1_000))
 
 
 def test_a_user_may_come_with_all_sockets_six_times_in_a_minute(clock: Clock) -> None:
-    comings = Comings(clock, sockets_per_user=10)
-    assert allowed(comings, 1) == COMINGS * 10 == 60
-    clock.now += COMINGS_WINDOW_S / 2
-    assert allowed(comings, 1) == 30
+    rate = ConnectRate(clock, sockets_per_user=10)
+    assert allowed(rate, 1) == CONNECT_ROUNDS * 10 == 60
+    clock.now += CONNECT_WINDOW_S / 2
+    assert allowed(rate, 1) == 30
 
 
 def test_one_user_s_coming_costs_nobody_else(clock: Clock) -> None:
-    comings = Comings(clock, sockets_per_user=10)
-    assert allowed(comings, 1) == allowed(comings, 2) == 60
+    rate = ConnectRate(clock, sockets_per_user=10)
+    assert allowed(rate, 1) == allowed(rate, 2) == 60
 
 
 def test_who_is_refused_all_the_time_still_gets_in_once_a_second(clock: Clock) -> None:
-    comings = Comings(clock, sockets_per_user=10)
-    allowed(comings, 1)
+    rate = ConnectRate(clock, sockets_per_user=10)
+    allowed(rate, 1)
     passed = 0
     for _ in range(100):
         clock.now += 0.1
-        passed += allowed(comings, 1)
+        passed += allowed(rate, 1)
     assert 9 <= passed <= 11
 
 
-@pytest.mark.parametrize("busy", [lambda _: None, lambda comings: comings.may_come(0)])
+@pytest.mark.parametrize("busy", [lambda _: None, lambda rate: rate.allows(0)])
 def test_who_has_not_come_for_a_minute_is_forgotten(
-    clock: Clock, busy: Callable[[Comings], object]
+    clock: Clock, busy: Callable[[ConnectRate], object]
 ) -> None:
-    comings = Comings(clock, sockets_per_user=10)
+    rate = ConnectRate(clock, sockets_per_user=10)
     for user in range(10_000):
-        comings.may_come(user)
-        busy(comings)
-    clock.now += COMINGS_WINDOW_S + 1
-    comings.may_come(1)
-    assert len(comings) == 1
+        rate.allows(user)
+        busy(rate)
+    clock.now += CONNECT_WINDOW_S + 1
+    rate.allows(1)
+    assert len(rate) == 1

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from realtime.delivery.tick import Tick, Ticks
-from realtime.delivery.ticker import BREATH, QUANTUM, Ticker
+from realtime.delivery.ticker import MAX_BATCH, QUANTUM, Ticker
 from realtime.stats import stats
 from tests.support.fake_time import START_MS, FakeTime
 
@@ -363,7 +363,7 @@ def test_a_watcher_that_fails_costs_nobody_a_later_tick(
 @pytest.fixture
 def crowd(time: FakeTime) -> list[Screen]:
     """Three breaths and a bit, a millisecond for ten sockets."""
-    return [Screen(time, cost_ms=0.1) for _ in range(3 * BREATH + 7)]
+    return [Screen(time, cost_ms=0.1) for _ in range(3 * MAX_BATCH + 7)]
 
 
 def test_between_two_breaths_the_loop_does_something_else(
@@ -379,7 +379,7 @@ def test_between_two_breaths_the_loop_does_something_else(
     ticker.follow(SESSION, 2, in_ms(1_004), crowd)
     time.call_later(0.012, look)
     time.run(900)
-    assert told == [BREATH, 2 * BREATH, 3 * BREATH, len(crowd)]
+    assert told == [MAX_BATCH, 2 * MAX_BATCH, 3 * MAX_BATCH, len(crowd)]
 
 
 def test_many_small_sessions_of_one_slot_are_told_in_breaths_too(
@@ -388,7 +388,7 @@ def test_many_small_sessions_of_one_slot_are_told_in_breaths_too(
     for n, screen in enumerate(crowd):
         ticker.follow(n, 2, in_ms(1_004), [screen])
     time.run(11)
-    assert sum(bool(screen.ticks) for screen in crowd) == BREATH
+    assert sum(bool(screen.ticks) for screen in crowd) == MAX_BATCH
     time.run(900)
     assert all(screen.remaining == [1_000] for screen in crowd)
 
@@ -400,7 +400,7 @@ def test_who_has_not_been_told_when_the_session_changes_is_not_told_of_what_was(
     time.run(11)
     ticker.forget(SESSION)
     time.run(5_000)
-    assert sum(len(screen.ticks) for screen in crowd) == BREATH
+    assert sum(len(screen.ticks) for screen in crowd) == MAX_BATCH
 
 
 def test_a_crowd_that_takes_more_than_a_second_hears_the_newest_one_and_never_an_old_one(
@@ -413,7 +413,7 @@ def test_a_crowd_that_takes_more_than_a_second_hears_the_newest_one_and_never_an
     time.run(30_000)
     for screen in crowd:
         assert screen.remaining == sorted(set(screen.remaining), reverse=True)
-        assert all(0 <= late <= 1_000 + BREATH * 3 for late in screen.lateness(ends_at))
+        assert all(0 <= late <= 1_000 + MAX_BATCH * 3 for late in screen.lateness(ends_at))
     assert crowd[0].ticks
 
 

@@ -7,28 +7,23 @@ import asyncio
 import pytest
 
 from realtime.hub import memory
-from realtime.hub.memory import WORTH_IT, keep_tidy
-
-
-class Crowd:
-    """As much of a hub as is asked."""
-
-    gone = 0
+from realtime.hub.memory import WORTH_IT, keep_trimming
+from realtime.stats import stats
 
 
 async def test_memory_is_given_back_once_for_each_crowd_that_has_gone(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    given_back = []
-    monkeypatch.setattr(memory, "EVERY_S", 0)
-    monkeypatch.setattr(memory, "_trim", lambda: lambda: given_back.append(hub.gone))
-    hub = Crowd()
-    keeping = asyncio.create_task(keep_tidy(hub))  # type: ignore[arg-type]
-    for hub.gone in (0, 1, WORTH_IT - 1, WORTH_IT, WORTH_IT + 1, 3 * WORTH_IT):
+    trimmed_at = []
+    monkeypatch.setattr(stats, "sockets_gone", 0)
+    monkeypatch.setattr(memory, "CHECK_INTERVAL_S", 0)
+    monkeypatch.setattr(memory, "_trim", lambda: lambda: trimmed_at.append(stats.sockets_gone))
+    keeping = asyncio.create_task(keep_trimming())
+    for stats.sockets_gone in (0, 1, WORTH_IT - 1, WORTH_IT, WORTH_IT + 1, 3 * WORTH_IT):
         for _ in range(5):
             await asyncio.sleep(0)
     keeping.cancel()
-    assert given_back == [WORTH_IT, 3 * WORTH_IT]
+    assert trimmed_at == [WORTH_IT, 3 * WORTH_IT]
 
 
 def test_here_it_can_be_done_or_is_left_out() -> None:
