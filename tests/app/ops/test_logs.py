@@ -1,11 +1,10 @@
-"""What is in a line of the log, and what never is."""
+"""The content of log lines, and data that they never show."""
 
 from __future__ import annotations
 
 import io
 import json
 import logging
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -17,7 +16,7 @@ from django.test import Client
 from django.urls import path
 
 from config.urls import urlpatterns as ours
-from ops.logs import Json, Lines, OneLinePerOutage, RepeatLimit
+from ops.logs import OUTAGE_ENDS_AFTER_S, Json, Lines, OneLinePerOutage, RepeatLimit
 from runtime import log_context
 from tests.support.people import Person, signed_up
 
@@ -26,7 +25,7 @@ FORGERY = "/a\nERROR forged: b\r\x1b[31m\x85\u2028c"
 
 @contextmanager
 def listening(formatter: logging.Formatter) -> Iterator[Callable[[], list[str]]]:
-    """All that is logged, at any level, as it would be written."""
+    """All log lines, at any level, as they would be written."""
     stream = io.StringIO()
     handler = logging.StreamHandler(stream)
     handler.setFormatter(formatter)
@@ -77,7 +76,7 @@ def test_in_production_a_line_is_an_object() -> None:
     assert said == {"level": "WARNING", "logger": "anybody", "message": "went wrong"}
 
 
-def test_our_own_loggers_say_their_values_too() -> None:
+def test_our_own_loggers_add_their_values() -> None:
     with listening(Json()) as read:
         logging.getLogger("space.security").info("x", extra={"login": 7, "who": "ada@example.com"})
     said = json.loads(read()[0])
@@ -111,7 +110,7 @@ def test_nobody_forges_a_line(formatter: logging.Formatter) -> None:
 
 
 @pytest.mark.parametrize("formatter", [Lines(), Json()])
-def test_an_exception_cannot_forge_one_either(formatter: logging.Formatter) -> None:
+def test_an_exception_cannot_forge_a_line(formatter: logging.Formatter) -> None:
     with listening(formatter) as read:
         try:
             raise RuntimeError(FORGERY)
@@ -123,7 +122,7 @@ def test_an_exception_cannot_forge_one_either(formatter: logging.Formatter) -> N
     assert not any("\x1b" in line for line in read())
 
 
-def test_causes_are_shown() -> None:
+def test_the_cause_of_an_exception_is_shown() -> None:
     with listening(Lines()) as read:
         try:
             try:
@@ -144,7 +143,7 @@ def test_exceptions_that_cause_each_other_end() -> None:
     assert len(read()) < 10
 
 
-def test_of_a_group_each_part_is_shown() -> None:
+def test_each_part_of_an_exception_group_is_shown() -> None:
     with listening(Lines()) as read:
         group = ExceptionGroup("two", [ValueError("one"), KeyError("other")])
         logging.getLogger("anybody").error("failed", exc_info=group)
@@ -172,7 +171,7 @@ def test_an_error_of_the_database_does_not_quote_the_row(ada: Person) -> None:
     assert "IntegrityError: duplicate key" in said["exception"]
 
 
-def test_what_looks_like_a_token_or_an_address_is_left_out() -> None:
+def test_a_token_or_an_e_mail_address_is_left_out() -> None:
     token = "eyJhbGciOiJIUzI1NiJ9.eyJ1c2VyX2lkIjoiMSJ9.c2lnbmF0dXJl"
     with listening(Lines()) as read:
         logging.getLogger("anybody").warning("/x/%s of Ada <ada.l+x@mail.example.com>", token)
@@ -185,19 +184,20 @@ def test_a_long_message_is_cut() -> None:
     assert len(read()[0]) < 10_000
 
 
-def test_an_outage_is_one_line() -> None:
-    quiet = OneLinePerOutage(now=lambda: 100.0)
-    try:
-        raise OSError("gone")
-    except OSError:
-        info = sys.exc_info()
-    first, second = (
-        logging.LogRecord("redis", 40, "", 1, "lost", (), info),
-        logging.LogRecord("redis", 40, "", 1, "lost", (), info),
-    )
-    assert quiet.filter(first)
-    assert not quiet.filter(second)
-    assert first.getMessage() == "lost: OSError('gone')"
+def test_an_outage_is_one_line_without_a_traceback(caplog: pytest.LogCaptureFixture) -> None:
+    now = 1000.0
+    logger = logging.getLogger("tests.outage")
+    logger.addFilter(OneLinePerOutage(now=lambda: now))
+    for _ in range(5):
+        logger.error("lost", exc_info=OSError("refused"))
+        now += OUTAGE_ENDS_AFTER_S - 1
+    logger.warning("something else")
+    now += OUTAGE_ENDS_AFTER_S
+    logger.error("again", exc_info=OSError("refused"))
+    assert [record.getMessage().partition(":")[0] for record in caplog.records] == [
+        *("lost", "something else", "again")
+    ]
+    assert {record.exc_info for record in caplog.records} == {None}
 
 
 # -- requests ------------------------------------------------------------------------------------
@@ -218,7 +218,7 @@ def test_a_request_has_a_line(client: Client, ada: Person) -> None:
 
 
 @pytest.mark.django_db
-def test_a_path_is_named_by_its_pattern(client: Client) -> None:
+def test_a_path_is_logged_by_its_route(client: Client) -> None:
     with listening(Json()) as read:
         client.get("/sessions/77/")
         client.get("/no/such" + "/x" * 5_000)
@@ -232,14 +232,14 @@ def test_a_path_is_named_by_its_pattern(client: Client) -> None:
 
 @pytest.mark.django_db
 def test_a_method_of_any_length_makes_no_long_line(client: Client) -> None:
-    """uvicorn knows its methods; Daphne takes what comes."""
+    """uvicorn accepts known methods only, Daphne any."""
     with listening(Json()) as read:
         client.generic("A" * 5_000, "/")
     (line,) = lines_of(read, "space.requests")
     assert (line["method"], len(line["message"]) < 100) == ("A" * 20, True)
 
 
-def test_the_line_can_be_switched_off(client: Client, settings: Any) -> None:
+def test_the_lines_of_requests_can_be_switched_off(client: Client, settings: Any) -> None:
     settings.LOG_REQUESTS = False
     with listening(Json()) as read:
         client.get("/")
@@ -269,41 +269,41 @@ def test_a_view_that_breaks_is_logged_with_the_id_that_the_client_gets(client: C
     assert "hidden" not in "".join(read())
 
 
-def test_what_is_logged_after_a_request_is_not_of_it(client: Client) -> None:
+def test_a_line_after_a_request_does_not_name_it(client: Client) -> None:
     client.get("/")
     assert log_context.current() == {}
 
 
-# -- what is said too often ----------------------------------------------------------------------
+# -- repeated lines ------------------------------------------------------------------------------
 
 
-def trouble(text: str, *values: object, level: int = logging.ERROR, name: str = "realtime") -> Any:
+def line(text: str, *values: object, level: int = logging.ERROR, name: str = "realtime") -> Any:
     return logging.LogRecord(name, level, __file__, 1, text, values, None)
 
 
-def test_a_trouble_that_repeats_is_said_ten_times_a_minute_and_then_counted() -> None:
+def test_a_repeated_problem_has_ten_lines_a_minute_and_then_a_count() -> None:
     now = 0.0
-    spare = RepeatLimit(now=lambda: now)
-    said = [spare.filter(trouble("away: %s", number)) for number in range(1_000)]
-    assert said.count(True) == 10
-    assert spare.filter(trouble("something else"))
+    limit = RepeatLimit(now=lambda: now)
+    passed = [limit.filter(line("away: %s", number)) for number in range(1_000)]
+    assert passed.count(True) == 10
+    assert limit.filter(line("something else"))
     now = 61.0
-    again = trouble("away: %s", 7)
-    assert spare.filter(again)
+    again = line("away: %s", 7)
+    assert limit.filter(again)
     assert Lines().format(again).endswith("away: 7 (and 990 more like it before, left out)")
 
 
-def test_what_happened_is_never_left_out() -> None:
-    spare = RepeatLimit(now=lambda: 0.0)
+def test_events_are_never_left_out() -> None:
+    limit = RepeatLimit(now=lambda: 0.0)
     for record in (
-        trouble("limit_reached", level=logging.WARNING, name="server-2 space.security"),
-        trouble("started", level=logging.INFO),
+        line("limit_reached", level=logging.WARNING, name="server-2 space.security"),
+        line("started", level=logging.INFO),
     ):
-        assert all(spare.filter(record) for _ in range(100))
+        assert all(limit.filter(record) for _ in range(100))
 
 
-def test_sentences_that_are_always_others_take_no_more_memory() -> None:
-    spare = RepeatLimit(now=lambda: 0.0)
+def test_ever_different_messages_take_no_more_memory() -> None:
+    limit = RepeatLimit(now=lambda: 0.0)
     for number in range(5_000):
-        spare.filter(trouble(f"away: {number}"))
-    assert len(spare._seen) <= 500
+        limit.filter(line(f"away: {number}"))
+    assert len(limit._seen) <= 500

@@ -1,4 +1,4 @@
-"""`/metrics`: what is told, to whom, and that nobody outside can make it grow."""
+"""`/metrics`: its content, its token, its port, and that no client can make it grow."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import logging
 import threading
 from collections.abc import Iterator
 from math import inf
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -21,7 +22,9 @@ from ops.metrics.page import Metrics
 from ops.metrics.registry import REGISTRY
 from realtime import stats
 from runtime.stats import Histogram, LabelledCounter
+from server.asgi.early_errors import no_rest
 from sessions_app.stats import Stats
+from tests.support.asgi import Answer, ask
 from web import request_metrics
 
 TOKEN = "t" * 40
@@ -39,7 +42,7 @@ def server() -> None:
     families.register("server")
 
 
-def told() -> dict[str, float]:
+def samples() -> dict[str, float]:
     """Every sample, by its name and labels, as Prometheus would read it."""
     text = generate_latest(REGISTRY).decode()
     return {
@@ -49,10 +52,10 @@ def told() -> dict[str, float]:
     }
 
 
-# -- what is told --------------------------------------------------------------------------------
+# -- content -------------------------------------------------------------------------------------
 
 
-def test_every_family_can_be_parsed_and_says_what_it_means(role: families.Role) -> None:
+def test_every_family_can_be_parsed_and_has_a_meaning(role: families.Role) -> None:
     text = generate_latest(REGISTRY).decode()
     read = list(text_string_to_metric_families(text))
     ours = [family for family in read if family.name.startswith("space_")]
@@ -61,21 +64,21 @@ def test_every_family_can_be_parsed_and_says_what_it_means(role: families.Role) 
     assert len({family.name for family in read}) == len(read)
 
 
-def test_a_process_says_which_it_is_and_only_what_concerns_it(role: families.Role) -> None:
-    now = told()
+def test_a_process_has_its_role_and_only_the_families_of_it(role: families.Role) -> None:
+    now = samples()
     assert any(name.startswith("space_info") and f"role={role}" in name for name in now)
     assert ("space_ticks_sent_total" in now) == (role == "server")
     assert ("space_sessions_ended_total" in now) == (role == "timekeeper")
 
 
-def test_a_number_moves_with_what_it_counts(server: None) -> None:
-    before = told()
+def test_a_metric_rises_with_its_counter(server: None) -> None:
+    before = samples()
     stats.stats.ticks_sent += 3
     stats.tick_lateness.observe(0.004, 3)
     stats.stats.publish_failed += 1
     stats.commands["pause", "ok"] += 1
     request_metrics.count_error("illegal_transition")
-    rose = {name: value - before.get(name, 0) for name, value in told().items()}
+    rose = {name: value - before.get(name, 0) for name, value in samples().items()}
     assert rose["space_ticks_sent_total"] == 3
     assert rose["space_tick_lateness_seconds_bucket,le=0.01"] == 3
     assert rose["space_tick_lateness_seconds_sum"] == pytest.approx(0.012)
@@ -92,14 +95,14 @@ def test_buckets_count_each_time_under_every_bound_that_it_is_within() -> None:
     assert (times.total, len(times)) == (pytest.approx(7.6), 3)
 
 
-def test_a_name_that_is_not_known_counts_as_another() -> None:
+def test_an_unknown_name_counts_as_other() -> None:
     counts = LabelledCounter(("sent",))
     for name in ("sent", "\n{evil}", "more"):
         counts.add(name)
     assert counts.as_dict() == {"sent": 1, "other": 2}
 
 
-def test_how_long_a_timekeeper_has_done_nothing_is_known_without_its_help(
+def test_the_age_of_a_timekeepers_last_round_needs_no_round(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     counted = Stats()
@@ -110,7 +113,7 @@ def test_how_long_a_timekeeper_has_done_nothing_is_known_without_its_help(
     assert (counted.seconds_since_round(), counted.rounds) == (7.0, 1)
 
 
-def test_the_latest_of_a_loop_is_forgotten_after_a_minute() -> None:
+def test_the_largest_lag_of_a_loop_is_forgotten_after_a_minute() -> None:
     now = 0.0
     loop = loop_lag.Lag(lambda: now)
     assert loop.silent() is None
@@ -124,18 +127,18 @@ def test_the_latest_of_a_loop_is_forgotten_after_a_minute() -> None:
     assert loop.silent() == 3.0
 
 
-# -- nobody can make it grow ---------------------------------------------------------------------
+# -- labels --------------------------------------------------------------------------------------
 
 
 @pytest.mark.django_db
-def test_what_strangers_send_adds_no_label(server: None) -> None:
+def test_requests_of_any_client_add_no_label(server: None) -> None:
     client = Client(raise_request_exception=False)
     stranger = {"Authorization": "Bearer x"}
     for path in ("/nothing/", "/sessions/1/", '/"x"} 1/', "/media/none.webp", "/sessions/"):
         client.get(path, headers=stranger)
         client.generic("BREW", path)
     request_metrics.count_error("made_up")
-    known = set(told())
+    known = set(samples())
     for number in range(20):
         client.get(f"/nothing/{number}/")
         client.get(f"/sessions/{number + 2}/")
@@ -143,11 +146,11 @@ def test_what_strangers_send_adds_no_label(server: None) -> None:
         client.generic(f"BREW{number}", f"/{number}")
         client.get("/sessions/", headers={"Authorization": f"Bearer {number}"})
         request_metrics.count_error(f"made_up_{number}")
-    assert set(told()) - known == set()
+    assert set(samples()) - known == set()
     assert not any(word in name for name in known for word in ("BREW", "made_up", '"x"'))
 
 
-def test_every_error_that_the_code_can_make_has_its_name() -> None:
+def test_every_error_of_the_code_is_a_known_label() -> None:
     assert {
         "already_due",
         "invalid_credentials",
@@ -157,51 +160,38 @@ def test_every_error_that_the_code_can_make_has_its_name() -> None:
     assert len(request_metrics.known_codes()) < 50
 
 
-# -- who is told ---------------------------------------------------------------------------------
+# -- the token -----------------------------------------------------------------------------------
 
 
-async def asked(path: str, *, method: str = "GET", authorization: str | None = None) -> Any:
-    """The status and the body; "passed on" where it is somebody else's."""
-    sent: list[Any] = []
-
-    async def app(scope: Any, receive: Any, send: Any) -> None:
-        sent.append("passed on")
-
-    async def send(message: Any) -> None:
-        sent.append(message)
-
-    given = [] if authorization is None else [(b"authorization", authorization.encode())]
-    scope = {"type": "http", "path": path, "method": method, "headers": given}
-    await Metrics(app)(scope, None, send)  # type: ignore[arg-type]
-    return sent[0] if sent == ["passed on"] else (sent[0]["status"], sent[1]["body"])
+async def scraped(*, path: str = "/metrics", method: str = "GET", given: str | None) -> Answer:
+    headers = [] if given is None else [(b"authorization", given.encode())]
+    return await ask(Metrics(no_rest), path, method=method, headers=headers)
 
 
-@pytest.mark.parametrize("given", [None, "", "Bearer ", "Bearer t", f"Basic {TOKEN}", TOKEN])
-async def test_for_who_has_no_token_there_is_no_such_path(settings: Any, given: str | None) -> None:
-    settings.METRICS_TOKEN = TOKEN
-    assert await asked("/metrics", authorization=given) == "passed on"
+RIGHT = f"Bearer {TOKEN}"
 
 
-@pytest.mark.parametrize("given", [None, "", "Bearer ", f"Bearer {TOKEN}"])
-async def test_without_the_variable_there_is_no_such_path_for_anybody(
-    settings: Any, given: str | None
+@pytest.mark.parametrize(
+    ("token", "given"),
+    [
+        *((TOKEN, given) for given in (None, "", "Bearer ", "Bearer t", f"Basic {TOKEN}", TOKEN)),
+        *(("", given) for given in (None, "", "Bearer ", RIGHT)),
+    ],
+)
+async def test_without_the_right_token_there_is_no_such_path(
+    settings: Any, token: str, given: str | None
 ) -> None:
-    settings.METRICS_TOKEN = ""
-    assert await asked("/metrics", authorization=given) == "passed on"
+    settings.METRICS_TOKEN = token
+    assert (await scraped(given=given)).status == 404
 
 
-async def test_who_has_the_token_is_told(settings: Any, server: None) -> None:
+async def test_with_the_token_the_metrics_can_be_read_only(settings: Any, server: None) -> None:
     settings.METRICS_TOKEN = TOKEN
-    status, body = await asked("/metrics", authorization=f"Bearer {TOKEN}")
-    assert status == 200
-    assert b"\nspace_ticks_sent_total " in body
-
-
-async def test_it_can_only_be_read(settings: Any) -> None:
-    settings.METRICS_TOKEN = TOKEN
-    right = f"Bearer {TOKEN}"
-    assert await asked("/metrics", method="POST", authorization=right) == "passed on"
-    assert await asked("/metrics/", authorization=right) == "passed on"
+    answer = await scraped(given=RIGHT)
+    assert answer.status == 200
+    assert b"\nspace_ticks_sent_total " in answer.body
+    assert (await scraped(method="POST", given=RIGHT)).status == 404
+    assert (await scraped(path="/metrics/", given=RIGHT)).status == 404
 
 
 # -- the listener --------------------------------------------------------------------------------
@@ -229,7 +219,7 @@ def get(port: int, path: str) -> tuple[int, bytes]:
         connection.close()
 
 
-def test_a_timekeeper_can_be_asked_too(port: tuple[int, dict[str, Any]]) -> None:
+def test_the_listener_serves_metrics_and_health(port: tuple[int, dict[str, Any]]) -> None:
     number, health = port
     status, body = get(number, "/metrics")
     assert status == 200
@@ -241,7 +231,7 @@ def test_a_timekeeper_can_be_asked_too(port: tuple[int, dict[str, Any]]) -> None
     assert get(number, "/sessions/")[0] == 404
 
 
-def test_a_port_that_is_taken_keeps_nobody_from_serving(
+def test_a_port_that_is_taken_is_logged_once_and_tried_again(
     port: tuple[int, dict[str, Any]], caplog: pytest.LogCaptureFixture
 ) -> None:
     naps: list[float] = []
@@ -260,11 +250,7 @@ def test_a_port_that_is_taken_keeps_nobody_from_serving(
 def test_each_of_several_servers_has_a_port_of_its_own(
     monkeypatch: pytest.MonkeyPatch, name: str, number: int
 ) -> None:
-    class Process:
-        pass
-
-    process = Process()
-    process.name = name  # type: ignore[attr-defined]
+    process = SimpleNamespace(name=name)
     monkeypatch.setattr("multiprocessing.current_process", lambda: process)
     assert listener.process_number() == number
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import logging
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
@@ -243,28 +242,3 @@ def test_a_url_says_which_connection_and_where(url: str, kind: type) -> None:
     (host,) = hosts(url)
     assert (host["connection_class"], host["host"], host["port"], host["db"]) == (kind, "a", 1, 2)
     assert host["socket_connect_timeout"] == 2
-
-
-def test_an_outage_is_one_line_without_a_traceback(caplog: pytest.LogCaptureFixture) -> None:
-    from ops.logs import QUIET_S, OneLinePerOutage
-
-    now = 1000.0
-    quiet = OneLinePerOutage(now=lambda: now)
-    logger = logging.getLogger("tests.outage")
-    logger.addFilter(quiet)
-    for _ in range(5):
-        try:
-            raise RedisConnectionError("refused")
-        except RedisConnectionError:
-            logger.exception("Unexpected exception")
-        now += QUIET_S - 1
-    logger.warning("something else")
-    now += QUIET_S
-    logger.error("again", exc_info=RedisConnectionError("refused"))
-    said = [(record.getMessage(), record.exc_info) for record in caplog.records]
-    assert [message.partition(":")[0] for message, _ in said] == [
-        "Unexpected exception",
-        "something else",
-        "again",
-    ]
-    assert {trace for _, trace in said} == {None}

@@ -1,9 +1,8 @@
-"""What each answer says about how browsers may use it, whoever made it."""
+"""The security headers of every answer, from Django or not."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from typing import Any
 
 import httpx
@@ -13,6 +12,7 @@ import websockets
 from server.asgi.early_errors import no_rest
 from server.asgi.headers import Headers
 from server.asgi.health import Health
+from tests.support.asgi import ask
 from tests.support.devices import Person, person
 from tests.support.live_server import served
 from web.page import CONTENT_SECURITY_POLICY as OF_THE_PAGE
@@ -20,16 +20,6 @@ from web.page import CONTENT_SECURITY_POLICY as OF_THE_PAGE
 API = "default-src 'none'; frame-ancestors 'none'"
 ORIGIN = "http://localhost:5173"
 HSTS = b"strict-transport-security"
-
-
-@dataclass
-class Web:
-    """What a browser would get."""
-
-    http: httpx.AsyncClient
-
-    async def ask(self, method: str, path: str, **more: Any) -> httpx.Response:
-        return await self.http.request(method, path, **more)
 
 
 @pytest.fixture
@@ -46,7 +36,7 @@ async def ada(base: str) -> Person:
 @pytest.fixture
 async def web(base: str) -> Any:
     async with httpx.AsyncClient(base_url=base) as http:
-        yield Web(http)
+        yield http
 
 
 PROGRAMS = [
@@ -63,9 +53,11 @@ PROGRAMS = [
 ]
 
 
-async def test_what_is_for_programs_is_run_framed_and_kept_by_nobody(web: Web) -> None:
+async def test_an_answer_for_programs_cannot_be_run_framed_or_cached(
+    web: httpx.AsyncClient,
+) -> None:
     for method, path, status in PROGRAMS:
-        answer = await web.ask(method, path)
+        answer = await web.request(method, path)
         assert answer.status_code == status
         assert answer.headers["content-security-policy"] == API
         assert answer.headers["cache-control"] == "no-store"
@@ -73,9 +65,9 @@ async def test_what_is_for_programs_is_run_framed_and_kept_by_nobody(web: Web) -
         everywhere(answer)
 
 
-async def test_pages_run_scripts_of_ours_only(web: Web) -> None:
+async def test_pages_run_scripts_of_ours_only(web: httpx.AsyncClient) -> None:
     for path in ("/", "/docs/", "/docs/rest/", "/docs/socket/"):
-        page_runs_scripts_of_ours_only(await web.ask("GET", path))
+        page_runs_scripts_of_ours_only(await web.get(path))
 
 
 def page_runs_scripts_of_ours_only(answer: httpx.Response) -> None:
@@ -90,23 +82,24 @@ def page_runs_scripts_of_ours_only(answer: httpx.Response) -> None:
     everywhere(answer)
 
 
-async def test_the_session_s_tag_is_told_though_nobody_keeps_the_answer(
-    web: Web, ada: Person
+async def test_a_session_has_an_etag_although_no_cache_keeps_it(
+    web: httpx.AsyncClient, ada: Person
 ) -> None:
     session = await ada.has_session()
     header = {"Authorization": f"Bearer {ada.account.access}"}
-    answer = await web.ask("GET", f"/sessions/{session.id}/", headers=header)
+    answer = await web.get(f"/sessions/{session.id}/", headers=header)
     assert (answer.headers["etag"], answer.headers["cache-control"]) == ('"1"', "no-store")
     stale = header | {"If-Match": '"7"'}
-    answer = await web.ask("POST", f"/sessions/{session.id}/start/", headers=stale)
+    answer = await web.post(f"/sessions/{session.id}/start/", headers=stale)
     assert answer.status_code == 412
 
 
-async def test_files_are_kept_and_pictures_shown_elsewhere(web: Web, settings: Any) -> None:
+async def test_static_files_are_cached_and_may_be_shown_by_other_origins(
+    web: httpx.AsyncClient, settings: Any
+) -> None:
     for name in ("js/main.js", "sky/star-0.svg"):
-        answer = await web.ask(
-            "GET", f"{settings.STATIC_URL}{name}", headers={"Origin": "http://evil.example"}
-        )
+        foreign = {"Origin": "http://evil.example"}
+        answer = await web.get(f"{settings.STATIC_URL}{name}", headers=foreign)
         assert answer.status_code == 200
         assert "immutable" in answer.headers["cache-control"]
         assert answer.headers["cross-origin-resource-policy"] == "cross-origin"
@@ -116,7 +109,7 @@ async def test_files_are_kept_and_pictures_shown_elsewhere(web: Web, settings: A
 
 def everywhere(answer: httpx.Response) -> None:
     names = [name for name, _ in answer.headers.multi_items()]
-    assert len(names) == len(set(names)), "a header is said twice"
+    assert len(names) == len(set(names)), "a header comes twice"
     assert answer.headers["x-content-type-options"] == "nosniff"
     assert answer.headers["x-frame-options"] == "DENY"
     assert answer.headers["referrer-policy"] == "same-origin"
@@ -125,42 +118,45 @@ def everywhere(answer: httpx.Response) -> None:
     assert "server" not in answer.headers
 
 
-async def test_over_https_browsers_are_told_to_stay_there(web: Web, settings: Any) -> None:
+async def test_over_https_browsers_are_told_to_stay_there(
+    web: httpx.AsyncClient, settings: Any
+) -> None:
     settings.SECURE_HSTS_SECONDS = 60
     settings.SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     https = {"X-Forwarded-Proto": "https"}
     for path in ("/", "/healthz", "/sessions/"):
-        secure = await web.ask("GET", path, headers=https)
+        secure = await web.get(path, headers=https)
         assert secure.headers["strict-transport-security"].startswith("max-age=60;")
-        plain = await web.ask("GET", path)
+        plain = await web.get(path)
         assert "strict-transport-security" not in plain.headers
 
 
-async def test_without_a_proxy_anybody_can_say_https(settings: Any) -> None:
+async def test_without_a_trusted_proxy_a_header_is_no_https(settings: Any) -> None:
     settings.SECURE_HSTS_SECONDS = 60
-    for proxys, names in ((None, set()), (("HTTP_X_FORWARDED_PROTO", "https"), {HSTS})):
-        settings.SECURE_PROXY_SSL_HEADER = proxys
-        sent = await asked(Headers(Health(no_rest)), "/healthz", (b"x-forwarded-proto", b"https"))
-        assert {name for name, _ in sent[0]["headers"]} & {HSTS} == names
+    for proxy, names in ((None, set()), (("HTTP_X_FORWARDED_PROTO", "https"), {HSTS})):
+        settings.SECURE_PROXY_SSL_HEADER = proxy
+        https = [(b"x-forwarded-proto", b"https")]
+        answer = await ask(Headers(Health(no_rest)), "/healthz", headers=https)
+        assert answer.headers.keys() & {HSTS} == names
 
 
 # -- other origins -------------------------------------------------------------------------------
 
 
-async def test_a_page_on_the_list_may_ask(web: Web) -> None:
+async def test_an_origin_on_the_list_may_use_the_api(web: httpx.AsyncClient) -> None:
     asks = {
         "Origin": ORIGIN,
         "Access-Control-Request-Method": "PATCH",
         "Access-Control-Request-Headers": "authorization, content-type, idempotency-key, if-match",
     }
-    answer = await web.ask("OPTIONS", "/sessions/1/", headers=asks)
+    answer = await web.options("/sessions/1/", headers=asks)
     assert answer.status_code == 200
     assert answer.headers["access-control-allow-origin"] == ORIGIN
     assert "PATCH" in answer.headers["access-control-allow-methods"]
     allowed = answer.headers["access-control-allow-headers"]
     assert {"authorization", "idempotency-key", "if-match"} <= set(allowed.split(", "))
     assert "*" not in allowed
-    real = await web.ask("GET", "/sessions/", headers={"Origin": ORIGIN})
+    real = await web.get("/sessions/", headers={"Origin": ORIGIN})
     assert real.headers["access-control-allow-origin"] == ORIGIN
     assert "origin" in real.headers["vary"].lower()
     for each in (answer, real):
@@ -175,16 +171,16 @@ FOREIGN = [
 ]
 
 
-async def test_no_other_page_may(web: Web) -> None:
+async def test_no_other_page_may(web: httpx.AsyncClient) -> None:
     for origin in FOREIGN:
         for path in ("/sessions/", "/users/login/", "/nowhere/", "/media/x.webp"):
             asks = {"Origin": origin, "Access-Control-Request-Method": "POST"}
             for answer in (
-                await web.ask("OPTIONS", path, headers=asks),
-                await web.ask("GET", path, headers={"Origin": origin}),
+                await web.options(path, headers=asks),
+                await web.get(path, headers={"Origin": origin}),
             ):
-                told = [name for name in answer.headers if name.startswith("access-control-")]
-                assert not told, origin
+                allowed = [name for name in answer.headers if name.startswith("access-control-")]
+                assert not allowed, origin
 
 
 # -- what does not come through Django -----------------------------------------------------------
@@ -205,31 +201,10 @@ async def test_a_refused_handshake_has_nothing_to_run_or_keep(
     assert answer.headers["content-type"].startswith("text/plain")
 
 
-async def test_what_serves_sockets_only_says_the_same() -> None:
+async def test_a_process_for_sockets_only_has_the_headers_too() -> None:
     from config.asgi import only_sockets
 
-    sent = await asked(only_sockets, "/sessions/")
-    headers = dict(sent[0]["headers"])
-    assert sent[0]["status"] == 404
-    assert headers[b"content-security-policy"] == API.encode()
-    assert headers[b"cache-control"] == b"no-store"
-
-
-async def asked(app: Any, path: str, *headers: tuple[bytes, bytes]) -> list[Any]:
-    sent: list[Any] = []
-
-    async def receive() -> Any:
-        return {"type": "http.request", "body": b"", "more_body": False}
-
-    async def send(message: Any) -> None:
-        sent.append(message)
-
-    scope = {
-        "type": "http",
-        "method": "GET",
-        "path": path,
-        "query_string": b"",
-        "headers": [(b"host", b"testserver"), *headers],
-    }
-    await app(scope, receive, send)
-    return sent
+    answer = await ask(only_sockets, "/sessions/")
+    assert (answer.status, answer.code) == (404, "not_found")
+    assert answer.headers[b"content-security-policy"] == API.encode()
+    assert answer.headers[b"cache-control"] == b"no-store"

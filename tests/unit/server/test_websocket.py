@@ -1,4 +1,4 @@
-"""What uvicorn's socket of ours can do more than uvicorn's own."""
+"""The additions of our WebSocket to that of uvicorn."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SMALL = 4096  # bytes: what a connection holds that is not read
 
 
 class Served:
-    """An application that hands out what it was given, and waits until the client goes."""
+    """An application that publishes its scopes, and waits until the client closes."""
 
     def __init__(self) -> None:
         self.scopes: asyncio.Queue[Any] = asyncio.Queue()
@@ -68,10 +68,10 @@ async def test_a_ready_made_frame_is_read_as_a_message() -> None:
         for length in (1, 125, 126, 70_000):
             transport.write(text_frame(b"x" * length))
             async with asyncio.timeout(5):
-                assert await heard(client) == "x" * length
+                assert await received(client) == "x" * length
 
 
-async def test_a_client_that_does_not_read_is_known_by_what_waits_for_it() -> None:
+async def test_ticks_for_a_client_that_does_not_read_are_dropped_whole() -> None:
     async with (
         serving() as served,
         connect(served.url, compression=None, sock=_narrow(served)) as client,
@@ -88,10 +88,10 @@ async def test_a_client_that_does_not_read_is_known_by_what_waits_for_it() -> No
         client.transport.resume_reading()
         async with asyncio.timeout(10):
             for _ in range(sent):  # whole ones, and nothing of the others
-                assert await heard(client) == tick.text.decode()
+                assert await received(client) == tick.text.decode()
 
 
-async def test_towards_a_client_that_is_gone_there_is_nothing_to_tell() -> None:
+async def test_the_transport_of_a_gone_client_is_closing() -> None:
     async with serving() as served, connect(served.url, compression=None) as client:
         transport = (await served.scopes.get())["extensions"]["space.transport"]
         assert not transport.is_closing()
@@ -99,7 +99,7 @@ async def test_towards_a_client_that_is_gone_there_is_nothing_to_tell() -> None:
         assert transport.is_closing()
         with pytest.raises(ConnectionClosed):
             async with asyncio.timeout(5):
-                await heard(client)
+                await received(client)
         assert transport.is_closing()
         assert transport.get_write_buffer_size() == 0
 
@@ -108,16 +108,16 @@ async def _never(message: Any) -> None:
     raise AssertionError(message)
 
 
-async def test_who_answers_pings_stays() -> None:
+async def test_a_client_that_answers_pings_stays() -> None:
     async with serving(ws_ping_interval=0.02, ws_ping_timeout=5) as served, quiet(served) as client:
         pings = seen(client, answers=True)
         async with asyncio.timeout(5):
-            told = {await pings.get() for _ in range(5)}
-        assert len(told) == 5  # each with a payload of its own
-        assert {len(payload) for payload in told} == {4}
+            payloads = {await pings.get() for _ in range(5)}
+        assert len(payloads) == 5  # each with a payload of its own
+        assert {len(payload) for payload in payloads} == {4}
 
 
-async def test_who_does_not_answer_pings_is_closed() -> None:
+async def test_a_client_that_does_not_answer_pings_is_closed() -> None:
     async with (
         serving(ws_ping_interval=0.02, ws_ping_timeout=0.05) as served,
         quiet(served) as client,
@@ -125,7 +125,7 @@ async def test_who_does_not_answer_pings_is_closed() -> None:
         seen(client, answers=False)
         with pytest.raises(ConnectionClosed) as closed:
             async with asyncio.timeout(5):
-                await heard(client)
+                await received(client)
         assert closed.value.rcvd is not None
         assert closed.value.rcvd.code == 1011
 
@@ -151,7 +151,7 @@ def seen(client: ClientConnection, *, answers: bool) -> asyncio.Queue[bytes]:
     return pings
 
 
-async def heard(client: ClientConnection) -> str:
+async def received(client: ClientConnection) -> str:
     """The next message, which need not be one of ours."""
     return "".join([str(part) async for part in client.recv_streaming()])
 
