@@ -3,7 +3,7 @@
 Django's own handler changes between the event loop and a thread nine times for one request of ours
 (each middleware that can be either, the view, the signals, the close) and starts a thread for each
 request. Our requests are all synchronous, so one change is enough: this is as fast as a WSGI server
-(docs/operations.md, "Which server").
+(docs/operations.md, "How many servers, and which").
 
 Three groups of threads, each with a bounded queue before it (`fair_semaphore.py`): beyond it 503.
 Requests that may wait for a hash or a picture have their own group, so that they keep no other

@@ -38,10 +38,11 @@ def prose(document: Path) -> str:
 
 def anchors(document: Path) -> set[str]:
     """The headings, as hosting platforms name them."""
-    return {
-        re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-")
-        for heading in HEADING.findall(prose(document))
-    }
+    return {slug(heading) for heading in HEADING.findall(prose(document))}
+
+
+def slug(heading: str) -> str:
+    return re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-")
 
 
 @cache
@@ -139,3 +140,14 @@ def test_a_message_of_the_log_that_operations_names_is_in_the_code() -> None:
     for message in re.findall(r"`([^`]+)`", listed[1]):
         for part in message.split(" ... "):
             assert part in code, message
+
+
+def test_a_section_or_decision_that_code_names_exists() -> None:
+    decisions = {int(path.name[:4]) for path in (ROOT / "docs" / "adr").glob("0*.md")}
+    for name in sorted(files()):
+        if not name.endswith((".py", ".js", ".yml", ".conf", "Caddyfile", "Dockerfile")):
+            continue
+        code = (ROOT / name).read_text(errors="ignore")
+        for document, section in re.findall(r"(docs/\w+\.md)(?:#|, \")([\w\- ,]+)", code):
+            assert slug(section) in anchors(ROOT / document), (name, section)
+        assert {int(number) for number in re.findall(r"ADR (\d+)", code)} <= decisions, name
