@@ -1,4 +1,4 @@
-"""Users and their logins, for support. No password, hash or token is shown or can be set."""
+"""The admin's pages of users and logins. No password, hash or token is shown or can be set."""
 
 from __future__ import annotations
 
@@ -42,13 +42,13 @@ class UserAdmin(ReadOnlyAdmin):
 
     @admin.display(description="logins")
     def their_logins(self, user: User) -> str:
-        return _of(user, "admin:accounts_login_changelist", "logins")
+        return _link(user, "admin:accounts_login_changelist", "logins")
 
     @admin.display(description="sessions")
     def their_sessions(self, user: User) -> str:
-        return _of(user, "admin:sessions_app_session_changelist", "sessions")
+        return _link(user, "admin:sessions_app_session_changelist", "sessions")
 
-    # -- what support does -----------------------------------------------------------------------
+    # -- actions of support ----------------------------------------------------------------------
 
     @admin.action(description="Deactivate: nobody of them may come in")
     def deactivate(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
@@ -86,7 +86,7 @@ class UserAdmin(ReadOnlyAdmin):
         return request.user.is_superuser and (obj is None or may_act_on(request.user, obj))
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
-        """In numbers: a list of all that somebody did in years is no help, and takes minutes."""
+        """In numbers: a list of years of changes is no help, and takes minutes."""
         counts = {
             "logins": sum(user.logins.count() for user in objs),
             "sessions": sum(user.sessions.count() for user in objs),
@@ -142,14 +142,14 @@ class LoginAdmin(ReadOnlyAdmin):
     @admin.action(description="Revoke: the device is signed out")
     def revoke(self, request: HttpRequest, queryset: QuerySet[Login]) -> None:
         for login in chosen(self, request, queryset.filter(ended_at=None)):
-            # Their own they may end: whoever forgot to sign out somewhere.
+            # Staff may end a login of their own: one they forgot to sign out.
             if login.user_id != request.user.pk and not may_act_on(request.user, login.user):
                 self.message_user(request, f"Not login {login.pk}.", messages.WARNING)
             elif logins.revoke([login.pk]):
                 done(self, request, login, "revoked", user=login.user_id, login=login.pk)
 
 
-admin.site.unregister(Group)  # nobody has rights by a group here
+admin.site.unregister(Group)  # no user has rights by a group here
 
 
 def chosen(where: ReadOnlyAdmin, request: HttpRequest, rows: QuerySet[Any]) -> Iterable[Any]:
@@ -163,11 +163,11 @@ def chosen(where: ReadOnlyAdmin, request: HttpRequest, rows: QuerySet[Any]) -> I
 
 
 def done(where: ReadOnlyAdmin, request: HttpRequest, row: Any, word: str, **ids: int) -> None:
-    """Says so, to who did it and to both logs."""
+    """Reports an action to the member of staff, to Django's log and to `space.security`."""
     where.log_change(request, row, word.capitalize() + ".")
     record("admin_acted", action=word, by=request.user.pk, **ids)
     where.message_user(request, f"{row._meta.verbose_name} {row.pk}: {word}.", messages.SUCCESS)
 
 
-def _of(user: User, page: str, words: str) -> str:
+def _link(user: User, page: str, words: str) -> str:
     return format_html('<a href="{}?user__id__exact={}">{}</a>', reverse(page), user.pk, words)

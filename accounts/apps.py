@@ -28,7 +28,7 @@ class AccountsConfig(AppConfig):
 
 
 def _user_deleted(instance: Any, **_: Any) -> None:
-    """Whoever deletes a user, their sockets close."""
+    """However a user is deleted, their sockets close."""
     from accounts.events import LoginRevoked, announce
 
     announce(LoginRevoked(instance.pk, None, "account_deleted"))

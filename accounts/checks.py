@@ -1,4 +1,4 @@
-"""What `check --deploy` says about a deployment that cannot send mails."""
+"""Deployment checks: whether mails can be sent (`manage.py check --deploy`)."""
 
 from typing import Any
 
@@ -14,15 +14,15 @@ def mails_can_be_sent(**_: Any) -> list[CheckMessage]:
     if settings.EMAIL_BACKEND == _NOWHERE:
         found.append(
             Warning(
-                "EMAIL_URL is not set: who forgets the password cannot get a new one, and nobody"
-                " hears that their password or address was changed.",
+                "EMAIL_URL is not set: users who forget their password cannot get a new one, and"
+                " get no mail when their password or address is changed.",
                 id="accounts.W001",
             )
         )
     if settings.EMAIL_BACKEND == _INTO_THE_LOG:
         found.append(
             Warning(
-                "EMAIL_URL writes mails into the log: who reads it can set anybody's password.",
+                "EMAIL_URL writes mails into the log: its readers can set any user's password.",
                 id="accounts.W002",
             )
         )

@@ -1,5 +1,6 @@
-"""What this app tells the rest: that logins have ended, so that their sockets close; that what
-somebody gets in with is another now, so that they hear of it; that a user's reminders are others.
+"""The signals of accounts: a login has ended, a credential has changed, reminders have changed.
+
+Sockets of an ended login close, and users get a mail about changed credentials.
 """
 
 from dataclasses import dataclass
@@ -16,8 +17,8 @@ Reason = Literal[
     "ended_elsewhere",  # by another device of the user
     "password_changed",
     "password_reset",  # by a link that was sent to the user
-    "refresh_reused",  # a superseded refresh token came back: somebody has a copy
-    "deactivated",  # by support: the user may not come in
+    "refresh_reused",  # a superseded refresh token came back: there is a copy
+    "deactivated",  # by support: the user is inactive
     "ended_by_support",
     "too_many_logins",  # a new one took the place of the one that was seen longest ago
     "account_deleted",
@@ -35,7 +36,7 @@ class LoginRevoked:
 
 @dataclass(frozen=True)
 class AccountChanged:
-    """What somebody gets in with is another now. `username` and `email` are those of before."""
+    """A credential has changed. `username` and `email` are those of before the change."""
 
     user_id: int
     what: Literal["password_changed", "password_reset", "email_changed", "username_changed"]
@@ -47,13 +48,13 @@ class AccountChanged:
 login_revoked = Signal()  # revoked: LoginRevoked
 account_changed = Signal()  # changed: AccountChanged
 
-# Sent within the transaction that changes them, which holds the user's row: what follows from it is
-# committed with it, or not at all.
+# Sent within the transaction that changes them, which holds the user's row: its receivers' changes
+# are committed with it, or not at all.
 reminders_changed = Signal()  # user_id: int
 
 
 def announce(revoked: LoginRevoked) -> None:
-    """Tells the receivers once the transaction around this call is committed."""
+    """Sends `login_revoked` once the transaction around this call is committed."""
     transaction.on_commit(partial(_send_revoked, revoked), robust=True)
 
 
@@ -63,7 +64,7 @@ def _send_revoked(revoked: LoginRevoked) -> None:
 
 
 def announce_change(changed: AccountChanged) -> None:
-    """The same for what somebody gets in with."""
+    """Sends `account_changed` once the transaction around this call is committed."""
     transaction.on_commit(
         partial(account_changed.send_robust, sender=AccountChanged, changed=changed), robust=True
     )

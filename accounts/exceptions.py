@@ -1,15 +1,15 @@
-"""What can go wrong with an account, each with a stable `code` that clients read.
+"""The errors of accounts, each with a stable `code` that clients read.
 
     AccountError
     |-- InvalidInput          a value is refused; names the field
-    |   |-- WrongPassword     the password, asked for again, is not the one
-    |   |-- LinkNotValid      a link to reset a password: wrong, used, too old, of nobody
-    |-- InvalidCredentials    wrong name, wrong password or inactive: nobody can tell which
+    |   |-- WrongPassword     the password, asked for again, is wrong
+    |   |-- LinkNotValid      a link to reset a password: wrong, used, too old, of no user
+    |-- InvalidCredentials    wrong name, wrong password or inactive: the same answer
     |-- NoSuchLogin           missing, ended, or another user's: the same answer
     |-- TooManyRequests       a limit is reached, or too many wait for a hash
     |-- TokenNotValid         garbage, another kind of token, another key
         |-- TokenExpired
-        |-- Revoked           its login has ended, or its user may not come in
+        |-- Revoked           its login has ended, or its user is inactive
 
 The translation to HTTP is in `api/errors.py` and `api/authentication.py`.
 """
@@ -37,21 +37,21 @@ class InvalidInput(AccountError):
 
 
 class WrongPassword(InvalidInput):
-    """The password, asked for again under this name, is not the one."""
+    """The password, asked for again in this field, is wrong."""
 
     def __init__(self, field: str = "old_password") -> None:
         super().__init__({field: ["This is not your password."]})
 
 
 class LinkNotValid(InvalidInput):
-    """A link to reset a password is wrong, was used, is too old, or of nobody: the same answer."""
+    """A link to reset a password is wrong, was used, is too old, or of no user: the same answer."""
 
     def __init__(self) -> None:
         super().__init__({"token": ["This link is no longer valid. Please ask for a new one."]})
 
 
 class InvalidCredentials(AccountError):
-    """Wrong name, wrong password or inactive: nobody can tell which."""
+    """Wrong name, wrong password or inactive: the same answer."""
 
     code = "invalid_credentials"
     sentence = "The user name or the password is wrong."
@@ -90,7 +90,7 @@ class TokenExpired(TokenNotValid):
 
 
 class Revoked(TokenNotValid):
-    """The login of the token has ended, or its user may not come in."""
+    """The login of the token has ended, or its user is inactive."""
 
     code = "revoked"
     sentence = "This login has ended."

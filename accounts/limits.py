@@ -1,7 +1,7 @@
-"""How often is too often.
+"""Rate limits.
 
 A `Limit` counts one thing for each user, network or name that it concerns, in a window of time.
-Views take it as a throttle (`api/throttling.py`), everything else asks it:
+Views take it as a throttle (`api/throttling.py`), other code calls it:
 
     RESET_MAILS = Limit("reset mails", "LIMIT_RESET_MAILS_PER_HOUR", HOUR_S)
     if RESET_MAILS.takes(user.pk): ...
@@ -24,7 +24,7 @@ HOUR_S = 60 * 60
 
 @dataclass(frozen=True)
 class Limit:
-    """At most so many `what` in `window_s` seconds for each key, as the setting says."""
+    """At most the setting's number of `what` in `window_s` seconds, for each key."""
 
     what: str
     setting: str

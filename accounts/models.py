@@ -1,4 +1,4 @@
-"""Who uses Space: a user, and each of their logins (a device that is signed in)."""
+"""Users, and their logins (each a device that is signed in)."""
 
 from collections.abc import Collection, Iterable
 from datetime import timedelta
@@ -65,22 +65,22 @@ class User(AbstractUser):
                 announce(LoginRevoked(self.pk, None, reason))
 
     def check_password(self, raw_password: str | None) -> bool:
-        """Django's, but a hash that is only made anew is no new password: no login ends by it."""
+        """Django's. A hash that is upgraded on the way is no new password: it ends no login."""
 
-        def made_anew(raw_password: str) -> None:
+        def upgrade(raw_password: str) -> None:
             before = self.password
             self.set_password(raw_password)
             self._password = None
             User.objects.filter(pk=self.pk, password=before).update(password=self.password)
 
-        return check_password(raw_password, self.password, made_anew)
+        return check_password(raw_password, self.password, upgrade)
 
     def _reason_to_end_logins(self, update_fields: Collection[str] | None) -> Reason | None:
         """Why the logins of the stored user must not outlive what is being saved, if so.
 
         Here, and not only in the services, since a shell, `changepassword` and forms of Django's
-        save a user too. (A bulk `update()` passes it by. Whom that deactivates is refused at once
-        all the same, since every check of a token asks `standing`.)
+        save a user too. (A bulk `update()` bypasses it. A user who is deactivated by one is refused
+        at once all the same, since every check of a token asks `active()`.)
         """
         if self._state.adding or self.pk is None:
             return None
@@ -96,29 +96,30 @@ class User(AbstractUser):
 
 
 class LoginQuerySet(models.QuerySet["Login"]):
-    """The questions that are asked about logins."""
+    """Queries for logins."""
 
     def active(self) -> Self:
-        """Not ended, and of a user who may come in."""
+        """Not ended, and of an active user."""
         return self.filter(ended_at=None, user__is_active=True)
 
     def usable(self) -> Self:
-        """Standing, and refreshed lately enough to come back."""
+        """Active, and refreshed lately enough to be refreshed again."""
         lifetime: timedelta = settings.REFRESH_TOKEN_LIFETIME
         return self.active().filter(refreshed_at__gt=Now() - lifetime)
 
-    def purgeable(self, kept: timedelta) -> Self:
-        """Ended for longer than `kept`, or for as long beyond what a refresh would have saved."""
+    def purgeable(self, retention: timedelta) -> Self:
+        """Ended for longer than `retention`, or expired for longer than that without a refresh."""
         lifetime: timedelta = settings.REFRESH_TOKEN_LIFETIME
         return self.filter(
-            models.Q(ended_at__lt=Now() - kept) | models.Q(refreshed_at__lt=Now() - lifetime - kept)
+            models.Q(ended_at__lt=Now() - retention)
+            | models.Q(refreshed_at__lt=Now() - lifetime - retention)
         )
 
     def rotate(self, login_id: int, *, presented: str, successor: str) -> bool:
         """Whether `presented` was the good refresh token, which is now `successor`.
 
         One UPDATE without a join: a second one waits for the row and then sees that it is too
-        late. (PostgreSQL would not look again into a subquery on another table.)
+        late. (PostgreSQL would not evaluate a subquery on another table again.)
         """
         current = self.filter(pk=login_id, refresh_jti=presented, ended_at=None)
         return bool(
@@ -133,8 +134,8 @@ class LoginQuerySet(models.QuerySet["Login"]):
     def touch(self, login_ids: Collection[int]) -> None:
         """Notes that the logins were seen, at most once a minute.
 
-        One that somebody else is changing is left out: two that touch the same logins in another
-        order must not wait for each other.
+        A login that another transaction is changing is left out: two transactions that touch the
+        same logins in different order must not wait for each other.
         """
         with connection.cursor() as cursor:
             cursor.execute(_TOUCH, [list(login_ids), LAST_SEEN_INTERVAL.total_seconds()])
@@ -148,9 +149,9 @@ class LoginQuerySet(models.QuerySet["Login"]):
 
 
 class Login(models.Model):
-    """A device that is signed in. Its tokens carry its id and are good only while it stands.
+    """A device that is signed in. Its tokens carry its id and are valid only while it is active.
 
-    A login ends by being marked, not deleted: what used it can then be told why.
+    A login that ends is marked, not deleted: its tokens can then be refused with the reason.
     """
 
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="logins")

@@ -1,6 +1,6 @@
-"""How user names and e-mail addresses are written, and when two of them are the same.
+"""The normal form of user names and e-mail addresses, and the key by which two are the same.
 
-Sameness is computed here, not by the database's `lower()`: what that knows of "É" depends on the
+The key is computed here, not by the database's `lower()`: what that knows of "É" depends on the
 locale that a cluster was created with.
 """
 
@@ -10,8 +10,8 @@ from django.contrib.auth.base_user import BaseUserManager
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 
-# Characters. Normalising may shorten a text, but to bring combining marks into order takes the
-# square of their number: 16 s for as many as fit into a body.
+# Characters, before normalisation. To bring combining marks into order takes the square of their
+# number: 16 s for as many as fit into a body.
 MAX_LENGTH = 1_000
 
 
@@ -24,9 +24,9 @@ def normal_email(text: str) -> str:
 
 
 def fold(name: str) -> str:
-    """What two spellings of one name have in common: "ADA" and "ada", full width or not."""
+    """The key that all spellings of one name share: "ADA" and "ada", full width or not."""
     if len(name) > MAX_LENGTH:
-        return name[:MAX_LENGTH]  # nobody's: what is stored is shorter
+        return name[:MAX_LENGTH]  # matches no user: stored keys are shorter
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).strip().casefold())
 
 

@@ -17,7 +17,7 @@ from runtime.client_address import current_network
 from runtime.deadline import left
 from runtime.fair_semaphore import FairSemaphore, Overloaded
 
-AT_A_TIME = 2  # in a process; each uses several cores by itself
+AT_A_TIME = 2  # in a process; each hash uses several cores
 LONGEST_WAIT_S = 10.0  # outside of a request; in one, as long as it may take
 HASH_S = 1.0  # of that: a hash that would be made too late is not begun
 RETRY_AFTER_S = 5  # `Retry-After` of a request that was not served in time

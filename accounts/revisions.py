@@ -1,7 +1,7 @@
-"""What moved under those who watch, in one question for a whole process.
+"""Which users changed since a known revision, and which logins ended: one query for a process.
 
-Thousands of numbers go there as text of an array, which costs a tenth of as many parameters, and
-only what differs comes back: mostly nothing.
+Thousands of numbers are sent as the text of an array, which costs a tenth of as many parameters.
+Only differences come back: mostly none.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from django.db import connection
 
 from accounts.models import Login, User
 
-_QUESTION = f"""
+_CHANGED = f"""
     SELECT known.id, u.revision
     FROM unnest(%s::bigint[], %s::bigint[]) AS known (id, revision)
     JOIN {User._meta.db_table} u ON u.id = known.id
@@ -31,10 +31,9 @@ _QUESTION = f"""
 
 @dataclass(frozen=True, slots=True)
 class ChangedSince:
-    """Users whose revision is beyond the known one, with it; logins that stand no longer.
+    """The present revision of users whose revision is above the known one; logins that ended.
 
-    `gone_back`: users whose revision is below the known one, which only another life of the
-    database can bring about.
+    `gone_back`: users whose revision is below the known one. Only a restored backup causes that.
     """
 
     revisions: dict[int, int]
@@ -45,7 +44,7 @@ class ChangedSince:
 def changed_since(known: Mapping[int, int], logins: Iterable[int]) -> ChangedSince:
     """`known`: the revision up to which each user is known. One statement."""
     with connection.cursor() as cursor:
-        cursor.execute(_QUESTION, [_array(known), _array(known.values()), _array(logins)])
+        cursor.execute(_CHANGED, [_array(known), _array(known.values()), _array(logins)])
         rows = cursor.fetchall()
     revisions = {pk: revision for pk, revision in rows if revision is not None}
     return ChangedSince(

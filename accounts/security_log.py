@@ -1,11 +1,11 @@
-"""What happened to an account or a limit, for who watches: a line each, logger `space.security`.
+"""The security log: a line for each event of an account or a limit, in logger `space.security`.
 
     log_in_failed address=192.0.2.1 who=5f2b8c0d91aa
     login_ended user=7 login=31 reason=password_changed
 
-Who, what, where; the time is the record's. The values stand in the line and, for a log that is
-JSON, as attributes of the record (`extra`). Never a password, a token or an e-mail address; of a
-name that somebody typed only its `pseudonym`, since people type passwords there too.
+The values are in the line and, for a JSON log, attributes of the record (`extra`). A line contains
+no password, token or e-mail address. Of a name that was typed it has only the `pseudonym`, since
+people type passwords there too.
 """
 
 from __future__ import annotations
@@ -47,8 +47,8 @@ WARNINGS: frozenset[Event] = frozenset({"refresh_reused", "limit_reached"})
 
 
 def record(event: Event, **details: str | int | None) -> None:
-    """One line. `details` (user, login, who, reason, ...) that are None are left out; the client's
-    address is added where a request is being answered.
+    """Logs one line, without the `details` (user, login, who, reason, ...) that are None. The
+    client's address is added where a request is being answered.
     """
     counts.add(event)
     known = {"address": current_network(), **details}
@@ -59,8 +59,8 @@ def record(event: Event, **details: str | int | None) -> None:
 
 
 def pseudonym(name: str) -> str:
-    """The same for each spelling of a name, and nobody can read the name from it without
-    `SECRET_KEY`. So lines about one name can be found together.
+    """The same for each spelling of a name, so that the lines about one name can be found. Without
+    `SECRET_KEY` the name cannot be read from it.
     """
     key = settings.SECRET_KEY.encode()
     return hmac.new(key, fold(name).encode(errors="replace"), "sha256").hexdigest()[:12]

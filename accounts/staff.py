@@ -1,8 +1,8 @@
-"""The admin site: what it has in common, and who comes in.
+"""The admin site: authentication of staff, and the base class of its pages.
 
-It is for looking. What may be done there is done by the services, as everywhere, and is in Django's
-log of the admin and in `space.security`. A page asks a few questions of an index, however many rows
-there are: no total of a table, no sorting, searching by whole names and ids.
+Its pages are read-only. Their few actions call the services, and are logged in Django's log of the
+admin and in `space.security`. A page makes a few queries that use an index, however many rows there
+are: it has no total of a table and no sorting, and searches by whole names and ids.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ if TYPE_CHECKING:  # they are generic for the type checker only
 else:
     _ModelAdmin, _Paginator = admin.ModelAdmin, Paginator
 
-MAX_LISTED = 10_000  # rows that can be paged through; who looks for one searches
+MAX_LISTED = 10_000  # rows that can be paged through; beyond them staff search
 MAX_ROWS_PER_ACTION = 100  # that one action is done to
 
 
@@ -46,14 +46,14 @@ class Site(admin.AdminSite):
     def password_change(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> Any:
-        """On the page, as everybody: there it is limited, and the other logins end."""
+        """Only on the page: there it is rate-limited, and ends the other logins."""
         return HttpResponseRedirect("/")
 
 
 class StaffBackend(ModelBackend):
-    """By the same check of the password as for everybody: the same limits, the same time.
+    """The same check of the password as for all users: the same limits, the same time.
 
-    Staff who are deactivated, or no longer staff, are out with their next request.
+    Staff who are deactivated, or no longer staff, are logged out by their next request.
     """
 
     def authenticate(
@@ -69,7 +69,7 @@ class StaffBackend(ModelBackend):
             with password_attempt(username) as named_so:
                 user = verified(named_so, password)
                 if not self.user_can_authenticate(user):
-                    raise InvalidCredentials  # counted, or one could try passwords of others here
+                    raise InvalidCredentials  # or staff pages would allow uncounted guesses
         except InvalidCredentials:
             return None
         return user
@@ -81,11 +81,11 @@ class StaffBackend(ModelBackend):
 def record_admin_login(user: User, **_: Any) -> None:
     """Receiver of `user_logged_in`, which only the admin sends."""
     record("admin_logged_in", user=user.pk)
-    SessionStore.clear_expired()  # few, and nobody else deletes them
+    SessionStore.clear_expired()  # few, and nothing else deletes them
 
 
 class BoundedPaginator(_Paginator):
-    """Counts no further than anybody pages."""
+    """Counts no further than `MAX_LISTED`."""
 
     @cached_property
     def count(self) -> int:
@@ -94,7 +94,7 @@ class BoundedPaginator(_Paginator):
 
 
 class ReadOnlyAdmin(_ModelAdmin):
-    """A table that can be looked at by all staff, and changed by nobody."""
+    """A table that all staff can read, and none can change."""
 
     list_per_page = 50
     list_max_show_all = 0
@@ -104,7 +104,7 @@ class ReadOnlyAdmin(_ModelAdmin):
     sortable_by = ()
     view_on_site = False
     search_help_text = "An id, or a whole user name or e-mail address"
-    search_fields = ("pk",)  # what is searched says `found_by`
+    search_fields = ("pk",)  # to have a search; `found_by` does it
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         return self.admin_site.has_permission(request)
@@ -127,8 +127,8 @@ class ReadOnlyAdmin(_ModelAdmin):
         return actions
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
-        """Only what the pages link to. Django takes any column: `?password__startswith=` would
-        tell a hash letter by letter, without showing it.
+        """Only filters that the pages link to. Django takes any column: the filter
+        `?password__startswith=` would reveal a hash letter by letter.
         """
         ours = [getattr(by, "parameter_name", f"{by}__exact") for by in self.list_filter]
         return lookup in {"user__id__exact", *ours}
@@ -140,16 +140,16 @@ class ReadOnlyAdmin(_ModelAdmin):
         return (queryset.filter(self.found_by(term)) if term else queryset), False
 
     def found_by(self, term: str) -> Q:
-        """What is somebody's, by the id of the row or by who that is."""
+        """The rows of this id, or of the user of this name or address."""
         return by_id(term) | Q(user__in=User.objects.filter(named(term)))
 
-    # -- what was done, by numbers: the log keeps no name of who is deleted later ----------------
+    # -- the log has ids, not names: of users who are deleted later it must keep none -------------
 
     def log_change(self, request: HttpRequest, obj: Any, message: Any) -> LogEntry:
         return _entry(request, obj, CHANGE, str(message))
 
     def log_deletions(self, request: HttpRequest, queryset: Any) -> list[LogEntry]:
-        return []  # Django asks before the deletion, which takes all entries about it with it
+        return []  # Django calls it before the deletion, which deletes all entries about the user
 
     def log_deleted(self, request: HttpRequest, obj: Any) -> LogEntry:
         return _entry(request, obj, DELETION, "Deleted with everything.")
@@ -166,7 +166,7 @@ def by_id(term: str) -> Q:
 
 
 def may_act_on(staff: Any, user: User) -> bool:
-    """Nobody on themselves; on staff only a superuser, or support could lock out who watches it."""
+    """Not on oneself. On staff only superusers may, or support could lock out its supervisors."""
     return bool(user.pk != staff.pk and (staff.is_superuser or not user.is_staff))
 
 
@@ -174,7 +174,7 @@ def _entry(request: HttpRequest, obj: Any, flag: int, message: str) -> LogEntry:
     assert request.user.is_authenticated
     return LogEntry.objects.create(
         user=request.user,
-        # Asked for each time: Django keeps its number in mind, and a restored database has another.
+        # Read each time: Django caches its id, and a restored database has another.
         content_type=ContentType.objects.get(
             app_label=obj._meta.app_label, model=obj._meta.model_name
         ),

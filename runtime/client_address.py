@@ -1,4 +1,4 @@
-"""Where a request comes from."""
+"""The address and the network of a client."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import Any
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
-SITE_BITS = 64  # of an IPv6 address: whoever has one of these addresses has them all
-NO_NETWORK = "-"  # what stands for the network of a request without an address
+SITE_BITS = 64  # of an IPv6 address: a client that has one address of a site has them all
+NO_NETWORK = "-"  # in place of the network of a request without an address
 
 _current: ContextVar[str | None] = ContextVar("client_network", default=None)
 
 
 class ClientNetworkMiddleware:
-    """Middleware: while a request is answered, `current_network` knows where it comes from."""
+    """Middleware: `current_network` gives the client's network while a request is answered."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -38,8 +38,8 @@ def current_network() -> str | None:
 def client_address(meta: Mapping[str, Any]) -> str | None:
     """The client's IP address from `request.META`, None where there is none (a Unix socket).
 
-    Anybody can send `X-Forwarded-For`; only what our own proxies appended, counted from the
-    right, is believed.
+    Clients can send any `X-Forwarded-For`. Only the entries that our own proxies appended,
+    counted from the right, are used.
     """
     proxies: int = settings.TRUSTED_PROXIES
     hops = meta.get("HTTP_X_FORWARDED_FOR", "").split(",")
@@ -49,7 +49,7 @@ def client_address(meta: Mapping[str, Any]) -> str | None:
 
 
 def network_of(address: str | None) -> str:
-    """By what an address counts in limits: itself, or its /64 where it is IPv6."""
+    """The network that an address counts for in limits: itself, or its /64 where it is IPv6."""
     if address is None:
         return NO_NETWORK
     first, last = bounds_of(address)

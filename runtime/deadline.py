@@ -1,11 +1,11 @@
-"""How long a piece of work may take. Whatever waits on its way asks here how long it still may.
+"""Deadlines: each step of a piece of work that waits asks here how long it may.
 
-    with within(8.5):       # a request: its turn, its hash, its connection, each of its statements
+    with within(8.5):       # a request: its slot, its hash, its connection, each of its statements
         ...
 
-The limits of single steps (2 s for a connection, 5 s for a statement) add up to more than anybody
-waits; a deadline is shared by all of them. The connections to the database hold to it, whatever
-the server does (`database/connections.py`). Where nothing is said, each statement has its own.
+The limits of single steps (2 s for a connection, 5 s for a statement) add up to more than a client
+waits, so all steps share a deadline. The connections to the database keep it, whatever the server
+does (`database/connections.py`). Without a deadline each statement has its own limit.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _hurried: ContextVar[bool] = ContextVar("hurried", default=True)
 
 @contextmanager
 def until(at: float) -> Iterator[None]:
-    """The block's work ends by `at`, on the monotonic clock; sooner where that was said before."""
+    """The block's work ends by `at` (monotonic clock), or by an outer deadline before that."""
     token = _until.set(min(at, _until.get()))
     try:
         yield
@@ -39,7 +39,7 @@ def within(seconds: float) -> Iterator[None]:
 
 @contextmanager
 def unhurried() -> Iterator[None]:
-    """For a command that has told the database to let its statements take long."""
+    """For a command that has set a long statement timeout in the database."""
     token = _hurried.set(False)
     try:
         yield
@@ -49,7 +49,7 @@ def unhurried() -> Iterator[None]:
 
 @contextmanager
 def at_least(seconds: float) -> Iterator[None]:
-    """So much time for the block, even where none is left: to leave things as they were found."""
+    """At least so much time for the block, even where none is left: to clean up."""
     token = _until.set(max(_until.get(), monotonic() + seconds))
     try:
         yield
@@ -58,10 +58,10 @@ def at_least(seconds: float) -> Iterator[None]:
 
 
 def left(at_most: float = inf) -> float:
-    """Seconds for the next step: what is left, but at most so much, and never below 0."""
+    """Seconds for the next step: the time that is left, at most `at_most`, at least 0."""
     return max(0.0, min(at_most, _until.get() - monotonic()))
 
 
 def longest_wait(usual: float) -> float:
-    """Seconds for one answer of the database, which takes no longer than `usual`. May be `inf`."""
+    """Seconds for one answer of the database, at most `usual`. May be `inf`."""
     return left(usual if _hurried.get() else inf)

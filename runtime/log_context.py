@@ -1,7 +1,7 @@
-"""Whose a line of the log is: of which request, of which socket, of which user.
+"""The request, the socket and the user that a log line belongs to.
 
-Said once, where a request or a socket begins; `ops/logs.py` writes it into each line that is
-logged until it ends. What is shared by sockets (batches, ticks) runs in a `Context()` of its own.
+Set once, where a request or a socket begins; `ops/logs.py` writes it into each line until its end.
+Work that sockets share (batches, ticks) runs in a `Context()` of its own.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ def connection(connection_id: str) -> None:
 
 
 def user(user_id: int | None) -> None:
-    """The user has been admitted."""
+    """From now on, once the user is admitted."""
     _user.set(user_id)
 
 
 def current() -> dict[str, str | int]:
-    """What is known, under the names that the log has for it."""
+    """The values that are set, by their names in the log."""
     known = {"request_id": _request.get(), "connection": _connection.get(), "user": _user.get()}
     return {name: value for name, value in known.items() if value is not None}

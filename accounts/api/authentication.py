@@ -1,4 +1,4 @@
-"""The gate of REST: a request's bearer token -> its user and its login."""
+"""Authentication of REST: a request's bearer token -> its user and its login."""
 
 from rest_framework.authentication import BaseAuthentication, get_authorization_header
 from rest_framework.exceptions import AuthenticationFailed

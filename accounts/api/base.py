@@ -1,4 +1,4 @@
-"""The two kinds of view: for who is logged in, and for who wants to be."""
+"""The two kinds of view: for users who are logged in, and for everybody."""
 
 from typing import Any, cast
 
@@ -14,14 +14,14 @@ from accounts.exceptions import AccountError
 
 
 class AccountView(APIView):
-    """Translates what the services raise."""
+    """Translates the errors of the services."""
 
     def handle_exception(self, exc: Exception) -> Response:
         return super().handle_exception(as_drf(exc) if isinstance(exc, AccountError) else exc)
 
 
 class OpenView(AccountView):
-    """For everybody: a stale token that a client still sends along is not looked at."""
+    """For everybody. A token that a client still sends along is ignored."""
 
     authentication_classes = ()
     permission_classes = ()
@@ -31,12 +31,12 @@ class OpenView(AccountView):
 
 
 def valid(serializer: serializers.BaseSerializer[Any]) -> dict[str, Any]:
-    """What the serializer makes of its data. Raises DRF's ValidationError."""
+    """The validated data. Raises DRF's ValidationError."""
     serializer.is_valid(raise_exception=True)
     data: dict[str, Any] = serializer.validated_data
     return data
 
 
 def admitted(request: Request) -> Admission:
-    """Who asks, and by which login. For views that only who is logged in gets to."""
+    """The user of the request and their login. For views that need a login."""
     return cast(Admission, request.auth)

@@ -1,4 +1,4 @@
-"""What to call a device that did not give itself a name."""
+"""The default name of a device, from its `User-Agent`."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""In and out: sign-up, log-in, the next pair of tokens, log-out."""
+"""Views of sign-up, log-in, refresh and log-out."""
 
 from dataclasses import asdict
 from typing import Any

@@ -1,4 +1,4 @@
-"""Fields that take what they say and nothing that merely looks like it."""
+"""Strict fields: each takes values of its JSON type only."""
 
 from typing import Any, ClassVar
 
@@ -38,7 +38,7 @@ def _refuse_endless(data: Any) -> None:
 
 
 class Username(Text):
-    """As it will be stored: normalised before its length and its characters are looked at."""
+    """As it will be stored: normalised before its length and its characters are checked."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(max_length=150, **kwargs)
@@ -63,7 +63,7 @@ class Email(serializers.EmailField):
 
 
 class Password(Text):
-    """A new password; Django's validators look at it later, with the user at hand."""
+    """A new password. The services check its strength, where the user is known."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(
@@ -101,7 +101,7 @@ class Reminders(serializers.ListField):
 
     def to_internal_value(self, data: Any) -> list[int]:
         if isinstance(data, list) and len(data) > self.most:
-            self.fail("too_many", most=self.most)  # DRF would first find fault with each
+            self.fail("too_many", most=self.most)  # DRF would first check each
         offsets: list[int] = super().to_internal_value(data)
         if len(set(offsets)) < len(offsets):
             self.fail("repeated")

@@ -1,4 +1,4 @@
-"""The user's own: profile, password, and the devices that are logged in."""
+"""Views of the user's own profile, password and logins."""
 
 from contextlib import nullcontext
 from typing import Any, cast

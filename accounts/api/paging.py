@@ -15,9 +15,9 @@ from rest_framework.request import Request
 from accounts.limits import REQUESTS
 
 LARGEST_PAGE = 1_000
-# Bytes: whoever asks for more has asked for as much as several do. The longest list of sessions is
-# some 50 requests then, and ten tabs may load it at once.
-OF_A_REQUEST = 128 * 1024
+# Bytes: a longer answer counts as several requests. The longest list of sessions counts as some 50
+# requests then, and ten tabs may load it at once.
+BYTES_PER_REQUEST = 128 * 1024
 
 M = TypeVar("M", bound=Model)
 
@@ -43,7 +43,7 @@ def page(
 def listed(
     request: Request, rows: QuerySet[M], show: Callable[[M], Any], *, newest_first: bool = False
 ) -> HttpResponse:
-    """The same as an answer: an array with `show` of each row.
+    """The same as a response: an array with `show` of each row.
 
     Read and encoded slice by slice: ten thousand sessions at once would take 110 MiB. A long one
     counts as several requests of its user, or the limit on those would bound no work.
@@ -65,7 +65,7 @@ def listed(
             headers["Link"] = f'<{_next(request, limit, cursor)}>; rel="next"'
             break
     body = b"[" + b",".join(encoded) + b"]"
-    REQUESTS.charge(request.user.pk, len(body) // OF_A_REQUEST)
+    REQUESTS.charge(request.user.pk, len(body) // BYTES_PER_REQUEST)
     return HttpResponse(body, content_type="application/json", headers=headers)
 
 

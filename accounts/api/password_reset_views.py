@@ -1,4 +1,4 @@
-"""For who has forgotten the password: a link by mail, and a new password for it."""
+"""Views of the password reset: ask for a link by mail, and set a new password by it."""
 
 from typing import Any
 
@@ -71,8 +71,8 @@ class ResetConfirmView(OpenView):
 
 
 def _base(request: Request) -> str:
-    """What the link starts with. Not by the request's host in production: anybody can write one
-    into a request for somebody else's address, and the mail would lead there.
+    """The start of the link. Not the request's host in production: an attacker can write any host
+    into a request for another user's address, and the mail would lead there.
     """
     if settings.PUBLIC_URL or not settings.DEVELOPMENT:
         return str(settings.PUBLIC_URL)

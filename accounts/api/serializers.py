@@ -1,4 +1,4 @@
-"""The JSON of accounts, both ways. Rules that need the database are the services'."""
+"""The JSON of accounts, both ways. The services check the rules that need the database."""
 
 from typing import Any
 

@@ -62,12 +62,12 @@ class SignUpsPerAddress(PerAddress):
 
 
 class RefreshesPerAddress(PerAddress):
-    """Anybody may ask."""
+    """It needs no access token."""
 
     limit = limits.REFRESHES
 
 
 class ResetsPerAddress(PerAddress):
-    """Anybody may ask for a link to a new password."""
+    """It needs no login."""
 
     limit = limits.RESETS

@@ -16,7 +16,7 @@ from accounts.models import LAST_SEEN_INTERVAL, Login, LoginQuerySet, User
 
 @dataclass(frozen=True)
 class Admission:
-    """An active user, by a login that stands, until `expires_at`."""
+    """An active user, by an active login, until `expires_at`."""
 
     user: User
     login: Login
@@ -39,7 +39,7 @@ def admit(token: str) -> Admission:
     Raises TokenNotValid, TokenExpired or Revoked. Errors of the database come through as they are.
     """
     claims = Claims.of(AccessToken, token)
-    login = next(iter(_standing([claims.login_id]).select_related("user")), None)
+    login = next(iter(_active([claims.login_id]).select_related("user")), None)
     login = _checked(claims, login)
     _touch([login])
     return Admission(user=login.user, login=login, expires_at=claims.expires_at)
@@ -51,7 +51,7 @@ def admit_all(tokens: Sequence[str]) -> list[Identity | TokenNotValid]:
     rows: dict[int, Any] = {}
     if asked := {c.login_id for c in claims if isinstance(c, Claims)}:
         columns = ("pk", "user_id", "device", "first_seen", "last_seen", "asked_at")
-        rows = {row.pk: row for row in _standing(asked).values_list(*columns, named=True)}
+        rows = {row.pk: row for row in _active(asked).values_list(*columns, named=True)}
         _touch(rows.values())
     return [
         c if isinstance(c, TokenNotValid) else _identity_or_refusal(c, rows.get(c.login_id))
@@ -59,8 +59,8 @@ def admit_all(tokens: Sequence[str]) -> list[Identity | TokenNotValid]:
     ]
 
 
-def _standing(login_ids: Iterable[int]) -> LoginQuerySet:
-    """Those that stand, each with the database's clock as `asked_at`."""
+def _active(login_ids: Iterable[int]) -> LoginQuerySet:
+    """The active ones of these, each with the database's clock as `asked_at`."""
     return Login.objects.active().filter(pk__in=login_ids).annotate(asked_at=Now())
 
 

@@ -1,4 +1,4 @@
-"""Names and passwords: which are acceptable, which are taken, and whether they are right."""
+"""Names and passwords: which are acceptable, which are taken, and which are right."""
 
 from django.contrib.auth.hashers import make_password
 from django.contrib.auth.password_validation import validate_password
@@ -15,7 +15,7 @@ def verified(user: User | None, password: str) -> User:
     not exist included. Raises InvalidCredentials.
     """
     if user is None:
-        make_password(password)  # takes as long as a comparison, so the clock gives nothing away
+        make_password(password)  # as long as a comparison takes: the time reveals nothing
         raise InvalidCredentials
     if not user.check_password(password) or not user.is_active:
         raise InvalidCredentials
@@ -35,7 +35,7 @@ def refuse_taken(user: User) -> None:
     if others.filter(username_key=fold(user.username)).exists():
         errors["username"] = ["A user with that username already exists."]
     elif _looks_like_email(user.username) and fold(user.username) != fold(user.email):
-        # Or a log-in by e-mail could find two people.
+        # Or a log-in by e-mail could find two users.
         errors["username"] = ["A user name that is an e-mail address must be your own."]
     if others.filter(email_key=fold(user.email)).exists():
         errors["email"] = ["A user with that email address already exists."]
@@ -44,7 +44,7 @@ def refuse_taken(user: User) -> None:
 
 
 def _looks_like_email(name: str) -> bool:
-    """Also "jeßica@example.com", which is none but has the key of one."""
+    """Also "jeßica@example.com", which is no address but has the key of one."""
     return is_email(name) or is_email(fold(name))
 
 

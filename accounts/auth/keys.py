@@ -1,8 +1,8 @@
-"""With which key a token is signed, and which one it is checked with.
+"""The keys that sign tokens, and the choice of the key that checks one.
 
-The header of a token names its key (`kid`, a hash of the key). Nothing in it is believed or even
-parsed: it must be, letter for letter, a header that we write ourselves. So there is no way to ask
-for another algorithm, to bring a key along (`jwk`, `jku`, `x5u`) or to name one by a path.
+The header of a token names its key (`kid`, a hash of the key). It is not parsed: it must be, letter
+for letter, a header that we write ourselves. So a token cannot ask for another algorithm, bring a
+key along (`jwk`, `jku`, `x5u`) or name one by a path.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from rest_framework_simplejwt.backends import TokenBackend
 from rest_framework_simplejwt.exceptions import TokenBackendError
 
 ALGORITHM = "HS256"
-# Against the clock of this machine. When ours expire is held against the database's clock, where
-# their login is asked for (`tokens.py`).
+# PyJWT checks times against the clock of this machine. Ours are checked against the database's,
+# where the login is read (`tokens.py`).
 NO_CLOCK: Options = {"verify_exp": False, "verify_iat": False, "verify_nbf": False}
 
 
@@ -39,14 +39,14 @@ def key_id(key: str) -> str:
 
 
 class KeyRing(TokenBackend):
-    """Signs with the first key, and takes what any of them signed."""
+    """Signs with the first key, and accepts the signature of each."""
 
     def __init__(self, signing_key: str, *other_keys: str) -> None:
         super().__init__(ALGORITHM, signing_key)
         self._kid = key_id(signing_key)
         keys = [signing_key, *other_keys]
         self._by_header = {_header({"kid": key_id(key)}): [key] for key in keys}
-        # Tokens of versions before keys had names: a new version must not log anybody out.
+        # Tokens of versions before keys had names: a new version must not log users out.
         self._by_header[_header({})] = keys
 
     def encode(self, payload: dict[str, Any]) -> str:

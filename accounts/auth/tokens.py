@@ -21,8 +21,8 @@ from accounts.models import Login, LoginQuerySet
 LARGEST_ID = 2**63 - 1
 A_SECOND = timedelta(seconds=1)
 LEEWAY: timedelta = api_settings.LEEWAY
-# By so much the database's clock may be put back, and nobody is logged out.
-STEP = timedelta(hours=1)
+# By so much the database's clock may be put back without logging users out.
+CLOCK_STEP = timedelta(hours=1)
 
 
 class _LoginToken(Token):
@@ -61,7 +61,7 @@ class Pair:
 
 @dataclass(frozen=True)
 class Claims:
-    """What a token of ours says, once its signature and its kind are checked."""
+    """The claims of a token whose signature and kind are checked."""
 
     user_id: int
     login_id: int
@@ -74,7 +74,7 @@ class Claims:
         try:
             payload = kind(token).payload  # type: ignore[arg-type]  # it takes the text
             if "nbf" in payload:
-                raise ValueError("not one that we write")
+                raise ValueError("a claim that we never write")
             return cls(
                 user_id=_id(int(_exactly(str, payload["user_id"]))),
                 login_id=_id(_exactly(int, payload["login"])),
@@ -82,7 +82,7 @@ class Claims:
                 issued_at=datetime.fromtimestamp(_exactly(int, payload["iat"]), tz=UTC),
                 expires_at=datetime.fromtimestamp(_exactly(int, payload["exp"]), tz=UTC),
             )
-        # Of what is not ours nothing is parsed; these are for what somebody signed with our key.
+        # A token of others is not parsed. These are for one that was signed with our key.
         except (
             *(TokenError, KeyError, TypeError, ValueError),
             *(ArithmeticError, OSError, RecursionError),  # times that no calendar has; deep nests
@@ -93,15 +93,15 @@ class Claims:
         """Itself. Raises TokenExpired or TokenNotValid. `now`: by the database's clock."""
         if now >= self.expires_at + LEEWAY:
             raise TokenExpired
-        if self.issued_at > now + STEP:
+        if self.issued_at > now + CLOCK_STEP:
             raise TokenNotValid
         return self
 
     def login(self) -> LoginQuerySet:
-        """The login that it is of, standing or not. It is not older than that.
+        """The login of the token, active or ended. It is not younger than the token.
 
-        A database that was restored gives the ids that it has forgotten to others: without this,
-        a token of somebody who signed up since the backup would be the next one's.
+        A restored database gives the ids of lost rows to others: without this, a token of a user
+        who signed up after the backup would belong to the next user.
         """
         theirs = Login.objects.filter(pk=self.login_id, user=self.user_id)
         return theirs.filter(first_seen__lt=self.issued_at + A_SECOND)
@@ -131,7 +131,7 @@ def new_jti() -> str:
 
 
 def pair_of(login: Login) -> Pair:
-    """The tokens of the login as it stands now."""
+    """The tokens of the login in its present state."""
     access_jti = hashlib.sha256(b"access " + login.refresh_jti.encode()).hexdigest()[:32]
     return Pair(
         access=AccessToken.issue(login, access_jti),

@@ -1,4 +1,4 @@
-"""What is written to people, as plain text. No secret but the link that was asked for."""
+"""The mails to users, as plain text. Their only secret is the link that was asked for."""
 
 import re
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ class Message:
 
 
 def reset_link(username: str, link: str, minutes: int) -> Message:
-    """The link is good once, and so many minutes."""
+    """The link is valid once, for so many minutes."""
     return Message(
         "Your new password for Space",
         f"""Hello {username},
@@ -51,7 +51,7 @@ def password_reset(username: str) -> Message:
 
 
 def email_changed(username: str) -> Message:
-    """To the old address. The new one is not named: this mailbox may be somebody else's now."""
+    """To the old address. It does not name the new one: another person may read this mailbox."""
     return Message(
         "Your e-mail address for Space was changed",
         f"""Hello {username},
@@ -66,7 +66,7 @@ If it was not: somebody knows your password. Please write to whoever runs this S
 
 
 def username_changed(username: str) -> Message:
-    """`username` is the one of before."""
+    """`username` is the old one."""
     return Message(
         "Your user name for Space was changed",
         f"Hello {username},\n\nyour account has another user name now. You can still sign in with"
@@ -75,7 +75,7 @@ def username_changed(username: str) -> Message:
 
 
 def _plain(name: str) -> str:
-    """Without what makes a link: whoever names a device does not choose who gets the mail."""
+    """Without the characters of a link: the mail's reader may not be who named the device."""
     return " ".join(re.sub(r"[^\w ()'-]", " ", name).split())
 
 

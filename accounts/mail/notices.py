@@ -1,4 +1,4 @@
-"""Whoever's account it is hears by mail when something changes by which one gets in."""
+"""E-mails the account's owner when a credential changes."""
 
 from functools import partial
 from typing import Any
@@ -23,7 +23,7 @@ def send_change_notice(changed: AccountChanged, **_: Any) -> None:
 
 
 def send_revocation_notice(revoked: LoginRevoked, **_: Any) -> None:
-    """Receiver of `login_revoked`: few of the reasons are news to the user."""
+    """Receiver of `login_revoked`: the owner already knows of most reasons."""
     if revoked.reason == "refresh_reused" and revoked.login_id is not None:
         queue.put(partial(_send_reused, revoked.login_id))
     if revoked.reason == "password_changed" and revoked.login_id is None:  # from outside
@@ -44,7 +44,7 @@ def _send_changed(user_id: int) -> None:
 
 
 def _send(message: messages.Message, to: str, user_id: int) -> None:
-    # An address is whatever its user says: nobody may have us write to a stranger all day. Each
-    # kind has its own count, or a thief would use it up with new names and then take the address.
+    # A user can enter any address, so mails to it are limited. Each kind has its own count, or a
+    # thief would use it up with new names and then change the address.
     if NOTICES.takes(f"{user_id} {message.subject}"):
         queue.send(message, to)

@@ -1,8 +1,7 @@
-"""Mails, made and sent after the answer: no request waits for a mail server, or shows by its time
-whether there was something to send.
+"""Mails are made and sent after the answer, by one thread that works off a bounded queue in order.
 
-One thread takes what is to be done from a bounded queue, in order. What cannot be sent is logged
-and not tried again: who misses a link asks for another.
+No request waits for a mail server, or reveals by its time whether there was something to send. A
+mail that cannot be sent is logged and not tried again: the user asks for another link.
 """
 
 import atexit
@@ -23,14 +22,14 @@ log = logging.getLogger(__name__)
 
 Work = Callable[[], None]
 
-LONGEST_QUEUE = 1_000  # a mail server that says nothing takes EMAIL_TIMEOUT for each
-LONGEST_S = 30.0  # for one mail, the questions to the database that it needs included
-FLUSH_S = 2.0  # how long a process that ends waits for what it has promised
+MAX_QUEUED = 1_000  # a mail server that does not answer takes EMAIL_TIMEOUT for each
+MAIL_S = 30.0  # for one mail, with the queries that it needs
+FLUSH_S = 2.0  # how long a process that ends waits for queued mails
 counts = LabelledCounter(("done", "failed", "dropped"))
 
 
 def send(message: Message, to: str) -> None:
-    """Sends it now. For the background. Raises what the mail server's refusal raises."""
+    """Sends it now, in the background thread. Raises the errors of the mail server."""
     EmailMessage(message.subject, message.text, to=[to]).send()
 
 
@@ -38,24 +37,24 @@ class Background:
     """A queue, and a daemon thread that works it off."""
 
     def __init__(self) -> None:
-        self._queue: Queue[Work] = Queue(LONGEST_QUEUE)
+        self._queue: Queue[Work] = Queue(MAX_QUEUED)
         self._starting = threading.Lock()
         self._started = False
 
     def put(self, work: Work) -> None:
-        """Returns at once. Safe from any thread. What is too much is dropped, and logged."""
+        """Returns at once. Safe from any thread. Beyond `MAX_QUEUED` it drops the job and logs."""
         self._start()
         try:
             self._queue.put_nowait(work)
         except Full:
             counts.add("dropped")
-            log.error("a mail was dropped: %d wait already", LONGEST_QUEUE)
+            log.error("a mail was dropped: %d wait already", MAX_QUEUED)
 
     def waiting(self) -> int:
         return self._queue.qsize()
 
     def flush(self, timeout_s: float = FLUSH_S) -> bool:
-        """Waits until all that was put has been done. False if that took too long."""
+        """Waits until all jobs are done. False if that took too long."""
         done = self._queue.all_tasks_done
         with done:
             return done.wait_for(lambda: not self._queue.unfinished_tasks, timeout_s)
@@ -71,7 +70,7 @@ class Background:
         while True:
             work = self._queue.get()
             try:
-                with within(LONGEST_S):
+                with within(MAIL_S):
                     work()
                 counts.add("done")
             except SMTPRecipientsRefused:  # it would write the address into the log
@@ -81,7 +80,7 @@ class Background:
                 counts.add("failed")
                 log.error("a mail was not sent: %r", error)
             finally:
-                connection.close()  # back to the pool: who knows when the next mail comes
+                connection.close()  # back to the pool: the next mail may come much later
                 self._queue.task_done()
 
 

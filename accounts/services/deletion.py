@@ -1,4 +1,4 @@
-"""What points at a user without a foreign key, and goes with them all the same."""
+"""Deletes the rows about a user that have no foreign key to them."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ def delete_references(instance: User, **_: Any) -> None:
 
 
 def _delete_admin_log(user: User) -> None:
-    """What support did with the user and with what is theirs: the rows have names and titles."""
+    """The admin's log about the user and their rows: its entries have names and titles."""
     from django.contrib.admin.models import LogEntry
 
     about = [_about(User, [str(user.pk)])]
     for relation in user._meta.related_objects:
         model = relation.related_model
-        if model is not LogEntry:  # whose rows by the user go by themselves
+        if model is not LogEntry:  # whose rows by the user are deleted by cascade
             ids = model._base_manager.filter(**{relation.field.name: user}).values_list("pk")
             about.append(_about(model, [str(pk) for (pk,) in ids]))
     LogEntry.objects.filter(reduce(or_, about)).delete()
@@ -35,12 +35,12 @@ def _delete_admin_log(user: User) -> None:
 
 def _about(model: type[Model], ids: list[str]) -> Q:
     label, name = model._meta.app_label, model._meta.model_name
-    # By name: the number that Django keeps in mind may be from before a restore.
+    # By name: the id that Django caches may be from before a restore.
     return Q(content_type__app_label=label, content_type__model=name, object_id__in=ids)
 
 
 def _delete_admin_sessions(user: User) -> None:
-    """Only staff has any, so there are few; whose they are is not to be had by a query."""
+    """Only staff have any, so there are few. A query cannot find whose they are."""
     from django.contrib.sessions.models import Session
 
     for session in Session.objects.iterator():

@@ -1,9 +1,9 @@
-"""Everything that begins or ends a login.
+"""Begins and ends logins.
 
-    sign_up, sign_in --> standing --refresh--> standing --log_out, end_login, ...--> ended
+    sign_up, sign_in --> active --refresh--> active --log_out, end_login, ...--> ended
 
-What ends one announces it (`login_revoked`), and its sockets close. The tokens of a login are made
-from what these return: `tokens.pair_of(login)`.
+The end of a login is announced (`login_revoked`), and its sockets close. `tokens.pair_of(login)`
+makes the tokens of a login.
 """
 
 from collections.abc import Iterable
@@ -43,7 +43,7 @@ def sign_up(
             user.save(force_insert=True)
             login = _begin(user, device, address)
     except IntegrityError:
-        refuse_taken(user)  # somebody was faster
+        refuse_taken(user)  # another request was faster
         raise
     record("signed_up", user=user.pk, login=login.pk)
     return login
@@ -74,8 +74,8 @@ def log_in(user: User, *, device: str = "", address: str | None = None) -> Login
 def refresh(token: str) -> Login:
     """The login, with its refresh token replaced. Raises TokenNotValid.
 
-    Asked again within ten seconds, the token gives the same successor. Later, somebody has a
-    copy, and nobody knows who is who: the login ends.
+    Within ten seconds the same token gives the same successor. Later there must be a copy of it,
+    and the owner cannot be told from the thief: the login ends.
     """
     claims = Claims.of(RefreshToken, token).good_at(statement_time())
     if (login := _successor(claims)) is not None:
@@ -87,17 +87,17 @@ def refresh(token: str) -> Login:
 
 
 def log_out(login_id: int) -> None:
-    """The device's own wish. A login that has ended already stays so."""
+    """Ends the device's own login. One that has ended already stays as it is."""
     _end(Login.objects.filter(pk=login_id), "logged_out")
 
 
 def log_out_by_token(token: str) -> None:
-    """The same for whoever holds the refresh token. Raises TokenNotValid."""
+    """The same by a refresh token. Raises TokenNotValid."""
     _end(Claims.of(RefreshToken, token).good_at(statement_time()).login(), "logged_out")
 
 
 def log_out_everywhere(login: Login) -> int:
-    """Ends every other login of the user. How many they were."""
+    """Ends every other login of the user, and returns how many."""
     return _end(_others(login), "ended_elsewhere")
 
 
@@ -108,7 +108,7 @@ def end_login(user: User, login_id: int) -> None:
 
 
 def change_password(login: Login, *, old: str, new: str) -> int:
-    """A new password; every other login ends. How many they were. Raises InvalidInput."""
+    """Sets the password and ends every other login. Returns how many. Raises InvalidInput."""
     user = login.user
     if not user.check_password(old):
         raise WrongPassword
@@ -117,7 +117,7 @@ def change_password(login: Login, *, old: str, new: str) -> int:
     with transaction.atomic():
         unchanged = User.objects.filter(pk=user.pk, password=user.password)
         if not unchanged.update(password=password):
-            raise WrongPassword  # another device changed it while we looked
+            raise WrongPassword  # another device changed it meanwhile
         announce_change(AccountChanged(user.pk, "password_changed", user.username, user.email))
         ended = _end(_others(login), "password_changed")
     record("password_changed", user=user.pk, login=login.pk)
@@ -125,7 +125,7 @@ def change_password(login: Login, *, old: str, new: str) -> int:
 
 
 def deactivate(user: User) -> None:
-    """The user may not come in, and every login of theirs ends: reactivating gives none back."""
+    """Locks the user out and ends every login of theirs. Reactivating gives none back."""
     _set_active(user, is_active=False)
 
 
@@ -135,14 +135,14 @@ def reactivate(user: User) -> None:
 
 
 def revoke(login_ids: Iterable[int]) -> int:
-    """Ends these logins, on support's word. How many stood."""
+    """Ends these logins for support. Returns how many were active."""
     return _end(Login.objects.filter(pk__in=login_ids), "ended_by_support")
 
 
 def reset_password(user: User, new: str) -> int:
-    """A new password for a user whose link was found good; every login ends. How many they were.
+    """Sets the password of a user whose link is valid and ends every login. Returns how many.
 
-    Raises InvalidInput, and LinkNotValid where the user is no longer as the link found them.
+    Raises InvalidInput, and LinkNotValid where the user has changed since the link was checked.
     """
     refuse_weak(new, user, field="new_password")
     password = make_password(new)
@@ -160,7 +160,7 @@ def reset_password(user: User, new: str) -> int:
 
 
 def delete_account(user: User, *, password: str | None = None) -> None:
-    """Removes the user and all that is theirs. (`accounts.apps` announces it.)
+    """Deletes the user and all their rows. (`accounts.apps` announces it.)
 
     Raises WrongPassword if a password is given, and wrong.
     """
@@ -183,7 +183,7 @@ def _begin(user: User, device: str, address: str | None) -> Login:
 def _successor(claims: Claims) -> Login | None:
     with transaction.atomic():
         Login.objects.rotate(claims.login_id, presented=claims.jti, successor=new_jti())
-        # Who won and who came a moment later find the same row.
+        # The winner and a request a moment later find the same row.
         login = (
             Login.objects.active()
             .select_related("user")

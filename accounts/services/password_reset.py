@@ -1,7 +1,7 @@
-"""A new password for who has forgotten theirs: a link by mail, which is good once, for an hour.
+"""Password reset: a link by mail, valid once and for an hour.
 
-The token in it is Django's: a keyed hash over the user's password, address and the time, so that
-nothing is stored, and one that was used, or is older than a change of either, is good no more.
+Its token is Django's: a keyed hash over the user's password, address and the time. So nothing is
+stored, and a link that was used, or is older than a change of either, is no longer valid.
 """
 
 import logging
@@ -36,15 +36,16 @@ _tokens = _Tokens()
 
 
 def request_link(email: str, base: str) -> None:
-    """Sends a link to whoever has this address. Returns at once, whether anybody has or not.
+    """Sends a link to the user of this address, if there is one. Returns at once.
 
-    All that could be told apart happens in the background. `base` is what the link starts with.
+    The work that could reveal whether there is one happens in the background. The link starts
+    with `base`.
     """
     queue.put(partial(_send_link, email, base))
 
 
 def reset(uid: str, token: str, new: str) -> int:
-    """Sets the password by a link; every login ends. How many they were.
+    """Sets the password by a link and ends every login. Returns how many.
 
     Raises LinkNotValid, and InvalidInput for a password that is too weak: the link stays good then.
     """
@@ -56,7 +57,7 @@ def reset(uid: str, token: str, new: str) -> int:
 
 
 def link(user: User, base: str) -> str:
-    """In the fragment: it is sent to no server, and stands in no log and no `Referer`."""
+    """With the token in the fragment: browsers send that to no server, log or `Referer`."""
     uid = urlsafe_base64_encode(str(user.pk).encode())
     return f"{base}/#reset/{uid}/{_tokens.make_token(user)}"
 

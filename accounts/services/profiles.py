@@ -1,4 +1,4 @@
-"""The user's own settings."""
+"""Changes of the user's profile."""
 
 from dataclasses import replace
 from functools import cache
@@ -36,8 +36,8 @@ def time_zones() -> frozenset[str]:
 def change_profile(user: User, changes: Changes, *, password: str | None = None) -> User:
     """The user as changed. Raises InvalidInput.
 
-    Another e-mail address needs the password: whoever reads the mails there can set a new one.
-    Only what is named is written: `revision` moves on meanwhile, under somebody else's lock.
+    Another e-mail address needs the password: a reader of its mails can set a new one. Only the
+    named columns are written: another transaction may raise `revision` meanwhile.
     """
     if moves(user, changes):
         _refuse_wrong(password, user)  # slow, so before the transaction
@@ -45,7 +45,7 @@ def change_profile(user: User, changes: Changes, *, password: str | None = None)
         with transaction.atomic():
             moved = _change(user, changes, password)
     except IntegrityError:
-        refuse_taken(_renamed(user, changes))  # somebody was faster
+        refuse_taken(_renamed(user, changes))  # another request was faster
         raise
     if (changed := User.objects.filter(pk=user.pk).first()) is None:
         raise Revoked  # deleted meanwhile
@@ -55,16 +55,16 @@ def change_profile(user: User, changes: Changes, *, password: str | None = None)
 
 
 def _change(user: User, changes: Changes, password: str | None) -> bool:
-    """Whether their mails go elsewhere now. `user` is as when their password was asked for."""
+    """Whether the e-mail address changed. `user` is as read when the password was checked."""
     names = changes.keys() & {"username", "email"}
-    # What may be a name depends on the address, and the other way round: another request must not
-    # change the one while we look at the other. (The lock that changing a key needs, from the
-    # beginning: taking more of it later could wait for somebody who waits for us.)
+    # Which names are allowed depends on the address, and the other way round: another request must
+    # not change the one while this one checks the other. (The lock that changing a key needs, from
+    # the beginning: taking a stronger one later could deadlock.)
     row = User.objects.select_for_update(no_key=not names).filter(pk=user.pk)
     if (stored := row.first()) is None:
         raise Revoked
     if moves(stored, changes) and (password is None or stored.password != user.password):
-        raise WrongPassword("password")  # another device changed something while we looked
+        raise WrongPassword("password")  # another device changed it meanwhile
     before = AccountChanged(stored.pk, "email_changed", stored.username, stored.email)
     values = dict(changes)
     if names:
@@ -84,7 +84,7 @@ def _change(user: User, changes: Changes, password: str | None) -> bool:
 
 
 def _renamed(user: User, changes: Changes) -> User:
-    """What `refuse_taken` looks at. Not to be saved."""
+    """For `refuse_taken`. Not to be saved."""
     return User(
         pk=user.pk,
         username=normal_username(changes.get("username", user.username)),
@@ -93,7 +93,7 @@ def _renamed(user: User, changes: Changes) -> User:
 
 
 def moves(user: User, changes: Changes) -> bool:
-    """Whether the user would get their mails elsewhere."""
+    """Whether the e-mail address would change."""
     return "email" in changes and normal_email(changes["email"]) != user.email
 
 

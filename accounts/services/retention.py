@@ -1,4 +1,4 @@
-"""Logins that are of no use to anybody any more are deleted."""
+"""Purges logins that ended, or expired, longer ago than the retention period."""
 
 import time
 from datetime import timedelta
@@ -7,7 +7,7 @@ from django.db import transaction
 
 from accounts.models import Login
 
-RETENTION = timedelta(days=30)  # after a login ended, or could be refreshed for the last time
+RETENTION = timedelta(days=30)  # after a login ended, or its refresh token expired
 BATCH = 1_000  # rows that are deleted at a time
 
 _last_purge: float | None = None  # on the monotonic clock
@@ -19,9 +19,9 @@ def purge_old_logins(*, every: timedelta) -> None:
     if _last_purge is not None and time.monotonic() - _last_purge < every.total_seconds():
         return
     with transaction.atomic():
-        # What somebody else holds (another timekeeper, the deletion of an account) is left to them.
+        # Rows that another transaction holds (another timekeeper, a deletion) are left to it.
         old = Login.objects.purgeable(RETENTION).select_for_update(skip_locked=True, of=("self",))
         ids = list(old.values_list("pk", flat=True)[:BATCH])
         Login.objects.filter(pk__in=ids).delete()
     if len(ids) < BATCH:
-        _last_purge = time.monotonic()  # else the rest goes next time: deadlines come first
+        _last_purge = time.monotonic()  # else the rest is deleted next time: deadlines come first

@@ -335,7 +335,7 @@ def test_what_cannot_be_sent_is_logged_and_the_next_is_sent(
 def test_mails_that_are_too_many_are_dropped_not_waited_for(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(queue, "LONGEST_QUEUE", 2)
+    monkeypatch.setattr(queue, "MAX_QUEUED", 2)
     goes_on, begun = threading.Event(), threading.Event()
     background = queue.Background()
     done: list[int] = []

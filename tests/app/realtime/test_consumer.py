@@ -19,7 +19,7 @@ from realtime import database
 from realtime.broker import publisher
 from realtime.broker.channel_layer import channel_layer
 from realtime.database import in_database
-from realtime.delivery.outbox import LONGEST_QUEUE
+from realtime.delivery.outbox import MAX_QUEUED
 from realtime.hub import admission
 from realtime.hub.background import Node
 from realtime.protocol.close_codes import Close
@@ -815,7 +815,7 @@ async def test_a_client_that_does_not_read_costs_its_neighbours_nothing_and_is_c
         stalled.socket.transport.pause_reading()
         await until(lambda: len(room_of(ada).sockets) == 2)
         news = json.dumps({"type": "error", "id": None, "code": "long", "message": "x" * 10_000})
-        for number in range(LONGEST_QUEUE + 100):
+        for number in range(MAX_QUEUED + 100):
             for consumer in tuple(room_of(ada).sockets):
                 consumer.deliver(news, None)
             if number % 10 == 0:  # the laptop reads

@@ -170,7 +170,7 @@ def test_a_queue_that_is_full_loses_its_oldest(
     publisher: Publisher, layer: Layer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = stats.publish_overflowed
-    monkeypatch.setattr(publisher_module, "LONGEST_QUEUE", 3)
+    monkeypatch.setattr(publisher_module, "MAX_QUEUED", 3)
     layer.hangs.clear()
     publisher.put(1, {"n": 0})
     wait_until(lambda: not publisher._queue)  # it is on its way

@@ -119,7 +119,7 @@ def test_a_large_answer_counts_as_several_requests(
     session = new_session(ada, title="x" * 100).json()["id"]
     for title in ("a", "b", "c"):
         ada.patch(f"/sessions/{session}/", {"title": title * 100})
-    monkeypatch.setattr(paging, "OF_A_REQUEST", 100)
+    monkeypatch.setattr(paging, "BYTES_PER_REQUEST", 100)
     monkeypatch.setattr(session_views, "CHANGES_OF_A_REQUEST", 2)
     charged: list[tuple[int, int]] = []
     monkeypatch.setattr(Limit, "charge", lambda _, user, count: charged.append((user, count)))
