@@ -27,11 +27,11 @@ class Checkout:
             raise Problem(f"{self.space} belongs to another user: remove it, or run as that user.")
 
     def environment(self) -> dict[str, str]:
-        """For our programs, without the addresses of servers that are not given."""
+        """For our programs, without the addresses of servers that we start."""
         return own_environment(self.root, os.environ)
 
     def environment_for_tests(self) -> dict[str, str]:
-        """The user's own, without what belongs to other places. The tests set the rest."""
+        """The user's own, without the variables of other places. The tests set the rest."""
         return without_foreign(os.environ) | {"DJANGO_SETTINGS_MODULE": "config.settings"}
 
     def programs(self) -> Programs:

@@ -3,8 +3,9 @@
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from local import tests, venv
 from local.check import check
@@ -86,15 +87,22 @@ def _run(checkout: Checkout, options: argparse.Namespace, here: Path) -> int:
         case "check":
             with stopped_by_signals():
                 if options.what == "container":  # its tool stands on `local`, not the other way
-                    become([sys.executable, "-m", "tools.container"], without_foreign(os.environ))
+                    return become(
+                        [sys.executable, "-m", "tools.container"], without_foreign(os.environ)
+                    )
                 checkout.venv.ensure(venv.DEVELOP, os.environ)
                 return check(checkout, with_tests=options.tests)
         case "env":
             return env(checkout)
-        case "bench":
-            return bench(checkout, options.rest, here)
-        case "faults" | "soak":
-            return faults(checkout, options.command, options.rest)
+        case "bench":  # a relative name of a file is relative to the user's folder
+            environment = checkout.environment() | {"SPACE_BENCH_FROM": str(here)}
+            return program(checkout, "benchmarks.bench", options.rest, environment)
+        case "faults":  # on a Space of its own: one that is running is not touched
+            return program(checkout, "tests.faults", options.rest, checkout.environment_for_tests())
+        case "soak":
+            return program(
+                checkout, "tests.faults.soak", options.rest, checkout.environment_for_tests()
+            )
         case "screenshots":
             return screenshots(checkout)
         case "load":
@@ -111,22 +119,13 @@ def test(checkout: Checkout, arguments: Sequence[str], here: Path) -> int:
         return tests.run(tests.Request.of(arguments, here, checkout.root), checkout)
 
 
-def bench(checkout: Checkout, arguments: Sequence[str], here: Path) -> int:
-    """What it writes by a relative name goes where the user is."""
+def program(
+    checkout: Checkout, module: str, arguments: Sequence[str], environment: Mapping[str, str]
+) -> NoReturn:
+    """Go on as a module of ours, with the packages of the tests."""
     with stopped_by_signals():
-        checkout.venv.ensure(venv.TEST, checkout.environment())
-    python = str(checkout.venv.python)
-    environment = checkout.environment() | {"SPACE_BENCH_FROM": str(here)}
-    become([python, "-m", "benchmarks.bench", *arguments], environment)
-
-
-def faults(checkout: Checkout, what: str, arguments: Sequence[str]) -> int:
-    """Breaks a Space of its own: the one that may be running is not touched."""
-    with stopped_by_signals():
-        checkout.venv.ensure(venv.TEST, os.environ)
-    module = "tests.faults" if what == "faults" else "tests.faults.soak"
-    python = str(checkout.venv.python)
-    become([python, "-m", module, *arguments], checkout.environment_for_tests())
+        checkout.venv.ensure(venv.TEST, environment)
+    become([str(checkout.venv.python), "-m", module, *arguments], environment)
 
 
 def env(checkout: Checkout) -> int:
@@ -150,14 +149,11 @@ def load(checkout: Checkout, arguments: Sequence[str]) -> int:
             complain(f"{NOT_RUNNING}, or name another one with --url")
             return 2
         arguments = ["--url", instance.address, *arguments]
-    with stopped_by_signals():
-        checkout.venv.ensure(venv.TEST, os.environ)
-    python = str(checkout.venv.python)
-    return run_in_foreground([python, "-m", "benchmarks.load_generator", *arguments], os.environ)
+    return program(checkout, "benchmarks.load_generator", arguments, os.environ)
 
 
 def manage(checkout: Checkout, arguments: Sequence[str], *, migrated: bool = False) -> int:
-    """`migrated`: servers that are started for it have their tables."""
+    """`migrated`: servers that are started for the command are migrated first."""
     with stopped_by_signals():
         checkout.venv.ensure(venv.RUN, os.environ)
         command = checkout.manage_command(*arguments)
@@ -189,60 +185,45 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("./space", description="Space on this machine.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
-    about = "install, start PostgreSQL, Valkey, the server and a timekeeper; stop with Ctrl-C"
-    run_ = commands.add_parser("run", help=about, description=about)
+    def command(name: str, about: str, epilog: str = "") -> argparse.ArgumentParser:
+        raw = argparse.RawDescriptionHelpFormatter
+        made = commands.add_parser(
+            name, help=about, description=about, epilog=epilog, formatter_class=raw
+        )
+        if name in PASSED_ON:
+            made.add_argument("rest", nargs="*", help="see below" if epilog else None)
+        return made
+
+    run_ = command(
+        "run", "install, start PostgreSQL, Valkey, the server and a timekeeper; stop with Ctrl-C"
+    )
     run_.add_argument("--host", default="127.0.0.1", help="0.0.0.0 for phones in your network")
     run_.add_argument("--port", type=_port, default=8000, help="0 for any free one")
-
-    about = "run the daily tests; other arguments are pytest's"
-    test_ = commands.add_parser("test", help=about, description=about, epilog=TEST_ARGUMENTS)
-    test_.formatter_class = argparse.RawDescriptionHelpFormatter
-    test_.add_argument("rest", nargs="*", help="see below")
-
-    about = "format, lint, types, imports, migrations, schemas, settings, and every test"
-    check_ = commands.add_parser("check", help=about, description=about)
+    command("test", "run the daily tests; other arguments are pytest's", TEST_ARGUMENTS)
+    check_ = command(
+        "check", "format, lint, types, imports, migrations, schemas, settings, and every test"
+    )
     check_.add_argument(
         "what",
         nargs="?",
         choices=["container"],
         help="the Dockerfile and docker-compose.yml instead (exit code 3: not on this machine)",
     )
-    check_.add_argument(
-        "--no-tests",
-        dest="tests",
-        action="store_false",
-        help="no test at all",
+    check_.add_argument("--no-tests", dest="tests", action="store_false", help="no test at all")
+    command(
+        "demo", "fill an account with a believable year, and print its password", DEMO_ARGUMENTS
     )
-
-    about = "fill an account with a believable year, and print how to come in"
-    demo = commands.add_parser("demo", help=about, description=about, epilog=DEMO_ARGUMENTS)
-    demo.formatter_class = argparse.RawDescriptionHelpFormatter
-    demo.add_argument("rest", nargs="*", help="see below")
-
-    about = "measure Space beside its peers, print the table and write docs/benchmarks.md"
-    bench_ = commands.add_parser("bench", help=about, description=about, epilog=BENCH_ARGUMENTS)
-    bench_.formatter_class = argparse.RawDescriptionHelpFormatter
-    bench_.add_argument("rest", nargs="*", help="see below")
-
-    about = "many devices that behave like people's, and check what they are told"
-    load_ = commands.add_parser("load", help=about, description=about, epilog=LOAD_ARGUMENTS)
-    load_.formatter_class = argparse.RawDescriptionHelpFormatter
-    load_.add_argument("rest", nargs="*", help="see below")
-
-    about = "break everything that can break, one after the other; writes docs/reliability.md"
-    commands.add_parser("faults", help=about, description=about).add_argument("rest", nargs="*")
-
-    about = "200 users and a random fault every ten seconds, for so many minutes (20)"
-    commands.add_parser("soak", help=about, description=about).add_argument("rest", nargs="*")
-
-    about = "print the addresses and secrets of the Space that is running, for another process"
-    commands.add_parser("env", help=about, description=about)
-
-    about = "take the pictures in docs/images anew, of a Space of their own; needs Chromium"
-    commands.add_parser("screenshots", help=about, description=about)
-
-    about = "run manage.py on the servers that are running, or on servers started for it"
-    commands.add_parser("manage", help=about, description=about).add_argument("rest", nargs="*")
+    command(
+        "bench",
+        "measure Space beside its peers, print the table and write docs/benchmarks.md",
+        BENCH_ARGUMENTS,
+    )
+    command("load", "many devices of many users, and a check of all they receive", LOAD_ARGUMENTS)
+    command("faults", "make every fault, one after the other; writes docs/reliability.md")
+    command("soak", "200 users and a random fault every ten seconds, for so many minutes (20)")
+    command("env", "print the addresses and secrets of the running Space, for another process")
+    command("screenshots", "take the pictures in docs/images again, of a new Space; needs Chromium")
+    command("manage", "run manage.py on the servers that are running, or on servers started for it")
     return parser
 
 

@@ -1,4 +1,4 @@
-"""What the user sees: steps with their time, and the warnings from a log."""
+"""Output to the terminal: steps with their time, and the warnings from a log."""
 
 import re
 import sys
@@ -26,7 +26,7 @@ def complain(text: str) -> None:
 
 @contextmanager
 def step(what: str) -> Iterator[None]:
-    """Say what takes time, and afterwards how long it took."""
+    """Say what is being done, and afterwards how long it took."""
     started = time.monotonic()
     say(f"{what} ... ", end="")
     try:
@@ -40,7 +40,7 @@ def step(what: str) -> Iterator[None]:
 class Warnings:
     """Passes on the warnings and errors that a log gains, with the tracebacks that follow them.
 
-    And mails: where they go to the console, somebody waits for one.
+    And mails: in development they are written to the console, and a user waits for one.
     """
 
     def __init__(self, name: str, log: Path) -> None:

@@ -1,4 +1,4 @@
-"""What the programs that we start find in their environment.
+"""The environment of the programs that we start.
 
 The user's environment wins over `.env`, and `.env` over what is made here.
 """
@@ -15,7 +15,7 @@ FOREIGN = {
     *("PYTHONSTARTUP", "PYTHONEXECUTABLE", "PYTHONPLATLIBDIR", "__PYVENV_LAUNCHER__"),
     *("VIRTUAL_ENV", "DJANGO_SETTINGS_MODULE"),
 }
-# What a second process needs so that it works on the same data as the first.
+# The variables by which a second process works on the same data as the first.
 SHARED = (
     *("DATABASE_URL", "REDIS_URL", "SECRET_KEY", "TOKEN_SIGNING_KEY", "SPACE_ENV", "PUBLIC_URL"),
     *("DJANGO_SETTINGS_MODULE", "CHANNEL_PREFIX", "MEDIA_ROOT"),
@@ -37,7 +37,7 @@ def own_environment(root: Path, given: Mapping[str, str]) -> dict[str, str]:
 
 
 def without_foreign(given: Mapping[str, str]) -> dict[str, str]:
-    """The environment without what belongs to other places.
+    """The environment without the variables of other places.
 
     PGSSLMODE and the like are for the user's PostgreSQL: they stay only if that is used.
     """
@@ -50,7 +50,7 @@ def without_foreign(given: Mapping[str, str]) -> dict[str, str]:
 
 
 def settings_for_tests(root: Path, given: Mapping[str, str]) -> dict[str, str]:
-    """What the settings need besides servers. Of `.env` the tests take only the servers."""
+    """The variables that the settings need. The tests take only the servers from `.env`."""
     dotenv = read_dotenv(root / ".env")
     defaults = {"SPACE_ENV": "development"}
     defaults |= {name: secrets.token_urlsafe(48) for name in SECRETS}

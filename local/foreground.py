@@ -13,12 +13,12 @@ from local.part import guarded
 
 
 def become(command: Sequence[str], environment: Mapping[str, str]) -> NoReturn:
-    """Go on as this program: no process of ours then stands between it and the user."""
+    """Replace this process by the program: none of ours stays between it and the user."""
     os.execve(command[0], list(command), dict(environment))
 
 
 def run_in_foreground(command: Sequence[str | Path], environment: Mapping[str, str]) -> int:
-    """The exit code. It hears Ctrl-C from the terminal; SIGTERM is passed on to it."""
+    """The exit code. The program receives Ctrl-C from the terminal; SIGTERM is passed on to it."""
     process = subprocess.Popen(guarded(command), env=dict(environment))
     with _signals_left_to(process):
         code = process.wait()

@@ -2,12 +2,12 @@
 
     python -I -S guard.py PARENT SIGNAL IDENTITY COMMAND...
 
-The kernel sends SIGNAL to COMMAND when PARENT dies, however it dies (Linux; elsewhere the next
-run looks for what was left over). This is a program of its own, run between fork and exec, because
-the order matters: a change of credentials clears the request, so it is made after that change.
+The kernel sends SIGNAL to COMMAND when PARENT dies, in whatever way (Linux; elsewhere the next run
+ends the processes that were left over). This is a program of its own, run between fork and exec,
+because the order matters: a change of credentials clears the request, so it is made after that.
 
-IDENTITY is who the program shall be, since PostgreSQL refuses to run as root:
-    self        whoever we are
+IDENTITY is the user that the program runs as, since PostgreSQL refuses to run as root:
+    self        the same user
     namespace   root, seen as nobody inside a user namespace: it still owns its files
     nobody      nobody, for real
 """

@@ -1,4 +1,4 @@
-"""Who PostgreSQL runs as. It refuses to be root, and `nobody` cannot reach a private home.
+"""The user that PostgreSQL runs as. It refuses root, and `nobody` cannot reach a private home.
 
 not root                      -> ourselves
 root, namespaces allowed      -> root seen as nobody inside a user namespace
@@ -20,7 +20,7 @@ PUBLIC_FOLDER = Path("/var/lib")
 
 @dataclass(frozen=True)
 class Place:
-    """Where PostgreSQL's programs are, where its data goes, and who runs it."""
+    """The folders of PostgreSQL's programs and of its data, and the user that it runs as."""
 
     identity: str
     programs: Path

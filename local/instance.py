@@ -1,6 +1,6 @@
-"""One `./space run` at a time in a checkout, and what others can learn about it.
+"""One `./space run` at a time in a checkout, and its address for other commands.
 
-A lock of the kernel says whether it is running, since that ends with the process however it ends;
+A lock of the kernel says whether it is running, since the lock ends with the process in every case;
 the file says where.
 """
 
@@ -42,12 +42,12 @@ def state_file(space: Path) -> Path:
 
 @contextmanager
 def the_only_one(space: Path, marker: str) -> Iterator[Instance]:
-    """Be the one that uses the servers of this checkout, or raise `AlreadyRunning`.
+    """Claim the servers of this checkout, or raise `AlreadyRunning`.
 
     `marker` is in the arguments of all our processes, to tell them from others.
     """
     with (space / "run.lock").open("a") as lock:
-        # Somebody who only looks holds the lock for a moment.
+        # `running` holds the lock for a moment.
         if not wait_for(lambda: _try_lock(lock.fileno(), fcntl.LOCK_EX), 0.5):
             raise AlreadyRunning(_who_runs(_read(space)))
         _end_leftovers(_read(space), marker)
@@ -60,7 +60,7 @@ def the_only_one(space: Path, marker: str) -> Iterator[Instance]:
 
 
 def running(space: Path) -> Instance | None:
-    """The one that runs now, if it has got as far as having servers."""
+    """The instance that runs now, once its servers have started."""
     with suppress(FileNotFoundError), (space / "run.lock").open() as lock:
         if not _try_lock(lock.fileno(), fcntl.LOCK_SH):
             instance = _read(space)
@@ -90,7 +90,7 @@ def _who_runs(instance: Instance | None) -> str:
 
 
 def _end_leftovers(instance: Instance | None, marker: str) -> None:
-    """End what a killed run has left, where the kernel did not do that for us."""
+    """End the processes that a killed run has left, where the kernel did not."""
     processes: Mapping[str, int] = instance.processes if instance else {}
     for pid in processes.values():
         end_process(pid, marker)

@@ -1,4 +1,4 @@
-"""Servers of a run that was killed, where the kernel did not end them for us.
+"""Ends the servers of a run that was killed, where the kernel did not.
 
 A pid file is not enough: the number may belong to another process by now. So it counts only if
 that process was started with our folder among its arguments.

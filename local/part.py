@@ -1,4 +1,4 @@
-"""One process that `./space` looks after: how it starts, when it is ready, how it stops."""
+"""One process that `./space` supervises: how it starts, when it is ready, how it stops."""
 
 import contextlib
 import os
@@ -13,7 +13,7 @@ from pathlib import Path
 from local.problem import Problem
 
 GUARD = Path(__file__).with_name("guard.py")
-GLANCE = 0.01  # seconds between two looks at a process
+POLL_INTERVAL_S = 0.01
 
 
 class PartFailed(Problem):
@@ -29,11 +29,11 @@ class Part:
     is_ready: Callable[["Part"], bool]
     identity: str = "self"  # see guard.py
     dies_with_us_by: signal.Signals = signal.SIGKILL
-    # What asks it to stop, and how many seconds it then has. SIGKILL follows.
+    # The signals that ask it to stop, and how many seconds each gives it. SIGKILL follows.
     stops_by: Sequence[tuple[signal.Signals, float]] = ((signal.SIGTERM, 5.0),)
-    # Whether it still does anything; may take seconds. One that has said yes and then says no for a
-    # minute is killed, and started again.
-    is_well: Callable[[], bool] | None = None
+    # Whether it still works; may take seconds. A part that was healthy and then fails this check
+    # for a minute is killed, and started again (see supervisor.py).
+    is_healthy: Callable[[], bool] | None = None
     shows_warnings: bool = False  # in the terminal too, not only in its log
     process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
 
@@ -45,7 +45,7 @@ class Part:
         return self.process is not None and self.process.poll() is None
 
     def start(self) -> None:
-        """Start it, in a session of its own: Ctrl-C is for us, who then stop the parts in order."""
+        """Start it in a session of its own: Ctrl-C reaches only us, who stop the parts in order."""
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
@@ -65,14 +65,14 @@ class Part:
             raise PartFailed(self.explain(f"stopped at once ({self.exit_reason()})"))
 
     def kill(self) -> None:
-        """For one that stands: it is dead by the next look."""
+        """For a part that does not respond."""
         self._signal(signal.SIGKILL)
 
     def ask_to_stop(self) -> None:
         self._signal(self.stops_by[0][0])
 
     def stop(self) -> None:
-        """Ask, wait, ask harder, kill. It is gone afterwards, and so is what it started."""
+        """Ask, wait, ask harder, kill. Afterwards it is gone, and so are its own processes."""
         for number, seconds in (*self.stops_by, (signal.SIGKILL, 5.0)):
             if not self.is_alive():
                 break
@@ -113,7 +113,7 @@ def wait_for(condition: Callable[[], bool], seconds: float) -> bool:
     while not condition():
         if time.monotonic() > deadline:
             return False
-        time.sleep(GLANCE)
+        time.sleep(POLL_INTERVAL_S)
     return True
 
 

@@ -1,4 +1,4 @@
-"""Installing packages with whichever pip there is. `.venv` is made without one.
+"""Installing packages with any pip of this machine. `.venv` is made without one.
 
 Making it with a pip takes seconds (and on Debian a package that may be missing), while the one
 that comes with Python can be run from its wheel.
@@ -57,7 +57,7 @@ def _install(pins: Sequence[str], python: Path, environment: Mapping[str, str]) 
 
 
 def without_other_places(environment: Mapping[str, str]) -> dict[str, str]:
-    """The environment without what would install from, or into, somewhere else."""
+    """The environment without settings that install from, or into, another place."""
     return {
         name: value
         for name, value in environment.items()

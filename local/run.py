@@ -1,4 +1,4 @@
-"""`./space run`: everything, until it is told to stop."""
+"""`./space run`: every process of Space, until Ctrl-C."""
 
 import http.client
 import json
@@ -77,7 +77,7 @@ def _run_on(
 
 
 def _claim(host: str, port: int) -> int:
-    """The port, after a look whether we could have it: better now than after the slow steps."""
+    """The port, once it is known to be free: better now than after the slow steps."""
     port = port or network.free_port()
     reason = network.why_not(host, port)
     if reason:
@@ -101,7 +101,7 @@ def server_part(
         environment,
         is_ready,
         stops_by=((signal.SIGTERM, STOPS_WITHIN),),
-        is_well=lambda: _answers(network.reachable_host(host), port, "/healthz", 5),
+        is_healthy=lambda: _answers(network.reachable_host(host), port, "/healthz", 5),
         shows_warnings=True,
     )
 
@@ -115,7 +115,7 @@ def timekeeper_part(checkout: Checkout, environment: Mapping[str, str], log: Pat
         environment,
         is_ready=Part.is_alive,
         stops_by=((signal.SIGTERM, STOPS_WITHIN),),
-        is_well=lambda: _turns(alive),
+        is_healthy=lambda: _has_turned(alive),
         shows_warnings=True,
     )
 
@@ -143,8 +143,8 @@ def _answers(host: str, port: int, path: str, seconds: float) -> bool:
         connection.close()
 
 
-def _turns(alive: Path) -> bool:
-    """Whether the timekeeper turned lately, whatever came of it (`runtime/liveness_file.py`)."""
+def _has_turned(alive: Path) -> bool:
+    """Whether the timekeeper's loop has turned lately (`runtime/liveness_file.py`)."""
     try:
         turned = float(json.loads(alive.read_text())["turned"])
     except (OSError, ValueError, KeyError, TypeError):
@@ -169,7 +169,7 @@ def stopped_by_signals() -> Iterator[None]:
     """SIGTERM and a closed terminal stop us as Ctrl-C does: in order."""
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
-        ignore_signals()  # one is enough: the steps of stopping are bounded
+        ignore_signals()  # one is enough: each step of stopping has a time limit
         raise KeyboardInterrupt
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):

@@ -1,6 +1,6 @@
 """The two servers that Space needs: those that the environment names, or our own.
 
-`DATABASE_URL` and `REDIS_URL` count each on its own, so that either can be one of yours.
+`DATABASE_URL` and `REDIS_URL` count each on its own: one server can be given, the other ours.
 """
 
 import fcntl
@@ -51,7 +51,7 @@ class Programs:
 
 @dataclass
 class Servers:
-    """What was started, and the addresses of all, started or given."""
+    """The servers that were started, and the addresses of all, started or given."""
 
     parts: list[Part] = field(default_factory=list)
     addresses: dict[str, str] = field(default_factory=dict)
@@ -78,7 +78,7 @@ def throw_away_servers(
 ) -> Iterator[Servers]:
     """Quick servers whose data need not live; any number at a time, each in its own folder.
 
-    Whoever makes databases in them removes them: the next run gets the same cluster.
+    A run removes the databases that it has made: the next run gets the same cluster.
     """
     with (
         _spare_folder(space / "tests") as folder,
@@ -173,7 +173,7 @@ def _kept_cluster(place: Place) -> Path:
 
 
 def _kind_of(place: Place) -> str:
-    """What a cluster depends on."""
+    """A digest of all that a cluster depends on."""
     program = (place.programs / "postgres").stat()
     seen = f"{place.identity} {os.getuid()} {program.st_size} {program.st_mtime_ns}"
     return hashlib.sha256(seen.encode()).hexdigest()[:12]

@@ -1,7 +1,7 @@
-"""Keeps parts running: what dies is started again, after a pause that grows if it keeps dying.
+"""Keeps parts running: starts one again that has died, and kills one that no longer responds.
 
-What stands is killed first. It is asked now and then, by a thread, and noes are counted, not
-seconds: after a laptop slept all of them look dead once.
+The pause before a restart grows while a part keeps dying. Health checks run in a thread. Failed
+checks are counted, not seconds: after a laptop has slept, every part fails one check.
 """
 
 import threading
@@ -14,10 +14,10 @@ from local.part import Part, PartFailed
 
 PAUSES = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)  # seconds
 STEADY = 30.0  # seconds after which a part counts as healthy again
-GIVES_UP_AFTER = 3  # starts of a part that never became ready
-LOOK_EVERY = 0.1  # seconds
-ASK_EVERY = 10.0  # seconds
-MOST_NOES = 6  # in a row: it has stood for a minute
+MAX_STARTS = 3  # of a part that never became ready
+ROUND_INTERVAL_S = 0.1
+CHECK_INTERVAL_S = 10.0
+MAX_FAILED_CHECKS = 6  # in a row: a minute without a response
 
 
 @dataclass
@@ -27,12 +27,12 @@ class Watched:
     failures: int = 0
     started: float = field(default_factory=time.monotonic)
     starts_again_at: float | None = None
-    asking: bool = False
-    ask_at: float = 0.0
-    noes: int = 0
-    was_well: bool = False  # since its start: who is slow to begin is not blamed
+    checking: bool = False
+    next_check_at: float = 0.0
+    failed_checks: int = 0
+    was_healthy: bool = False  # since its start: before, it may be slow
 
-    def look(self, now: float) -> None:
+    def check(self, now: float) -> None:
         if self.starts_again_at is not None:
             if now >= self.starts_again_at:
                 self._start_again(now)
@@ -41,27 +41,26 @@ class Watched:
         else:
             if now - self.started > STEADY:
                 self.failures = 0
-            self._ask(now)
+            self._check_health(now)
 
-    def _ask(self, now: float) -> None:
-        if self.part.is_well is None or self.asking or now < self.ask_at:
+    def _check_health(self, now: float) -> None:
+        if self.part.is_healthy is None or self.checking or now < self.next_check_at:
             return
-        self.ask_at, self.asking = now + ASK_EVERY, True
-        threading.Thread(
-            target=self._ask_now, args=(self.part.is_well, self.part.pid), daemon=True
-        ).start()
+        self.next_check_at, self.checking = now + CHECK_INTERVAL_S, True
+        arguments = (self.part.is_healthy, self.part.pid)
+        threading.Thread(target=self._take_result, args=arguments, daemon=True).start()
 
-    def _ask_now(self, is_well: Callable[[], bool], pid: int | None) -> None:
-        well = is_well()
-        self.asking = False
+    def _take_result(self, is_healthy: Callable[[], bool], pid: int | None) -> None:
+        healthy = is_healthy()
+        self.checking = False
         if self.part.pid != pid:
-            return  # another one by now
-        if well:
-            self.noes, self.was_well = 0, True
-        elif self.was_well:
-            self.noes += 1
-            if self.noes >= MOST_NOES:
-                complain(self.part.explain("stands still, killing it", lines=6))
+            return  # it was replaced meanwhile
+        if healthy:
+            self.failed_checks, self.was_healthy = 0, True
+        elif self.was_healthy:
+            self.failed_checks += 1
+            if self.failed_checks >= MAX_FAILED_CHECKS:
+                complain(self.part.explain("does not respond, killing it", lines=6))
                 self.part.kill()
 
     def _plan_restart(self, now: float) -> None:
@@ -74,7 +73,7 @@ class Watched:
     def _start_again(self, now: float) -> None:
         self.starts_again_at = None
         self.started = now
-        self.noes, self.was_well = 0, False
+        self.failed_checks, self.was_healthy = 0, False
         self.part.start()
         self.on_start()
 
@@ -85,17 +84,17 @@ class Supervisor:
         self._warnings = [Warnings(part.name, part.log) for part in parts if part.shows_warnings]
 
     def watch(self, until: Callable[[], bool] = lambda: False) -> None:
-        """Look after the parts until that is true; for ever if it never is."""
+        """Supervise the parts until the condition holds; for ever if it never does."""
         while not until():
             now = time.monotonic()
             for watched in self._watched:
-                watched.look(now)
+                watched.check(now)
             for warnings in self._warnings:
                 warnings.pass_on()
-            time.sleep(LOOK_EVERY)
+            time.sleep(ROUND_INTERVAL_S)
 
     def give_up_if_hopeless(self) -> None:
-        """For the first start: what never comes up is not tried for ever."""
+        """For the first start. Raises `PartFailed` for a part that keeps dying."""
         for watched in self._watched:
-            if watched.failures >= GIVES_UP_AFTER:
+            if watched.failures >= MAX_STARTS:
                 raise PartFailed(watched.part.explain("does not start"))

@@ -1,4 +1,4 @@
-"""`.venv`: made once, filled with the pinned packages, and filled again when the pins change."""
+"""`.venv`: made once, filled with the pinned packages, and updated when the pins change."""
 
 import json
 import os
@@ -40,7 +40,7 @@ class Venv:
         return self.folder / "lib" / f"python{PYTHON}" / "site-packages"
 
     def ensure(self, files: Iterable[str], environment: Mapping[str, str]) -> None:
-        """Make what is missing: the environment, or the packages that the files pin."""
+        """Make the environment if it is missing, and install the packages that the files pin."""
         wanted = {line for file in files for line in pins(self.root / file)}
         if not self._is_ours():
             self._make(environment)
@@ -60,7 +60,7 @@ class Venv:
 
     def _make(self, environment: Mapping[str, str]) -> None:
         if self.folder.exists():
-            say(f"{self.folder} is incomplete, moved or of another Python: making it anew.")
+            say(f"{self.folder} is incomplete, moved or of another Python: making a new one.")
             shutil.rmtree(self.folder)
         done = subprocess.run(
             [base_python(), "-m", "venv", "--without-pip", self.folder],
@@ -127,6 +127,6 @@ def name_of(pin: str) -> str:
 
 
 def base_python() -> str:
-    """The Python below any active virtual environment, which may be the one that we replace."""
+    """The Python below any active virtual environment: that one may be the one we replace."""
     base = getattr(sys, "_base_executable", None)
     return base if base and os.path.exists(base) else sys.executable

@@ -2,7 +2,7 @@
 
 needs.py       what this machine must have, and what to do where it has not
 commands.py    programs that are run, and the complaint if one fails
-buildah.py     the base image (debootstrap), the image, a look into it
+buildah.py     the base image (debootstrap), the image, its settings and files
 pip_config.py  how pip inside the build finds packages as pip here does
 compose.py     docker-compose.yml, as Docker Compose reads it
 bundle.py      a service of the compose file, as a container for runc

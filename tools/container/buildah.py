@@ -1,7 +1,7 @@
 """The image, built by buildah over a base made by debootstrap, all of it below `.space/container`.
 
-The official base image cannot be had from a registry of packages, so a Debian of the release that
-the Dockerfile names takes its place: the same C library, and Python of the same minor version.
+The official base image is in no registry of packages. A Debian of the release that the Dockerfile
+names takes its place: the same C library, and Python of the same minor version.
 """
 
 import json
@@ -17,7 +17,7 @@ from tools.container import pip_config
 from tools.container.commands import attempt, must, output_of
 
 IMAGE = "localhost/space"
-PACKAGES = "python3,python3-venv,ca-certificates"  # of what the official image has
+PACKAGES = "python3,python3-venv,ca-certificates"  # those of the official image that we need
 FROM_DOCKERFILE = re.compile(r"^ARG BASE=\S+/python:(\d+\.\d+)-slim-([a-z]+)$", re.MULTILINE)
 
 
@@ -78,9 +78,9 @@ class Buildah:
         )
 
     def configuration(self) -> dict[str, Any]:
-        """What the image says about itself: user, command, health check."""
-        told = json.loads(self._do("inspect", "--type", "image", IMAGE))
-        configuration: dict[str, Any] = told["Docker"]["config"]
+        """The image's own settings: user, command, health check."""
+        image = json.loads(self._do("inspect", "--type", "image", IMAGE))
+        configuration: dict[str, Any] = image["Docker"]["config"]
         return configuration
 
     @contextmanager

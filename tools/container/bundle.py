@@ -52,16 +52,16 @@ class Runtime:
         bundle.mkdir(parents=True)
         output_of([*self._runc, "spec", "--bundle", str(bundle)])
         file = bundle / "web.json"
-        told = json.loads(file.read_text())
+        spec = json.loads(file.read_text())
         arguments = command or service.get("command") or self.image["Cmd"]
-        told["process"] |= self._process(service, environment, arguments)
-        told["root"] = {"path": str(self.files), "readonly": service["read_only"]}
-        told["mounts"] += [*_temporary(service), *self._volumes(service)]
-        linux = told["linux"]
+        spec["process"] |= self._process(service, environment, arguments)
+        spec["root"] = {"path": str(self.files), "readonly": service["read_only"]}
+        spec["mounts"] += [*_temporary(service), *self._volumes(service)]
+        linux = spec["linux"]
         linux["namespaces"] = [n for n in linux["namespaces"] if n["type"] != "network"]
         memory, processes = int(service["mem_limit"]), service["pids_limit"]
         linux["resources"] = {"memory": {"limit": memory}, "pids": {"limit": processes}}
-        file.write_text(json.dumps(told, indent=1))
+        file.write_text(json.dumps(spec, indent=1))
         self.names.append(name)
         return Part(
             name,
@@ -77,8 +77,8 @@ class Runtime:
         """A command in a container that is running, as a health check is. Its exit code."""
         return attempt([*self._runc, "exec", self._id(name), *command]).returncode
 
-    def most_memory(self, name: str) -> int:
-        """In bytes, what its first process has held at most; 0 if it does not run."""
+    def peak_memory(self, name: str) -> int:
+        """The peak memory of its first process, in bytes; 0 if it does not run."""
         state = attempt([*self._runc, "state", self._id(name)])
         if state.returncode != 0:
             return 0

@@ -25,12 +25,12 @@ from tools.container.commands import must, output_of
 from tools.container.compose import Compose
 
 READY_WITHIN = 60.0  # seconds
-GOES_WITHIN = 6.0  # seconds from SIGTERM to the end, with an open socket
-ADDRESS = "127.0.0.2"  # where the tour comes from, so that it is told from the proxy
+ENDS_WITHIN = 6.0  # seconds from SIGTERM to the end, with an open socket
+ADDRESS = "127.0.0.2"  # where the tour comes from, to distinguish it from the proxy
 
 
 def check_container(checkout: Checkout) -> int:
-    """0 if all is well, 1 if not. What it needs is there (`needs.unmet`)."""
+    """0 if every step has passed, else 1. The machine meets `needs.NEEDS`."""
     with ExitStack() as stack:
         home = checkout.space / "container"
         home.mkdir(mode=0o700, exist_ok=True)
@@ -87,7 +87,7 @@ class Check:
         Stack(self, runtime, services, servers.addresses).try_it()
 
     def _servers(self) -> AbstractContextManager[Servers]:
-        """Empty ones, and always our own: nobody's database is migrated by a check."""
+        """Empty ones, and always our own: a check migrates no other database."""
         home = self.home / "servers"
         shutil.rmtree(home, ignore_errors=True)
         home.mkdir(mode=0o700)
@@ -129,9 +129,9 @@ class Stack:
             self.tour(self.ports[0], "--quick")
         for name, start in (("nginx", proxies.nginx), ("caddy", proxies.caddy)):
             if proxies.is_installed(name):
-                with step(f"behind {name}: tour, and again while one server is away"):
+                with step(f"behind {name}: tour, and again while one server is stopped"):
                     self.behind(start)
-        with step("SIGTERM: sockets are told, all end with 0"):
+        with step("SIGTERM: sockets are closed with a frame, all end with 0"):
             self.stop_all()
 
     def part(self, name: str, **more: str) -> Part:
@@ -191,10 +191,10 @@ class Stack:
         part = self.server("https", port, HTTPS="true")
         self.start(part)
         must(status(port, "/") == 301, "Plain HTTP is not redirected.")
-        told = {"X-Forwarded-Proto": "https", "X-Forwarded-For": ADDRESS}
-        must(status(port, "/", **told) == 200, "The proxy's word for HTTPS is not believed.")
+        headers = {"X-Forwarded-Proto": "https", "X-Forwarded-For": ADDRESS}
+        must(status(port, "/", **headers) == 200, "The proxy's X-Forwarded-Proto is not believed.")
         part.ask_to_stop()
-        self.must_end(part, within=GOES_WITHIN)
+        self.must_end(part, within=ENDS_WITHIN)
 
     def tour(self, port: int, *options: str) -> None:
         say(output_of(self.tour_command(port, *options)).rstrip())
@@ -210,14 +210,14 @@ class Stack:
         self.tour(port, "--from", ADDRESS)
         away = self.servers[0]
         away.ask_to_stop()
-        self.must_end(away, within=GOES_WITHIN)
+        self.must_end(away, within=ENDS_WITHIN)
         self.tour(port, "--from", ADDRESS, "--quick")
         self.start(away)
         proxy.stop()
 
     def stop_all(self) -> None:
         for name in self.runtime.names:
-            if used := self.runtime.most_memory(name):
+            if used := self.runtime.peak_memory(name):
                 say(f"  {name} has used {used / 2**20:.0f} MiB at most")
         log = self.home / "watcher.log"
         log.unlink(missing_ok=True)
@@ -228,9 +228,9 @@ class Stack:
         for part in (*self.servers, *self.timekeepers):
             part.ask_to_stop()
         for part in (*self.servers, *self.timekeepers):
-            self.must_end(part, within=GOES_WITHIN)
+            self.must_end(part, within=ENDS_WITHIN)
         say(f"  gone after {time.monotonic() - started:.1f} s")
-        self.must_end(watcher, within=GOES_WITHIN)
+        self.must_end(watcher, within=ENDS_WITHIN)
 
 
 def says(text: str) -> Callable[[Part], bool]:

@@ -13,12 +13,12 @@ from local.problem import Problem
 def output_of(
     command: Sequence[str | Path], environment: Mapping[str, str] | None = None, lines: int = 25
 ) -> str:
-    """What it prints. Raises `Problem` with its last lines if it fails."""
+    """Its output. Raises `Problem` with the last lines if it fails."""
     done = attempt(command, environment)
     if done.returncode != 0:
-        told = (done.stderr + done.stdout).strip().splitlines()[-lines:]
+        output = (done.stderr + done.stdout).strip().splitlines()[-lines:]
         shown = " ".join(map(str, command[:3]))
-        raise Problem(f"{shown} ... failed ({done.returncode}):\n" + "\n".join(told))
+        raise Problem(f"{shown} ... failed ({done.returncode}):\n" + "\n".join(output))
     return done.stdout
 
 
@@ -31,7 +31,7 @@ def program(name: str | Path) -> str:
 def attempt(
     command: Sequence[str | Path], environment: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """Run it, whatever comes of it."""
+    """Run it, and allow it to fail."""
     return subprocess.run(
         guarded([program(command[0]), *command[1:]]),
         stdin=subprocess.DEVNULL,
@@ -42,6 +42,6 @@ def attempt(
 
 
 def must(condition: bool, sentence: str) -> None:
-    """Raise `Problem` with this sentence unless it is so."""
+    """Raise `Problem` with this sentence unless the condition holds."""
     if not condition:
         raise Problem(sentence)

@@ -1,4 +1,4 @@
-"""What must be in the image, and what must not."""
+"""Checks what the image holds: its settings, its files, its packages."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,8 +21,10 @@ def check_configuration(image: Mapping[str, Any]) -> None:
     must(image["Cmd"][0] == "serve", "The image does not serve by default.")
     must(bool(image.get("Healthcheck")), "The image has no health check.")
     names = {line.split("=")[0] for line in image["Env"]}
-    told = {name for name in names if "KEY" in name or "PASSWORD" in name or name.endswith("_URL")}
-    must(not told, f"The image has secrets or addresses in its environment: {told}.")
+    secret = {
+        name for name in names if "KEY" in name or "PASSWORD" in name or name.endswith("_URL")
+    }
+    must(not secret, f"The image has secrets or addresses in its environment: {secret}.")
 
 
 def check_files(files: Path, root: Path) -> None:

@@ -1,4 +1,4 @@
-"""What `./space check container` needs of the machine: a table, and what to do about each line."""
+"""The needs of `./space check container`: a table, and what to do about each line."""
 
 import os
 import sys
@@ -43,6 +43,6 @@ def unmet(needs: Sequence[Need] = NEEDS) -> bool:
     """Whether the check cannot run here. Says what is missing, and what to do about it."""
     missing = [need for need in needs if not need.is_met()]
     for need in missing:
-        so = "needs" if need.required else "goes on without"
+        so = "needs" if need.required else "runs without"
         complain(f"./space check container {so} {need.what}: {need.remedy}")
     return any(need.required for need in missing)

@@ -17,14 +17,14 @@ LINE = re.compile(r"([^=]+)\.([a-z-]+)=(.*)")
 
 def read(python: Path, environment: Mapping[str, str]) -> dict[str, str]:
     """Where packages come from, by the names that pip.conf has for it."""
-    told = output_of([python, "-m", "pip", "config", "list"], without_other_places(environment))
-    return parse(told)
+    output = output_of([python, "-m", "pip", "config", "list"], without_other_places(environment))
+    return parse(output)
 
 
-def parse(told: str) -> dict[str, str]:
+def parse(output: str) -> dict[str, str]:
     """The lines are sorted, with those of the environment (`:env:`) first; they win."""
     found: dict[str, str] = {}
-    for line in told.splitlines():
+    for line in output.splitlines():
         match = LINE.fullmatch(line)
         if match and match[2].upper().replace("-", "_") in SOURCES - {"CONFIG_FILE", "CACHE_DIR"}:
             found.setdefault(match[2], " ".join(str(ast.literal_eval(match[3])).split()))

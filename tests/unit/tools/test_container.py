@@ -31,7 +31,7 @@ def test_a_missing_program_is_named_with_the_way_to_install_it(capsys):
 
 def test_a_missing_proxy_only_leaves_its_step_out(capsys):
     assert not needs.unmet([SPARE])
-    assert "goes on without caddy" in capsys.readouterr().err
+    assert "runs without caddy" in capsys.readouterr().err
 
 
 def test_the_environment_wins_over_the_files_of_pip():
