@@ -1,7 +1,6 @@
-"""The account that demo writes into, and how it knows its own again.
+"""The account that demo writes into, and how demo recognizes it.
 
-Membership in a group tells: nobody can join or leave one over the API, whatever they call
-themselves, so only what demo has made is ever deleted by it.
+The account is member of a group. The API cannot change groups, so demo deletes only what it made.
 """
 
 from __future__ import annotations
@@ -21,11 +20,11 @@ from sessions_app.demo.plan import Plan
 from sessions_app.demo.write import Written
 
 MADE_BY_DEMO = "made by demo"
-DEVICES = {"Laptop": timedelta(0), "Phone": timedelta(days=9)}  # when each came, after sign-up
+DEVICES = {"Laptop": timedelta(0), "Phone": timedelta(days=9)}  # first seen so long after sign-up
 
 
 def find(name: str) -> User | None:
-    """Whoever has this name, in any spelling."""
+    """The user with this name, in any spelling."""
     return User.objects.filter(username_key=fold(name)).first()
 
 
@@ -35,9 +34,9 @@ def is_ours(user: User) -> bool:
 
 @contextmanager
 def unhurried() -> Iterator[None]:
-    """A transaction that may think between two statements, and delete years in one.
+    """A transaction with longer limits: it computes between statements, and deletes years at once.
 
-    Only rows of one account are held in it: nobody else waits.
+    It holds rows of one account only, so no other user waits.
     """
     with deadline.unhurried(), transaction.atomic():
         with connection.cursor() as cursor:
@@ -47,14 +46,11 @@ def unhurried() -> Iterator[None]:
 
 
 def make(name: str, email: str, password: str, plan: Plan, zone: str) -> Written:
-    """Signs up and writes the plan. Within `unhurried()`.
-
-    Raises accounts' InvalidInput, as any sign-up.
-    """
+    """Signs up and writes the plan, within `unhurried()`. Raises accounts' `InvalidInput`."""
     user = logins.sign_up(name, email, password, device="Laptop").user
     user = profiles.change_profile(user, {"time_zone": zone})
     logins.log_in(user, device="Phone")
-    _lived_since(user, plan)
+    _backdate(user, plan)
     group, _ = Group.objects.get_or_create(name=MADE_BY_DEMO)
     user.groups.add(group)
     written = Written(plan, user)
@@ -62,8 +58,8 @@ def make(name: str, email: str, password: str, plan: Plan, zone: str) -> Written
     return written
 
 
-def _lived_since(user: User, plan: Plan) -> None:
-    """The account is as old as what is in it."""
+def _backdate(user: User, plan: Plan) -> None:
+    """Makes the account as old as the sessions in it."""
     User.objects.filter(pk=user.pk).update(date_joined=plan.since)
     for device, later in DEVICES.items():
         came = min(plan.since + later, plan.until)

@@ -1,4 +1,4 @@
-"""`manage.py demo`: an account with a believable year in it, to look at and to try things on."""
+"""`manage.py demo`: makes an account with a believable year of sessions."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from sessions_app.demo import account
 from sessions_app.demo.plan import MOST_MONTHS, plan
 from sessions_app.demo.write import Written
 
-READABLE = "abcdefghjkmnpqrstuvwxyz23456789"  # nothing that looks like something else
+READABLE = "abcdefghjkmnpqrstuvwxyz23456789"  # no characters that are mistaken for others
 
 
 class Command(BaseCommand):
