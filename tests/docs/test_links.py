@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fnmatch
+import os
 import re
 from functools import cache
 from pathlib import Path
@@ -20,7 +22,7 @@ NAME = re.compile(r"[\w.]+(?:\(.*\))?")  # `turn`, `Session.state()`
 GENERATED = re.compile(r"^<!-- Made from .*?^<!-- The end of ", re.MULTILINE | re.DOTALL)
 GENERATED_WHOLE = ("benchmarks.md", "reliability.md")
 # Made at run time or by its reader, so not in the repository.
-NOT_HERE = {".git", ".space", ".venv", ".env", "media", "node_modules"}
+NOT_HERE = {".git", ".space", ".venv", ".env", "media", "node_modules", "__pycache__"}
 WRITTEN_BY_READERS = {"docker-compose.override.yml", ".space/load/users.json"}
 # Names of other programs that our code does not use.
 # fmt: off
@@ -47,8 +49,18 @@ def slug(heading: str) -> str:
 
 @cache
 def files() -> frozenset[str]:
-    found = (path.relative_to(ROOT) for path in ROOT.rglob("*") if path.is_file())
-    return frozenset(str(path) for path in found if not NOT_HERE.intersection(path.parts))
+    found = []
+    for folder, inside, names in os.walk(ROOT):
+        inside[:] = [name for name in inside if name not in NOT_HERE and "_cache" not in name]
+        found += [str((Path(folder) / name).relative_to(ROOT)) for name in names]
+    return frozenset(found)
+
+
+@cache
+def endings() -> frozenset[str]:
+    """Every file by its whole path and by each end of it."""
+    paths = [Path(name).parts for name in files()]
+    return frozenset("/".join(parts[i:]) for parts in paths for i in range(len(parts)))
 
 
 @cache
@@ -58,17 +70,15 @@ def words() -> frozenset[str]:
     return frozenset(
         word
         for source in sources
-        if "_cache" not in str(source) and source.stat().st_size < 2**20
+        if source.stat().st_size < 2**20
         for word in re.findall(r"\w+", source.read_text(errors="ignore"))
     )
 
 
 def exists(named: str) -> bool:
-    """Whether it is a file, by its whole path or by the end of it."""
-    if named in WRITTEN_BY_READERS:
-        return True
-    pattern = re.compile(r"(?:.*/)?" + re.escape(named).replace(r"\*", "[^/]*"))
-    return any(pattern.fullmatch(name) for name in files())
+    if "*" in named:
+        return bool(fnmatch.filter(endings(), named))
+    return named in endings() or named in WRITTEN_BY_READERS
 
 
 def each(documents: list[Path]) -> pytest.MarkDecorator:
