@@ -36,13 +36,7 @@ async def join(groups: Collection[str], channel: str) -> None:
     names = [layer._get_group_channel_name(group) for group in groups]
     for name in names:
         layer.groups.setdefault(name, set()).add(channel)
-    for shard, its_names in _by_shard(layer, names):
-        async with shard._lock:
-            if new := its_names - shard._subscribed_to:
-                shard._ensure_redis()
-                shard._ensure_receiver()
-                await shard._pubsub.subscribe(*new)
-                shard._subscribed_to |= new
+    await _subscribe(layer, names, wanted=True)
 
 
 async def leave(groups: Collection[str], channel: str) -> None:
@@ -56,13 +50,22 @@ async def leave(groups: Collection[str], channel: str) -> None:
         if not members:
             layer.groups.pop(name, None)
             left.append(name)
-    for shard, its_names in _by_shard(layer, left):
+    await _subscribe(layer, left, wanted=False)
+
+
+async def _subscribe(layer: Any, names: Collection[str], *, wanted: bool) -> None:
+    """Subscribes to these channels, or unsubscribes. Those that are so already are left out."""
+    by_shard: dict[Any, set[str]] = defaultdict(set)
+    for name in names:
+        by_shard[layer._get_shard(name)].add(name)
+    for shard, its_names in by_shard.items():
         async with shard._lock:
-            if old := its_names & shard._subscribed_to:
+            if changed := {name for name in its_names if (name in shard._subscribed_to) != wanted}:
                 shard._ensure_redis()
                 shard._ensure_receiver()
-                await shard._pubsub.unsubscribe(*old)
-                shard._subscribed_to -= old
+                pubsub = shard._pubsub
+                await (pubsub.subscribe if wanted else pubsub.unsubscribe)(*changed)
+                shard._subscribed_to ^= changed
 
 
 async def send_all(messages: Iterable[Message]) -> None:
@@ -98,10 +101,3 @@ def resubscribe() -> None:
         listening = shard._pubsub.connection if shard._pubsub is not None else None
         if listening is not None:
             cut(listening)
-
-
-def _by_shard(layer: Any, names: Collection[str]) -> Iterable[tuple[Any, set[str]]]:
-    shards: dict[Any, set[str]] = defaultdict(set)
-    for name in names:
-        shards[layer._get_shard(name)].add(name)
-    return shards.items()

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from typing import Any
 
 from django.db import Error as DatabaseError
@@ -19,24 +17,6 @@ from sessions_app.exceptions import SessionError
 from sessions_app.ledger import Actor
 
 log = logging.getLogger(__name__)
-
-COMMAND_LOCK_TIMEOUT_S = 3.0  # and 5 s for the database: an answer comes in less than ten
-
-
-@asynccontextmanager
-async def one_at_a_time(command_lock: asyncio.Lock) -> AsyncIterator[None]:
-    """Runs one of a user's commands after the other, because all of them need the user's row.
-
-    Without the lock, while another transaction holds that row, each command would keep a thread for
-    the two seconds of a lock's timeout: a user with as many devices as there are threads would keep
-    all other users waiting. Raises `TimeoutError` if the lock is not free in time.
-    """
-    async with asyncio.timeout(COMMAND_LOCK_TIMEOUT_S):
-        await command_lock.acquire()
-    try:
-        yield
-    finally:
-        command_lock.release()
 
 
 async def perform(

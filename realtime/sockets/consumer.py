@@ -29,7 +29,7 @@ from realtime.protocol.close_codes import Close
 from realtime.protocol.limits import CHANGES_PER_FRAME, BadFrames, FrameBudget
 from realtime.protocol.messages import BadFrame, Message
 from realtime.sockets import origins
-from realtime.sockets.commands import one_at_a_time, perform, unavailable
+from realtime.sockets.commands import perform, unavailable
 from realtime.stats import CLIENT_LEFT, closed, commands, stats
 from runtime import log_context
 from runtime.failpoints import failpoint
@@ -43,6 +43,7 @@ AUTHENTICATE_WITHIN_S = 5.0
 RECONNECT_AFTER_MS = 1_000  # plus jitter: what `closing` proposes
 CLOSED_WITHIN_S = 2.0  # then the connection is cut, if the server allows it
 ANSWERED_WITHIN_S = 1.0  # a command, when the server shuts down; later it is found by its key
+COMMAND_LOCK_TIMEOUT_S = 3.0  # and 5 s for the database: an answer comes in less than ten
 RECONNECT_SLOWLY_MS = 10_000  # after too many frames: by then half of the budget is there again
 
 
@@ -261,12 +262,18 @@ class DeviceConsumer(AsyncConsumer):
     async def _answer(
         self, frame: messages.Command, by: Actor, room: Room
     ) -> messages.Ack | messages.Error:
+        # All commands of a user need the user's row. Without the lock, while another transaction
+        # holds that row, a user with as many devices as there are threads would occupy all threads.
         try:
-            async with one_at_a_time(room.command_lock):
-                # The ticks follow at once, also while Redis is away.
-                return await perform(frame, by, partial(self.hub.follow_state, room))
+            async with asyncio.timeout(COMMAND_LOCK_TIMEOUT_S):
+                await room.command_lock.acquire()
         except TimeoutError:
             return unavailable(frame.id)
+        try:
+            # The ticks follow at once, also while Redis is away.
+            return await perform(frame, by, partial(self.hub.follow_state, room))
+        finally:
+            room.command_lock.release()
 
     async def _authenticate(self, frame: messages.Authenticate) -> None:
         if "authenticate" in self._timers:

@@ -1,4 +1,4 @@
-"""Support deactivates somebody: their sockets close, whatever way it was done."""
+"""A user is deactivated or deleted, or a login ends: the sockets close, however it was done."""
 
 from __future__ import annotations
 
@@ -30,12 +30,18 @@ def with_a_new_password(user: User) -> None:
     user.save()
 
 
+def by_ending_the_login(user: User) -> None:
+    logins.end_login(user, user.logins.get().pk)
+
+
 def in_bulk(user: User) -> None:
     User.objects.filter(pk=user.pk).update(is_active=False)
 
 
-@pytest.mark.parametrize("act", [by_service, by_hand, with_a_new_password, User.delete])
-async def test_sockets_end_within_a_second(
+@pytest.mark.parametrize(
+    "act", [by_service, by_hand, with_a_new_password, by_ending_the_login, User.delete]
+)
+async def test_the_sockets_of_an_ended_login_close_within_a_second(
     ada: Person, eve: Person, act: Callable[[User], object]
 ) -> None:
     async with device(eve.account) as bystander, raw(ada.account.base) as socket:
@@ -47,8 +53,8 @@ async def test_sockets_end_within_a_second(
     assert (ending.code, ending.reason) == (Close.NOT_AUTHENTICATED, "revoked")
 
 
-@pytest.mark.parametrize("act", [by_service, in_bulk])
-async def test_where_the_news_is_lost_they_end_by_the_next_look_at_logins(
+@pytest.mark.parametrize("act", [by_service, in_bulk, logins.delete_account])
+async def test_if_the_message_is_lost_sockets_end_by_a_round_of_reconcile(
     ada: Person, monkeypatch: pytest.MonkeyPatch, act: Callable[[User], object]
 ) -> None:
     assert reconcile.ROUND_INTERVAL_S * reconcile.LOGINS_IN_ROUNDS < 30

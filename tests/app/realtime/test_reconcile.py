@@ -143,18 +143,6 @@ async def test_a_slow_reader_does_not_make_the_others_hear_an_end_twice(
     assert len([f for f in laptop.frames if f["type"] == "session.ended"]) == 1
 
 
-async def test_what_was_heard_is_not_told_again(
-    ada: Person, caplog: pytest.LogCaptureFixture
-) -> None:
-    async with device(ada.account) as laptop:
-        for number in range(5):
-            await ada.has_session()
-            await laptop.heard_type("session.state", revision=number + 1)
-        await rounds(3)
-    assert len([f for f in laptop.frames if f["type"] == "session.state"]) == 5
-    assert not [record for record in caplog.records if "missed" in record.message]
-
-
 async def test_an_end_that_was_lost_is_told_as_the_end_with_its_star(ada: Person) -> None:
     session = await ada.has_running()
     async with device(ada.account) as laptop:
@@ -172,22 +160,18 @@ async def test_an_end_that_was_lost_is_told_as_the_end_with_its_star(ada: Person
     assert edited["state"]["title"] == "Renamed"
 
 
-async def test_a_pause_that_was_lost_stops_the_ticks(ada: Person) -> None:
+@pytest.mark.parametrize(
+    ("act", "kind"), [(services.pause, "session.state"), (services.delete, "session.deleted")]
+)
+async def test_a_lost_pause_or_deletion_is_sent_and_stops_the_ticks(
+    ada: Person, act: Any, kind: str
+) -> None:
     session = await ada.has_running()
     async with device(ada.account) as laptop:
         with messages_lost():
-            await ada.does(services.pause, session.id)
-        await laptop.heard_type("session.state", cause="paused")
-        assert Node.here().hub.ticker._sessions == {}
-
-
-async def test_a_deletion_that_was_lost_is_told(ada: Person) -> None:
-    session = await ada.has_running()
-    async with device(ada.account) as laptop:
-        with messages_lost():
-            await ada.does(services.delete, session.id)
-        gone = await laptop.heard_type("session.deleted")
-        assert (gone["session"], gone["state"]) == (session.id, None)
+            await ada.does(act, session.id)
+        sent = await laptop.heard_type(kind, session=session.id)
+        assert (sent["state"] is None) == (kind == "session.deleted")
         assert Node.here().hub.ticker._sessions == {}
 
 
@@ -240,14 +224,6 @@ async def test_a_login_that_ended_without_a_word_closes_its_sockets(
         await bystander.measure_clock(1)
         await rounds(2)
     assert stats.logins_healed == before + 1
-
-
-async def test_a_user_who_is_gone_without_a_word_closes_their_sockets(ada: Person) -> None:
-    async with raw(ada.account.base) as socket:
-        await socket.authenticate(ada.account.access)
-        with messages_lost():
-            await in_database(logins.delete_account, ada.login.user)
-        assert (await socket.ending()).reason == "revoked"
 
 
 async def test_a_group_that_could_not_be_joined_is_joined_later(
