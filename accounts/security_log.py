@@ -42,7 +42,12 @@ Event = Literal[
     "admin_acted",
     "database_restored",  # `manage.py after_restore`; `logins`: how many it ended
 ]
-counts = LabelledCounter(get_args(Event))
+counts = LabelledCounter(
+    "space_account_events",
+    "What is noted of accounts and limits (`space.security` in the log).",
+    "event",
+    get_args(Event),
+)
 WARNINGS: frozenset[Event] = frozenset({"refresh_reused", "limit_reached"})
 
 

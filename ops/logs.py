@@ -157,7 +157,12 @@ def _text(error: BaseException) -> str:
 
 # -- repeated lines ------------------------------------------------------------------------------
 
-problems = LabelledCounter(("WARNING", "ERROR", "CRITICAL"))  # lines, also those left out
+problems = LabelledCounter(
+    "space_log_lines",
+    "Lines of the log that say what is wrong, by level, also those left out of it.",
+    "level",
+    ("WARNING", "ERROR", "CRITICAL"),
+)
 
 
 class RepeatLimit(logging.Filter):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import asdict, dataclass
 
-from runtime.stats import Histogram
+from runtime.stats import Histogram, counter
 
 
 @dataclass(slots=True)
@@ -17,39 +17,63 @@ class Stats:
     """Counters that only rise."""
 
     # sockets
-    sockets_opened: int = 0
+    sockets_opened: int = counter("space_sockets_opened", "Sockets that were accepted.")
     sockets_gone: int = 0
     sockets_admitted: int = 0
     admitted_gone: int = 0
     # ticks
-    ticks_sent: int = 0
-    ticks_skipped: int = 0  # their socket was backed up
-    seconds_skipped: int = 0  # seconds of a session that an overrun of the loop swallowed
-    slow_closed: int = 0  # sockets closed because their clients read too slowly
+    ticks_sent: int = counter("space_ticks_sent", "Ticks that were written to sockets.")
+    ticks_skipped: int = counter(
+        "space_ticks_skipped", "Ticks that were not sent: the socket was full."
+    )
+    seconds_skipped: int = counter(
+        "space_skipped_seconds", "Seconds of sessions that nobody was told: the loop came too late."
+    )
+    slow_closed: int = counter(
+        "space_sockets_too_slow", "Sockets that were closed: they read slowly."
+    )
     # limits that clients exceeded
-    floods: int = 0  # sockets that sent too many frames of any kind
-    unauthenticated_closed: int = 0  # closed early, because too many did not authenticate
-    connects_refused: int = 0  # a user's devices connected too often
+    floods: int = counter("space_socket_floods", "Sockets that sent more frames than any needs.")
+    unauthenticated_closed: int = counter(
+        "space_strangers_closed", "Sockets that made room before they said whose they are."
+    )
+    connects_refused: int = counter(
+        "space_comings_refused", "Sockets of users who came in too often."
+    )
     # reconciling with the database
-    rounds: int = 0
-    rounds_failed: int = 0
-    rooms_healed: int = 0  # rooms (one user's sockets here) that were behind, each time
-    changes_healed: int = 0  # changes that such rooms had missed
-    rooms_reset: int = 0  # rooms that had missed too much, and load their lists again
-    logins_healed: int = 0  # sockets of ended logins whose revocation had been lost
-    joins_retried: int = 0  # groups that could not be joined at first
-    clock_steps: int = 0  # steps of the database's clock, or of this machine's
-    tasks_restarted: int = 0  # background tasks of the hub that had ended unexpectedly
+    rounds: int = counter("space_reconcile_rounds", "Questions for what was missed.")
+    rounds_failed: int = counter("space_reconcile_rounds_failed", "Those that failed.")
+    rooms_healed: int = counter(
+        "space_healed_rooms",
+        "Divergences: a user's devices here had missed something, and were told.",
+    )
+    changes_healed: int = counter("space_healed_changes", "Changes that such devices had missed.")
+    rooms_reset: int = counter(
+        "space_reset_rooms", "Of the healed: missed too much, and load afresh."
+    )
+    logins_healed: int = counter(
+        "space_healed_logins", "Sockets whose login had ended without their hearing of it."
+    )
+    joins_retried: int = counter(
+        "space_group_joins_retried", "Groups that could not be joined at first."
+    )
+    clock_steps: int = counter("space_clock_steps", "Steps of the database's clock, or this one's.")
+    tasks_restarted: int = counter(
+        "space_tasks_renewed", "Tasks of the process that had ended, which none should."
+    )
     # the canary
     canaries_sent: int = 0
     canaries_returned: int = 0
     canaries_lost: int = 0  # did not return in time, or could not be sent
-    times_redis_lost: int = 0
-    connections_dropped: int = 0  # connections to Redis that were cut, to connect again
+    times_redis_lost: int = counter("space_deaf", "How often it found that it does not hear Redis.")
+    connections_dropped: int = counter(
+        "space_redis_connections_dropped",
+        "Connections to Redis cut in the hope of hearing by the next.",
+    )
     # publishing: written by the publisher's thread
-    published: int = 0
+    published: int = counter("space_messages_published", "Messages taken by Redis.")
     publish_failed: int = 0  # messages whose round trip failed; some may have arrived all the same
-    publish_retried: int = 0  # in round trips that failed, each time
+    publish_retried: int = counter("space_messages_retried", "Messages in round trips that failed.")
     publish_too_old: int = 0
     publish_overflowed: int = 0  # the queue was full
 
@@ -61,11 +85,27 @@ stats = Stats()
 
 # -- durations in seconds; each has one writer -----------------------------------------------------
 
-# Upper bound of a tick's delay: from the start of its 10 ms slot to the end of its batch.
-tick_lateness = Histogram(0.01, 0.0125, 0.015, 0.02, 0.03, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
-publish_delay = Histogram(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
-canary_round_trip = Histogram(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2)
-reconcile_duration = Histogram(0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
+tick_lateness = Histogram(
+    "space_tick_lateness_seconds",
+    "How late ticks left, at most: from the first instant of their 10 ms slot to the end of the"
+    " breath of 250 sockets that they left in.",
+    *(0.01, 0.0125, 0.015, 0.02, 0.03, 0.05, 0.1, 0.25, 0.5, 1, 2.5),
+)
+publish_delay = Histogram(
+    "space_publish_delay_seconds",
+    "From a commit to Redis' answer, of messages that it took.",
+    *(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
+)
+canary_round_trip = Histogram(
+    "space_canary_round_trip_seconds",
+    "From such a word's leaving to its being heard: how fast news travel.",
+    *(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2),
+)
+reconcile_duration = Histogram(
+    "space_reconcile_duration_seconds",
+    "How long a round took, with what it healed.",
+    *(0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
+)
 
 # -- by a name of a closed set; written by the event loop ------------------------------------------
 

@@ -1,7 +1,7 @@
 """Counters and histograms in plain memory, read by whatever exports them (`ops/metrics`).
 
-The part that counts a thing owns its number, near the place where it happens. Counting costs an
-addition, so it may stand where every tick passes.
+The part that counts a thing owns its number, near the place where it happens, with the name and
+meaning of its metric. Counting costs an addition, so it may stand where every tick passes.
 """
 
 from __future__ import annotations
@@ -9,9 +9,16 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import field
 from itertools import accumulate
 from math import inf
 from threading import Lock
+
+
+def counter(metric: str, meaning: str) -> int:
+    """A field of a dataclass that counts from 0, and the metric that shows it."""
+    counts: int = field(default=0, metadata={"metric": metric, "meaning": meaning})
+    return counts
 
 
 class Histogram:
@@ -21,10 +28,10 @@ class Histogram:
     entry more than `bounds`, for durations above the last bound.
     """
 
-    __slots__ = ("bounds", "counts", "total")
+    __slots__ = ("bounds", "counts", "meaning", "metric", "total")
 
-    def __init__(self, *bounds: float) -> None:
-        self.bounds = bounds
+    def __init__(self, metric: str, meaning: str, *bounds: float) -> None:
+        self.metric, self.meaning, self.bounds = metric, meaning, bounds
         self.counts = [0] * (len(bounds) + 1)
         self.total = 0.0  # seconds
 
@@ -43,7 +50,8 @@ class Histogram:
 class LabelledCounter:
     """Counts by a label of a small closed set. Safe from any thread."""
 
-    def __init__(self, names: Iterable[str]) -> None:
+    def __init__(self, metric: str, meaning: str, label: str, names: Iterable[str]) -> None:
+        self.metric, self.meaning, self.label = metric, meaning, label
         self._lock = Lock()
         self._counts = Counter(dict.fromkeys(names, 0))
 

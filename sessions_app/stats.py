@@ -8,30 +8,44 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 
-from runtime.stats import Histogram, LabelledCounter
+from runtime.stats import Histogram, LabelledCounter, counter
 
 
 @dataclass(slots=True)
 class Stats:
     """Counters that only rise, and when the last round was done."""
 
-    ended: int = 0
-    reminded: int = 0
-    rounds: int = 0
-    rounds_failed: int = 0
-    put_aside: int = 0  # sessions that could not be ended, each time
+    ended: int = counter("space_sessions_ended", "Sessions ended at their deadline.")
+    reminded: int = counter("space_reminders_sent", "Reminders announced.")
+    rounds: int = counter("space_timekeeper_rounds", "Looks at what is due.")
+    rounds_failed: int = counter("space_timekeeper_rounds_failed", "Those that failed.")
+    put_aside: int = counter(
+        "space_sessions_put_aside",
+        "Sessions that could not be ended, each time; tried again after a minute.",
+    )
     round_ended_at: float | None = None  # monotonic; of the last round that did not fail
     # From a deadline to the clock that decided the end; the commit follows within milliseconds.
     end_lateness: Histogram = field(
         default_factory=lambda: Histogram(
-            0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 30, 300
+            "space_end_lateness_seconds",
+            "From a deadline to the clock that decided the end.",
+            *(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 30, 300),
         )
     )
     round_duration: Histogram = field(
-        default_factory=lambda: Histogram(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1, 5)
+        default_factory=lambda: Histogram(
+            "space_timekeeper_round_duration_seconds",
+            "How long one took.",
+            *(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1, 5),
+        )
     )
     pictures: LabelledCounter = field(
-        default_factory=lambda: LabelledCounter(("decoded", "refused", "busy"))
+        default_factory=lambda: LabelledCounter(
+            "space_pictures",
+            "Pictures: `decoded`, `refused` by the decoder, or `busy` where none was free in time.",
+            "result",
+            ("decoded", "refused", "busy"),
+        )
     )
 
     def round_done(self, took_s: float) -> None:

@@ -25,7 +25,12 @@ Work = Callable[[], None]
 MAX_QUEUED = 1_000  # a mail server that does not answer takes EMAIL_TIMEOUT for each
 MAIL_S = 30.0  # for one mail, with the queries that it needs
 FLUSH_S = 2.0  # how long a process that ends waits for queued mails
-counts = LabelledCounter(("done", "failed", "dropped"))
+counts = LabelledCounter(
+    "space_mails",
+    "What was to be mailed: `done`, `failed`, or `dropped` where too many waited.",
+    "result",
+    ("done", "failed", "dropped"),
+)
 
 
 def send(message: Message, to: str) -> None:

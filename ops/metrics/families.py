@@ -1,7 +1,8 @@
-"""What is told, family by family, from the plain numbers that the process keeps anyway.
+"""The families of `/metrics`, read from the numbers that the process keeps anyway.
 
-Read when somebody asks, on that one's thread; whoever writes the numbers notices nothing. A label's
-values are a closed set: none is a user, a session, an address, or anything that a client has sent.
+A counter or histogram has its name and meaning where it is counted; the gauges are here. They are
+read by the thread that answers, so the parts that count are not delayed. The values of a label are
+a closed set: none is a user, a session, an address, or any other data of a client.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import fields
+from functools import cache
 from typing import Literal
 
 from django.conf import settings
@@ -35,7 +38,8 @@ from realtime.hub.background import Node
 from realtime.hub.draining import is_draining
 from realtime.protocol.close_codes import Close
 from runtime.database.pool import pool_stats
-from runtime.stats import Histogram
+from runtime.stats import Histogram, LabelledCounter
+from sessions_app.stats import Stats
 from sessions_app.stats import stats as domain
 from web import request_metrics
 
@@ -45,14 +49,12 @@ TITLES: dict[str, Role | None] = {
     "Timekeepers": "timekeeper",
     "Both": None,
 }
+PAUSE_S = 0.000_05
 
 
-BREATH_S = 0.000_05
-
-
-class Breathing(Collector):
-    """Another one, family by family. After each of them the event loop may do something: a thread
-    that only computes would let it wait for 5 ms, each time that it asks.
+class Yielding(Collector):
+    """Another collector, with a pause after each family for the event loop: it would otherwise wait
+    5 ms, each time that it asks, for a thread that only computes.
     """
 
     def __init__(self, collector: Collector) -> None:
@@ -61,45 +63,43 @@ class Breathing(Collector):
     def collect(self) -> Iterator[Metric]:
         for family in self.collector.collect():
             yield family
-            time.sleep(BREATH_S)
+            time.sleep(PAUSE_S)
 
 
 class Space(Collector):
-    """Of one process, by what it does."""
+    """The families of one process, by its role."""
 
     def __init__(self, role: Role) -> None:
         self.role = role
 
     def collect(self) -> Iterator[Metric]:
-        version = settings.SPECTACULAR_SETTINGS["VERSION"]
-        python = ".".join(map(str, sys.version_info[:3]))
-        who: dict[str, str] = {
+        labels = {
             "role": self.role,
             "process": str(process_number()),
-            "version": str(version),
-            "python": python,
+            "version": str(settings.SPECTACULAR_SETTINGS["VERSION"]),
+            "python": ".".join(map(str, sys.version_info[:3])),
         }
-        info = GaugeMetricFamily("space_info", "Which process this is; always 1.", labels=[*who])
-        info.add_metric([*who.values()], 1)
+        info = GaugeMetricFamily("space_info", "Which process this is; always 1.", labels=[*labels])
+        info.add_metric([*labels.values()], 1)
         yield info
-        yield from _ends() if self.role == "timekeeper" else _server()
+        yield from _timekeeper() if self.role == "timekeeper" else _server()
         yield from _publishing()
         yield from _database()
-        yield from _accounts()
-        yield _by(
-            "space_log_lines",
-            "Lines of the log that say what is wrong, by level, also those left out of it.",
-            "level",
-            problems.as_dict(),
-        )
+        yield _labelled(security_log.counts)
+        yield _labelled(queue.counts)
+        yield _gauge("space_mails_waiting", "What waits to be mailed.", queue.waiting())
+        yield _labelled(domain.pictures)
+        yield _labelled(problems)
 
 
 def _server() -> Iterator[Metric]:
     yield from _sockets()
-    yield from _ticks()
-    yield from _news()
+    yield from _counters(stats.stats, "ticks_sent", "ticks_skipped", "seconds_skipped")
+    yield _histogram(stats.tick_lateness)
+    yield from _redis()
+    yield from _reconciling()
     yield from _loop()
-    yield from _lines()
+    yield from _threads()
 
 
 # -- of a server ---------------------------------------------------------------------------------
@@ -107,12 +107,11 @@ def _server() -> Iterator[Metric]:
 
 def _sockets() -> Iterator[Metric]:
     now, nodes = stats.stats, Node.all()
-    opened, gone, admitted = now.sockets_opened, now.sockets_gone, now.sockets_admitted
-    yield _gauge("space_sockets", "Open sockets.", max(0, opened - gone))
+    yield _gauge("space_sockets", "Open sockets.", max(0, now.sockets_opened - now.sockets_gone))
     yield _gauge(
         "space_sockets_authenticated",
         "Open sockets of which it is known whose they are.",
-        max(0, admitted - now.admitted_gone),
+        max(0, now.sockets_admitted - now.admitted_gone),
     )
     yield _gauge(
         "space_users_connected",
@@ -124,7 +123,7 @@ def _sockets() -> Iterator[Metric]:
         "Running sessions that somebody here watches.",
         sum(node.hub.ticker.following for node in nodes),
     )
-    yield _counter("space_sockets_opened", "Sockets that were accepted.", opened)
+    yield from _counters(now, "sockets_opened")
     names = {stats.CLIENT_LEFT: "client", **{int(code): str(int(code)) for code in Close}}
     closed = dict(stats.closed)
     yield _by(
@@ -141,102 +140,33 @@ def _sockets() -> Iterator[Metric]:
     for labels, count in dict(stats.commands).items():
         commands.add_metric(labels, count)
     yield commands
-    yield _counter(
-        "space_sockets_too_slow", "Sockets that were closed: they read slowly.", now.slow_closed
-    )
-    yield _counter(
-        "space_socket_floods", "Sockets that sent more frames than any needs.", now.floods
-    )
-    yield _counter(
-        "space_strangers_closed",
-        "Sockets that made room before they said whose they are.",
-        now.unauthenticated_closed,
-    )
-    yield _counter(
-        "space_comings_refused", "Sockets of users who came in too often.", now.connects_refused
-    )
+    yield from _counters(now, "slow_closed", "floods", "unauthenticated_closed", "connects_refused")
     yield _gauge("space_draining", "1 while this process is going down.", int(is_draining()))
 
 
-def _ticks() -> Iterator[Metric]:
+def _redis() -> Iterator[Metric]:
     now = stats.stats
-    yield _counter("space_ticks_sent", "Ticks that were written to sockets.", now.ticks_sent)
-    yield _counter(
-        "space_ticks_skipped", "Ticks that were not sent: the socket was full.", now.ticks_skipped
-    )
-    yield _counter(
-        "space_skipped_seconds",
-        "Seconds of sessions that nobody was told: the loop came too late.",
-        now.seconds_skipped,
-    )
-    yield _histogram(
-        "space_tick_lateness_seconds",
-        "How late ticks left, at most: from the first instant of their 10 ms slot to the end of the"
-        " breath of 250 sockets that they left in.",
-        stats.tick_lateness,
-    )
-
-
-def _news() -> Iterator[Metric]:
-    now, nodes = stats.stats, Node.all()
     yield _by(
         "space_canaries",
         "Words that this process sent to itself through Redis.",
         "result",
         {"heard": now.canaries_returned, "lost": now.canaries_lost},
     )
-    yield _histogram(
-        "space_canary_round_trip_seconds",
-        "From such a word's leaving to its being heard: how fast news travel.",
-        stats.canary_round_trip,
-    )
+    yield _histogram(stats.canary_round_trip)
     yield _gauge(
         "space_deaf_seconds",
         "For how long this process has not heard Redis; 0 if it does.",
-        max([0.0, *(node.canary.lost_for_s() for node in nodes)]),
+        max([0.0, *(node.canary.lost_for_s() for node in Node.all())]),
     )
-    yield _counter(
-        "space_deaf", "How often it found that it does not hear Redis.", now.times_redis_lost
-    )
-    yield _counter(
-        "space_redis_connections_dropped",
-        "Connections to Redis cut in the hope of hearing by the next.",
-        now.connections_dropped,
-    )
-    yield _counter(
-        "space_group_joins_retried", "Groups that could not be joined at first.", now.joins_retried
-    )
-    yield _counter("space_reconcile_rounds", "Questions for what was missed.", now.rounds)
-    yield _counter("space_reconcile_rounds_failed", "Those that failed.", now.rounds_failed)
-    yield _histogram(
-        "space_reconcile_duration_seconds",
-        "How long a round took, with what it healed.",
-        stats.reconcile_duration,
-    )
-    yield _counter(
-        "space_healed_rooms",
-        "Divergences: a user's devices here had missed something, and were told.",
-        now.rooms_healed,
-    )
-    yield _counter(
-        "space_healed_changes", "Changes that such devices had missed.", now.changes_healed
-    )
-    yield _counter(
-        "space_healed_logins",
-        "Sockets whose login had ended without their hearing of it.",
-        now.logins_healed,
-    )
-    yield _counter(
-        "space_reset_rooms", "Of the healed: missed too much, and load afresh.", now.rooms_reset
-    )
-    yield _counter(
-        "space_tasks_renewed",
-        "Tasks of the process that had ended, which none should.",
-        now.tasks_restarted,
-    )
-    yield _counter(
-        "space_clock_steps", "Steps of the database's clock, or this one's.", now.clock_steps
-    )
+    yield from _counters(now, "times_redis_lost", "connections_dropped", "joins_retried")
+
+
+def _reconciling() -> Iterator[Metric]:
+    now = stats.stats
+    yield from _counters(now, "rounds", "rounds_failed")
+    yield _histogram(stats.reconcile_duration)
+    yield from _counters(now, "rooms_healed", "changes_healed", "logins_healed", "rooms_reset")
+    yield from _counters(now, "tasks_restarted", "clock_steps")
     yield _gauge(
         "space_clock_offset_seconds",
         "The database's clock less this machine's, once it was measured.",
@@ -245,11 +175,7 @@ def _news() -> Iterator[Metric]:
 
 
 def _loop() -> Iterator[Metric]:
-    yield _histogram(
-        "space_loop_lag_seconds",
-        "How late the event loop came to a timer, four times a second.",
-        lag.times,
-    )
+    yield _histogram(lag.times)
     yield _gauge("space_loop_lag_max_seconds", "The latest of the last 30 to 60 s.", lag.most())
     yield _gauge(
         "space_loop_silent_seconds",
@@ -258,10 +184,8 @@ def _loop() -> Iterator[Metric]:
     )
 
 
-def _lines() -> Iterator[Metric]:
-    from server.asgi.django_handler import (
-        groups,  # it belongs to Django's handler, which is loaded late
-    )
+def _threads() -> Iterator[Metric]:
+    from server.asgi.django_handler import groups  # late: it loads Django's handler
 
     threads = GaugeMetricFamily("space_rest_threads", "Threads for requests.", labels=["group"])
     working = GaugeMetricFamily("space_rest_at_work", "Requests in a thread.", labels=["group"])
@@ -276,24 +200,12 @@ def _lines() -> Iterator[Metric]:
 # -- of a timekeeper -----------------------------------------------------------------------------
 
 
-def _ends() -> Iterator[Metric]:
-    yield _counter("space_sessions_ended", "Sessions ended at their deadline.", domain.ended)
-    yield _histogram(
-        "space_end_lateness_seconds",
-        "From a deadline to the clock that decided the end.",
-        domain.end_lateness,
-    )
-    yield _counter("space_reminders_sent", "Reminders announced.", domain.reminded)
-    yield _counter("space_timekeeper_rounds", "Looks at what is due.", domain.rounds)
-    yield _counter("space_timekeeper_rounds_failed", "Those that failed.", domain.rounds_failed)
-    yield _histogram(
-        "space_timekeeper_round_duration_seconds", "How long one took.", domain.round_duration
-    )
-    yield _counter(
-        "space_sessions_put_aside",
-        "Sessions that could not be ended, each time; tried again after a minute.",
-        domain.put_aside,
-    )
+def _timekeeper() -> Iterator[Metric]:
+    yield from _counters(domain, "ended")
+    yield _histogram(domain.end_lateness)
+    yield from _counters(domain, "reminded", "rounds", "rounds_failed")
+    yield _histogram(domain.round_duration)
+    yield from _counters(domain, "put_aside")
     yield _gauge(
         "space_timekeeper_last_round_age_seconds",
         "Since a round that did not fail.",
@@ -306,7 +218,7 @@ def _ends() -> Iterator[Metric]:
 
 def _publishing() -> Iterator[Metric]:
     now = stats.stats
-    yield _counter("space_messages_published", "Messages taken by Redis.", now.published)
+    yield from _counters(now, "published")
     yield _by(
         "space_messages_not_published",
         "Messages that Redis did not take: their devices hear by reconciling.",
@@ -317,14 +229,8 @@ def _publishing() -> Iterator[Metric]:
             "overflow": now.publish_overflowed,
         },
     )
-    yield _counter(
-        "space_messages_retried", "Messages in round trips that failed.", now.publish_retried
-    )
-    yield _histogram(
-        "space_publish_delay_seconds",
-        "From a commit to Redis' answer, of messages that it took.",
-        stats.publish_delay,
-    )
+    yield from _counters(now, "publish_retried")
+    yield _histogram(stats.publish_delay)
     yield _gauge("space_publish_queue", "Messages that wait for Redis.", publisher.waiting())
 
 
@@ -360,36 +266,26 @@ def _database() -> Iterator[Metric]:
     )
 
 
-def _accounts() -> Iterator[Metric]:
-    yield _by(
-        "space_account_events",
-        "What is noted of accounts and limits (`space.security` in the log).",
-        "event",
-        security_log.counts.as_dict(),
-    )
-    yield _by(
-        "space_mails",
-        "What was to be mailed: `done`, `failed`, or `dropped` where too many waited.",
-        "result",
-        queue.counts.as_dict(),
-    )
-    yield _gauge("space_mails_waiting", "What waits to be mailed.", queue.waiting())
-    yield _by(
-        "space_pictures",
-        "Pictures: `decoded`, `refused` by the decoder, or `busy` where none was free in time.",
-        "result",
-        domain.pictures.as_dict(),
-    )
-
-
 # -- shapes --------------------------------------------------------------------------------------
 
 
-# None: it is not known yet. The family is there all the same, so that the list is always whole.
+# None: the value is not known yet. The family is there all the same, so the list is always whole.
 
 
 def _counter(name: str, meaning: str, value: float | None) -> Metric:
     return CounterMetricFamily(name, meaning, value=value)
+
+
+def _counters(of: Stats | stats.Stats, *names: str) -> Iterator[Metric]:
+    """The families of these fields."""
+    shown = _metadata(type(of))  # type: ignore[arg-type]  # a dataclass is hashable
+    for name in names:
+        yield _counter(shown[name]["metric"], shown[name]["meaning"], getattr(of, name))
+
+
+@cache
+def _metadata(kind: type[Stats | stats.Stats]) -> dict[str, Mapping[str, str]]:
+    return {field.name: field.metadata for field in fields(kind)}
 
 
 def _gauge(name: str, meaning: str, value: float | None) -> Metric:
@@ -403,14 +299,20 @@ def _by(name: str, meaning: str, label: str, values: Mapping[str, float]) -> Met
     return family
 
 
-def _histogram(name: str, meaning: str, times: Histogram) -> Metric:
+def _labelled(counts: LabelledCounter) -> Metric:
+    return _by(counts.metric, counts.meaning, counts.label, counts.as_dict())
+
+
+def _histogram(times: Histogram) -> Metric:
     as_text: Callable[[float], str] = floatToGoString
     buckets = [(as_text(bound), count) for bound, count in times.as_dict().items()]
-    return HistogramMetricFamily(name, meaning, buckets=buckets, sum_value=times.total)
+    return HistogramMetricFamily(
+        times.metric, times.meaning, buckets=buckets, sum_value=times.total
+    )
 
 
 def table(role: Role | None) -> str:
-    """The table of docs/operations.md: what only this role tells; None: what both tell."""
+    """The table of docs/operations.md: the families of this role only; None: of both."""
     one, other = ({m.name: m for m in all_of(each)} for each in (role or "server", _other(role)))
     rows = [
         f"| `{m.name}{'_total' if m.type == 'counter' else ''}` | {m.type} | {m.documentation} |\n"
@@ -442,5 +344,5 @@ def register(role: Role) -> None:
     if role == "server":
         collectors += request_metrics.FAMILIES
     for collector in collectors:
-        _registered.append(Breathing(collector))
+        _registered.append(Yielding(collector))
         REGISTRY.register(_registered[-1])

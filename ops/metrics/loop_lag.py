@@ -22,7 +22,11 @@ class Lag:
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
         self._now = now
-        self.times = Histogram(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 15)
+        self.times = Histogram(
+            "space_loop_lag_seconds",
+            "How late the event loop came to a timer, four times a second.",
+            *(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 15),
+        )
         self._beat_at: float | None = None
         self._window_ends = 0.0
         self._most = self._most_before = 0.0

@@ -7,6 +7,7 @@ import json
 import logging
 import threading
 from collections.abc import Iterator
+from dataclasses import fields
 from math import inf
 from types import SimpleNamespace
 from typing import Any
@@ -87,8 +88,14 @@ def test_a_metric_rises_with_its_counter(server: None) -> None:
     assert rose["space_errors_total,code=illegal_transition"] == 1
 
 
+@pytest.mark.parametrize(("role_", "counted"), [("server", stats.Stats), ("timekeeper", Stats)])
+def test_every_counter_with_a_metric_is_shown(role_: families.Role, counted: type[Any]) -> None:
+    declared = {field.metadata["metric"] for field in fields(counted) if field.metadata}
+    assert declared <= {family.name for family in families.all_of(role_)}
+
+
 def test_buckets_count_each_time_under_every_bound_that_it_is_within() -> None:
-    times = Histogram(0.1, 1)
+    times = Histogram("space_x_seconds", "Some.", 0.1, 1)
     for seconds in (0.1, 0.5, 7):
         times.observe(seconds)
     assert times.as_dict() == {0.1: 1, 1: 2, inf: 3}
@@ -96,7 +103,7 @@ def test_buckets_count_each_time_under_every_bound_that_it_is_within() -> None:
 
 
 def test_an_unknown_name_counts_as_other() -> None:
-    counts = LabelledCounter(("sent",))
+    counts = LabelledCounter("space_x", "Some.", "result", ("sent",))
     for name in ("sent", "\n{evil}", "more"):
         counts.add(name)
     assert counts.as_dict() == {"sent": 1, "other": 2}
