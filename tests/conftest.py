@@ -8,6 +8,7 @@ import pytest
 from django.db import connection
 
 from tests.support import contract, generated, truncate
+from tests.support.people import Person, signed_up
 from tests.support.servers import Server, servers
 
 contract.watch()
@@ -43,6 +44,18 @@ def patient(db: None) -> None:
 def _may_idle() -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT set_config('idle_in_transaction_session_timeout', '0', true)")
+
+
+@pytest.fixture
+def ada(patient: None) -> Person:
+    """A user with one device."""
+    return signed_up("ada")
+
+
+@pytest.fixture
+def eve(patient: None) -> Person:
+    """Another user."""
+    return signed_up("eve", device="Phone")
 
 
 @pytest.fixture(scope="session")

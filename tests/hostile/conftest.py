@@ -17,7 +17,6 @@ from django.conf import settings as django_settings
 from django.test.client import ClientHandler
 
 from tests.hostile.wire import Answer, Wire, check, wire
-from tests.support.people import Person, signed_up
 
 
 class _Ear(logging.Handler):
@@ -76,14 +75,3 @@ def _wire() -> Iterator[Wire]:
 def api(_wire: Wire, patient: None) -> Wire:
     """The application, on the test's own connection to the database (see `wire.py`)."""
     return _wire
-
-
-@pytest.fixture
-def ada(patient: None) -> Person:
-    return signed_up("ada")
-
-
-@pytest.fixture
-def eve(patient: None) -> Person:
-    """Somebody else."""
-    return signed_up("eve", device="Phone")

@@ -21,11 +21,6 @@ SECONDS = 4.0
 SILENT, STUCK = 60, 10
 
 
-@pytest.fixture
-def patient() -> None:
-    """Nothing is done in the test's own transaction."""
-
-
 @pytest.fixture(scope="module", params=["uvicorn", "daphne"])
 def server(
     request: pytest.FixtureRequest,

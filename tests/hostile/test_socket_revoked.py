@@ -31,11 +31,6 @@ WITHIN_S = 1.0
 WITHIN_WHEN_DEAF_S = 30.0
 
 
-@pytest.fixture
-def patient() -> None:
-    """Nothing is done in the test's own transaction."""
-
-
 class Victim:
     """Somebody with a laptop, and a phone whose login is going to end."""
 

@@ -45,11 +45,6 @@ def server(
 
 
 @pytest.fixture
-def patient() -> None:
-    """Nothing is done in the test's own transaction."""
-
-
-@pytest.fixture
 async def ada(server: Server, transactional_db: None) -> AsyncIterator[Person]:
     """Somebody whose other device is never disturbed."""
     ada = await person(server.base, "ada")

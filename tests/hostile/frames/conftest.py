@@ -9,11 +9,6 @@ __all__ = ["ada", "base", "eve"]
 
 
 @pytest.fixture
-def patient() -> None:
-    """Nothing is done in the test's own transaction."""
-
-
-@pytest.fixture
 def unlimited(monkeypatch: pytest.MonkeyPatch) -> None:
     """A device may send as much as it likes, and as badly."""
     monkeypatch.setattr(Budget, "spend", lambda _self, _count=1: True)
