@@ -49,7 +49,7 @@ rules of [load.md](load.md) were connected meanwhile.
 
 ## Each fault
 
-{machine} A figure in **bold** missed what is promised. `./space faults` makes this table; the quick rows are part of every `./space test`.
+{machine} A figure in **bold** missed what is promised. `./space faults` makes this table; the quick rows are part of `./space test --all`.
 After each fault SQL counted, past all code of Space: {audits}. {zeros}
 
 {table}
