@@ -1,6 +1,6 @@
-"""Settings. What comes from the environment is declared in `variables.py`.
+"""The settings of Django. `variables.py` declares those that come from the environment.
 
-`SPACE_ENV` says where we are: `development` relaxes what a laptop cannot have; anything else is
+`SPACE_ENV=development` relaxes the settings that a laptop cannot have. Any other value is
 production, where a secret has no default and a missing one stops the start.
 """
 
@@ -19,13 +19,13 @@ from runtime.database.connections import bound_psycopg2, bounded_connection
 from web.static_hash import content_hash
 
 DEVELOPMENT = given.SPACE_ENV == "development"
-DEBUG = False  # a traceback page shows settings; errors are JSON and the log has the traceback
+DEBUG = False  # a traceback page shows settings; errors are JSON, and the log has the traceback
 SECRET_KEY = given.SECRET_KEY
 TOKEN_SIGNING_KEY = given.TOKEN_SIGNING_KEY  # its own, so that either can be changed alone
 TOKEN_VERIFYING_KEYS = given.TOKEN_VERIFYING_KEYS
 
-# -- where we are reached ------------------------------------------------------------------------
-# PUBLIC_URL is what absolute URLs start with. Empty (development): REST uses the request's host.
+# -- addresses -----------------------------------------------------------------------------------
+# Absolute URLs start with PUBLIC_URL. Empty (development): REST uses the request's host.
 PUBLIC_URL = given.PUBLIC_URL.rstrip("/")
 ALLOWED_HOSTS = given.ALLOWED_HOSTS
 # The published web client runs on http://localhost:5173.
@@ -39,7 +39,7 @@ WEBSOCKET_ORIGINS = given.WEBSOCKET_ORIGINS
 TRUSTED_PROXIES = given.TRUSTED_PROXIES
 FORWARDED_ALLOW_IPS = given.FORWARDED_ALLOW_IPS
 
-# -- what is installed ---------------------------------------------------------------------------
+# -- apps and middlewares ------------------------------------------------------------------------
 INSTALLED_APPS = [
     # First: its `runserver` replaces Django's. Twisted takes 0.3 s to import, so only for that.
     *(["daphne"] if "runserver" in sys.argv else []),
@@ -70,7 +70,7 @@ MIDDLEWARE = [
     "server.asgi.body_limit.BodyLimit",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    # These do nothing outside of /admin/.
+    # These act at /admin/ only.
     "web.admin_middleware.AdminSessions",
     "web.admin_middleware.Csrf",
     "web.admin_middleware.Authentication",
@@ -85,7 +85,7 @@ TEMPLATES = [
         "DIRS": [BASE_DIR / "web" / "templates"],
         "APP_DIRS": True,
         "OPTIONS": {
-            "context_processors": [  # which the admin needs; both read nothing until it does
+            "context_processors": [  # for the admin; they read nothing before it does
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
@@ -97,7 +97,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # -- PostgreSQL holds the truth ------------------------------------------------------------------
 DB_DRIVER = given.DB_DRIVER
-# The server gives a statement up before. One that does not is frozen. (0: no time-out of its own.)
+# The database gives up a statement before. If it does not, it is frozen. (0: no time-out.)
 _ANSWERS_WITHIN_S = (
     given.DB_STATEMENT_TIMEOUT_MS / 1000 + 1 if given.DB_STATEMENT_TIMEOUT_MS else inf
 )
@@ -131,7 +131,7 @@ if DB_DRIVER == "psycopg":
     DATABASES["default"]["OPTIONS"]["pool"] = {
         "min_size": 1,
         "max_size": given.DB_POOL_SIZE,
-        "timeout": 2,  # seconds a request waits for a connection before it is told 503
+        "timeout": 2,  # seconds that a request waits for a connection; then 503
         "reconnect_timeout": 1,  # else attempts wait ever longer (see `runtime.database.pool`)
         "connection_class": bounded_connection(_ANSWERS_WITHIN_S),  # also of a frozen server
     }
@@ -193,7 +193,7 @@ LIMIT_RESETS_PER_MINUTE = given.LIMIT_RESETS_PER_MINUTE  # per address
 LIMIT_RESET_MAILS_PER_HOUR = given.LIMIT_RESET_MAILS_PER_HOUR  # per user
 LIMIT_NOTICES_PER_HOUR = given.LIMIT_NOTICES_PER_HOUR  # per user
 LIMIT_EXPORTS_PER_MINUTE = given.LIMIT_EXPORTS_PER_MINUTE  # per user
-PASSWORD_RESET_TIMEOUT = 60 * 60  # seconds that a link to a new password is good
+PASSWORD_RESET_TIMEOUT = 60 * 60  # seconds for which a link to a new password is valid
 
 # -- mail ----------------------------------------------------------------------------------------
 _MAIL = given.EMAIL_URL
@@ -205,7 +205,7 @@ EMAIL_PORT = _MAIL["EMAIL_PORT"] or (465 if EMAIL_USE_SSL else 587 if EMAIL_USE_
 EMAIL_HOST_USER = _MAIL["EMAIL_HOST_USER"] or ""
 EMAIL_HOST_PASSWORD = _MAIL["EMAIL_HOST_PASSWORD"] or ""
 EMAIL_FILE_PATH = _MAIL["EMAIL_FILE_PATH"] or None  # filemail:////a/folder, for tests
-EMAIL_TIMEOUT = 10  # seconds; the mails behind it wait meanwhile, and nobody else
+EMAIL_TIMEOUT = 10  # seconds; only the mails behind it wait meanwhile
 EMAIL_USE_LOCALTIME = False
 DEFAULT_FROM_EMAIL = given.DEFAULT_FROM_EMAIL
 
@@ -251,20 +251,20 @@ SPECTACULAR_SETTINGS = {
 }
 BODY_LIMIT = 256 * 1024  # bytes
 BODY_LIMIT_WITH_IMAGE = 8 * 1024 * 1024  # where an image is allowed
-FILE_UPLOAD_MAX_MEMORY_SIZE = BODY_LIMIT  # what is larger is written to disk while it arrives
+FILE_UPLOAD_MAX_MEMORY_SIZE = BODY_LIMIT  # a larger body is written to disk while it arrives
 DATA_UPLOAD_MAX_MEMORY_SIZE = BODY_LIMIT_WITH_IMAGE  # `server/asgi/bodies.py` is the stricter one
 
 # -- files ---------------------------------------------------------------------------------------
 _SWAGGER = version("drf-spectacular-sidecar")
-# One hash over the client in the URL: modules import each other by relative paths, and every file
-# can be cached for ever.
+# One hash over the client is in the URL: modules import each other by relative paths, and every
+# file can be cached for ever.
 STATICFILES_DIRS = [BASE_DIR / "client"]
 # The admin's and Swagger's files come with their packages: their versions count as content.
 STATIC_URL = f"/static/{content_hash(BASE_DIR / 'client', django.__version__, _SWAGGER)}/"
 STATIC_ROOT = given.STATIC_ROOT or None  # for collectstatic; without it, straight from client/
 WHITENOISE_USE_FINDERS = STATIC_ROOT is None
 WHITENOISE_AUTOREFRESH = False
-WHITENOISE_ALLOW_ALL_ORIGINS = False  # by CORS only those on the list, as for all else
+WHITENOISE_ALLOW_ALL_ORIGINS = False  # only the origins on the list
 MEDIA_URL = "/media/"
 MEDIA_ROOT = str(Path(given.MEDIA_ROOT or BASE_DIR / "media").absolute())
 
@@ -293,7 +293,7 @@ if _HTTPS:
     SECURE_HSTS_INCLUDE_SUBDOMAINS = True
     SECURE_HSTS_PRELOAD = True
 SILENCED_SYSTEM_CHECKS = [
-    # "No CsrfViewMiddleware": ours is a kind of it, for /admin/. Elsewhere cookies count nothing.
+    # "No CsrfViewMiddleware": ours is a subclass, for /admin/. The API ignores cookies.
     "security.W003",
 ]
 SECURE_CONTENT_TYPE_NOSNIFF = True
@@ -327,13 +327,16 @@ LOGGING = {
     },
     "root": {"handlers": ["stderr"], "level": given.LOG_LEVEL},
     "loggers": {
-        "django": {"handlers": [], "level": "INFO"},  # not Django's own, one of which sends mail
-        "django.security.DisallowedHost": {"level": "CRITICAL"},  # anybody can write any Host
-        "django.request": {"level": "ERROR"},  # a 404 is the client's affair
+        "django": {
+            "handlers": [],
+            "level": "INFO",
+        },  # without Django's own handlers, one of which sends mail
+        "django.security.DisallowedHost": {"level": "CRITICAL"},  # any client can write any Host
+        "django.request": {"level": "ERROR"},  # a 404 is the client's error
         "channels_redis.pubsub": {"filters": ["one_line_per_outage"]},
         "daphne": {"level": "WARNING"},
-        "uvicorn": {"level": "WARNING"},  # two lines for each socket that opens; below, the frames
+        "uvicorn": {"level": "WARNING"},  # INFO has two lines for each socket, DEBUG each frame
         "websockets": {"level": "WARNING"},  # the same
-        "PIL": {"level": "INFO"},  # below, each chunk of a picture
+        "PIL": {"level": "INFO"},  # DEBUG has each chunk of a picture
     },
 }

@@ -25,7 +25,7 @@ NONE: Any = object()  # the default of what must be set
 
 
 class Variable(Generic[T]):
-    """One variable. It is read when it is asked for; a wrong value stops the start.
+    """One variable. It is read on access; a wrong value stops the start.
 
     `development` is the default where SPACE_ENV says so, `shown` the default in words, `example` a
     value for `.env.example`.
@@ -66,24 +66,24 @@ class Section(str):
 
 
 def secret(name: str) -> str:
-    """A secret of at least 32 bytes. There is no default: a known key signs anybody in."""
-    value: str = env.str(name, "")
-    if len(value.encode()) < 32:
+    """A secret of at least 32 bytes. There is no default: a known key signs any user in."""
+    if not (value := secret_if_any(name)):
         raise ImproperlyConfigured(f"{name} must be set, to at least 32 bytes of randomness")
     return value
 
 
+def secret_if_any(name: str, default: str = "") -> str:
+    """A secret of at least 32 bytes, or nothing."""
+    return _long_enough(name, env.str(name, default))
+
+
 def secrets(name: str) -> list[str]:
     """Any number of secrets, with commas, of at least 32 bytes each."""
-    values = [value.strip() for value in env.str(name, "").split(",") if value.strip()]
-    if any(len(value.encode()) < 32 for value in values):
-        raise ImproperlyConfigured(f"each key in {name} must have at least 32 bytes")
-    return values
+    values = (value.strip() for value in env.str(name, "").split(","))
+    return [_long_enough(name, value) for value in values if value]
 
 
-def secret_if_any(name: str, default: str) -> str:
-    """A secret of at least 32 bytes, or nothing."""
-    value: str = env.str(name, default)
+def _long_enough(name: str, value: str) -> str:
     if value and len(value.encode()) < 32:
         raise ImproperlyConfigured(f"{name} must have at least 32 bytes of randomness")
     return value
@@ -96,12 +96,12 @@ def address(name: str, default: str) -> tuple[str, int] | None:
         return None
     host, _, port = value.rpartition(":")
     if not host or not port.isdigit() or not 0 < int(port) < 65_536:
-        raise ImproperlyConfigured(f"{name}: {value!r} is no address, as 127.0.0.1:9100 is")
+        raise ImproperlyConfigured(f"{name}: {value!r} is not like 127.0.0.1:9100")
     return host.strip("[]"), int(port)
 
 
 def hosts(name: str, default: list[str]) -> list[str]:
-    """Names of hosts, each exactly. A pattern would let anybody's name of ours in."""
+    """Names of hosts, each exactly. A pattern would admit names that others control."""
     names: list[str] = env.list(name, default=default)
     if env.str("SPACE_ENV", "") != "development" and any(n == "*" or n[:1] == "." for n in names):
         raise ImproperlyConfigured(f"{name} names each host: no * and no name that begins with .")
@@ -113,13 +113,11 @@ def origins(name: str, default: list[str]) -> list[str]:
     found: list[str] = env.list(name, default=default)
     for origin in found:
         if not _ORIGIN.fullmatch(origin):
-            raise ImproperlyConfigured(
-                f"{name}: {origin!r} is no origin, as https://app.example is"
-            )
+            raise ImproperlyConfigured(f"{name}: {origin!r} is not like https://app.example")
     return found
 
 
-# What browsers send: no path, no upper case, no port that goes without saying.
+# As browsers send it: without a path, upper case, or the default port.
 _ORIGIN = re.compile(r"(http(?!.*:80$)|https(?!.*:443$))://([a-z0-9.-]+|\[[0-9a-f:]+\])(:\d+)?")
 
 
@@ -128,14 +126,14 @@ def _as_the_api(name: str) -> list[str]:
 
 
 class Environment:
-    """All of them, in the order in which they are shown."""
+    """All variables, in the order of the documents."""
 
     where_we_are = Section("Where we are")
     SPACE_ENV = Variable(
         env.str,
         "production",
-        "`development` serves any host, lets the page of http://localhost:5173 in and needs no"
-        " HTTPS. Anything else is production.",
+        "`development` serves any host, accepts the page of http://localhost:5173 and needs no"
+        " HTTPS. Any other value is production.",
         shown="`production` (`./space`: `development`)",
     )
 
@@ -143,15 +141,15 @@ class Environment:
     SECRET_KEY = Variable(
         secret,
         NONE,
-        "A secret of at least 32 bytes. There is no default: a known key signs anybody in."
+        "A secret of at least 32 bytes. There is no default: a known key signs any user in."
         ' `python3 -c "import secrets; print(secrets.token_urlsafe(48))"` makes one.',
         shown="none (`./space`: made once, in `.space/`)",
     )
     TOKEN_SIGNING_KEY = Variable(
         secret,
         NONE,
-        "The same, another one: what tokens are signed with. Changing it without"
-        " `TOKEN_VERIFYING_KEYS` logs everybody out.",
+        "Another such secret, which signs tokens. Changing it without `TOKEN_VERIFYING_KEYS` logs"
+        " all users out.",
         shown="none (`./space`: made once, in `.space/`)",
     )
     DATABASE_URL: Variable[dict[str, Any]] = Variable(
@@ -173,8 +171,8 @@ class Environment:
     PUBLIC_URL = Variable(
         env.str,
         "",
-        "What absolute URLs (of pictures) start with, and an origin whose pages may open sockets."
-        " Needed in production. Empty: the host of the request, and on the socket paths only.",
+        "The start of absolute URLs (of pictures), and an origin whose pages may open sockets."
+        " Needed in production. Empty: the host of the request, and paths only on the socket.",
         example="https://space.example",
     )
     ALLOWED_HOSTS: Variable[list[str]] = Variable(
@@ -201,14 +199,14 @@ class Environment:
     TRUSTED_PROXIES = Variable(
         env.int,
         0,
-        "How many proxies of ours append to `X-Forwarded-For`. 0: the header is not believed. Above"
-        " 0 `X-Forwarded-Proto` is believed too, so nobody may reach the server past the proxy.",
+        "How many of your proxies append to `X-Forwarded-For`. 0: the header is ignored. Above 0"
+        " `X-Forwarded-Proto` is trusted too, so no client may reach the server past the proxy.",
     )
     FORWARDED_ALLOW_IPS = Variable(
         env.str,
         "",
-        "Addresses or networks of those proxies, with commas: for uvicorn, which takes the client's"
-        " address and the scheme from their headers. Empty: from nobody's.",
+        "Addresses or networks of those proxies, with commas. uvicorn takes the client's address"
+        " and the scheme from their headers. Empty: from no headers.",
     )
 
     https = Section("HTTPS")
@@ -231,27 +229,27 @@ class Environment:
     CHANNEL_PREFIX = Variable(
         env.str,
         "space",
-        "What names of channels and cache keys start with. Another one for each Space on one Redis:"
-        " channels are shared between its numbered databases.",
+        "The prefix of channels and cache keys. Each Space on one Redis needs its own: the numbered"
+        " databases of Redis share channels.",
     )
 
     accounts = Section("Accounts")
     TOKEN_VERIFYING_KEYS: Variable[list[str]] = Variable(
         secrets,
         NONE,
-        "More keys whose tokens are good, with commas, at least 32 bytes each: the one before, or"
-        " the next one. Nothing is signed with them.",
+        "More keys whose tokens are valid, with commas, at least 32 bytes each: the previous one,"
+        " or the next one. No token is signed with them.",
         shown="empty",
     )
-    ACCESS_TOKEN_MINUTES = Variable(env.int, 24 * 60, "How long an access token is good.")
-    REFRESH_TOKEN_DAYS = Variable(env.int, 60, "How long a login lasts that is not used.")
+    ACCESS_TOKEN_MINUTES = Variable(env.int, 24 * 60, "Minutes for which an access token is valid.")
+    REFRESH_TOKEN_DAYS = Variable(env.int, 60, "Days after which an unused login ends.")
     LOGINS_PER_USER = Variable(
         env.int,
         50,
-        "Devices of one user that are logged in. One more ends the login seen longest ago.",
+        "Logged-in devices of one user. One more ends the login that was unused for longest.",
     )
     LIMIT_SIGNUPS_PER_MINUTE = Variable(
-        env.int, 60, "Sign-ups from one address, refused ones too.", development=120
+        env.int, 60, "Sign-ups from one address, refused ones included.", development=120
     )
     LIMIT_FAILED_LOGINS_PER_MINUTE = Variable(
         env.int, 5, "Failed log-ins under one name.", development=10
@@ -263,13 +261,13 @@ class Environment:
         env.int, 120, "Refreshes from one address.", development=1_200
     )
     LIMIT_PASSWORD_CHANGES_PER_MINUTE = Variable(
-        env.int, 5, "Changes of the password of one user, refused ones too.", development=20
+        env.int, 5, "Password changes of one user, refused ones included.", development=20
     )
     LIMIT_WAITING_PER_ADDRESS = Variable(
         env.int,
         16,  # as `django_handler.PATIENT_SHARE`: a class that logs in at once is not refused
-        "Log-ins, sign-ups and the like from one address that wait for a hash of a password, in one"
-        " process (two are hashed at a time).",
+        "Log-ins, sign-ups and similar requests from one address that wait for a password hash, in"
+        " one process (two are hashed at a time).",
         development=40,
     )
     LIMIT_REQUESTS_PER_MINUTE = Variable(env.int, 600, "Requests of one user.", development=1_200)
@@ -277,23 +275,24 @@ class Environment:
     LIMIT_CHANGES_PER_DAY = Variable(
         env.int,
         20_000,
-        "Changes of one user in 24 hours: by so many rows the log grows.",
+        "Changes of one user in 24 hours. Each adds a row to the log of changes.",
         development=1_000_000,
     )
     LIMIT_RESETS_PER_MINUTE = Variable(
         env.int,
         10,
-        "Links to a new password that are asked for, and uses of one, from one address.",
+        "Requests for a link to a new password, and uses of one, from one address.",
         development=60,
     )
     LIMIT_RESET_MAILS_PER_HOUR = Variable(
         env.int,
         3,
-        "Links that one user is sent. Who asks for more is answered the same, and sent nothing.",
+        "Links to a new password that one user is sent. Above it the answer is the same, without a"
+        " mail.",
         development=30,
     )
     LIMIT_NOTICES_PER_HOUR = Variable(
-        env.int, 10, "Mails of one kind to one user, about changes.", development=100
+        env.int, 10, "Notices of one kind to one user.", development=100
     )
     LIMIT_EXPORTS_PER_MINUTE = Variable(
         env.int, 3, "Exports of one user; one at a time in a process.", development=10
@@ -303,24 +302,24 @@ class Environment:
     EMAIL_URL: Variable[Any] = Variable(
         env.email_url,
         "dummymail://",
-        "Where mails go: `smtp+ssl://user:password@host:465`, `smtp+tls://...:587`, `smtp://host:25`,"
-        " or `consolemail://`, which writes them into the log with the links in them."
-        " `dummymail://`: nowhere, so who forgets the password cannot get a new one.",
+        "The mail server: `smtp+ssl://user:password@host:465`, `smtp+tls://...:587`, `smtp://host:25`,"
+        " or `consolemail://`, which writes mails into the log with the links in them."
+        " `dummymail://` sends none, so a forgotten password cannot be replaced.",
         development="consolemail://",
         example="smtp+ssl://space:password@mail.example:465",
     )
     DEFAULT_FROM_EMAIL = Variable(
         env.str,
         "Space <space@localhost>",
-        "Whom mails are from.",
+        "The sender of mails.",
         example="Space <space@space.example>",
     )
 
     ADMIN = Variable(
         env.bool,
         False,
-        "Serve the pages for support at `/admin/`, to staff. Best only where just they come to: a"
-        " server of its own, behind a VPN or the proxy's own log-in.",
+        "Serve the pages for staff at `/admin/`. Best on a server of its own, behind a VPN or the"
+        " proxy's own log-in.",
         development=True,
     )
 
@@ -347,35 +346,35 @@ class Environment:
     SOCKETS_UNAUTHENTICATED = Variable(
         env.int,
         2_000,
-        "Open sockets of one process that have not said whose they are. Above it, who is silent for"
-        " a second makes room.",
+        "Open sockets of one process that are not authenticated. Above it, a socket that has been"
+        " silent for a second is closed.",
     )
 
     files = Section("Files and logs")
     MEDIA_ROOT = Variable(
         env.str,
         "",
-        "Where pictures of sessions are stored: one folder for all servers.",
+        "The folder for pictures of sessions, shared by all servers.",
         shown="`media/` in the checkout",
         example="/var/lib/space/media",
     )
     STATIC_ROOT = Variable(
         env.str,
         "",
-        "Where `collectstatic` puts the files of the page, and servers take them from. Empty: they"
-        " are served from `client/`.",
+        "The folder that `collectstatic` fills with the files of the page, and servers serve."
+        " Empty: they are served from `client/`.",
     )
     WATCHDOG = Variable(
         env.bool,
         True,
-        "A process that stands still or is deaf for good ends itself, so that it is started again."
-        " `false` for a debugger.",
+        "A process that stands still, or receives nothing from Redis by its own fault, exits with"
+        " code 75, so that its supervisor starts it again. `false` for a debugger.",
     )
     LOG_LEVEL = Variable(env.str, "INFO", "`DEBUG`, `INFO`, `WARNING` or `ERROR`.")
     LOG_FORMAT = Variable(
         env.str,
         "json",
-        "`json`: an object a line. `lines`: for people.",
+        "`json`: one object a line. `lines`: for people.",
         development="lines",
     )
     LOG_REQUESTS = Variable(env.bool, True, "A line for each REST request.", development=False)
@@ -384,16 +383,16 @@ class Environment:
     METRICS_LISTEN: Variable[tuple[str, int] | None] = Variable(
         address,
         "",  # type: ignore[arg-type]  # as it is written; None when read
-        "Where servers and timekeepers answer `/metrics` and `/healthz` to whoever comes, each on a"
-        " port of its own: an address that only Prometheus reaches. With `--processes` the second"
-        " one takes the next port, and so on. Empty: nowhere.",
+        "Where servers and timekeepers answer `/metrics` and `/healthz` without a password, each on"
+        " a port of its own: an address that only Prometheus reaches. With `--processes` the second"
+        " process takes the next port, and so on. Empty: nowhere.",
         example="127.0.0.1:9100",
     )
     METRICS_TOKEN = Variable(
         secret_if_any,
         "",
-        "A secret of at least 32 bytes. Who sends it (`Authorization: Bearer ...`) is answered at"
-        " `/metrics` on the server's own port. Empty: there is no such path.",
+        "A secret of at least 32 bytes. A request with it (`Authorization: Bearer ...`) is answered"
+        " at `/metrics` on the server's own port. Empty: there is no such path.",
     )
 
 

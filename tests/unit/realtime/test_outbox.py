@@ -10,7 +10,7 @@ import pytest
 
 from realtime.delivery.outbox import (
     LARGEST_QUEUE,
-    MAX_QUEUED,
+    LONGEST_QUEUE,
     MAX_TICKS_DROPPED,
     Outbox,
     put_tick,
@@ -107,10 +107,10 @@ async def test_what_is_put_while_the_queue_empties_keeps_its_place(
 async def test_a_client_that_is_too_far_behind_is_reported_once(
     outbox: Outbox, client: Client, complaints: list[str]
 ) -> None:
-    for number in range(1 + MAX_QUEUED):
+    for number in range(1 + LONGEST_QUEUE):
         assert complaints == []
         outbox.put(str(number))
-    for number in range(MAX_QUEUED):
+    for number in range(LONGEST_QUEUE):
         outbox.put(str(number))
     assert complaints == ["stuck"]
     outbox.abandon()
