@@ -44,7 +44,7 @@ async def starts_over(laptop: Device, epoch: str) -> Frame:
     return await laptop.heard(lambda f: f["type"] == "ready" and f["epoch"] != epoch)
 
 
-async def test_a_new_epoch_makes_every_device_start_over(ada: Person, eve: Person) -> None:
+async def test_a_new_epoch_resets_every_device(ada: Person, eve: Person) -> None:
     session = await ada.has_running()
     async with device(ada.account) as laptop, device(eve.account) as phone:
         before = laptop.ready["epoch"]
@@ -61,7 +61,7 @@ async def test_a_new_epoch_makes_every_device_start_over(ada: Person, eve: Perso
         assert stats.rooms_reset == resets, "once is enough"
 
 
-async def test_numbers_that_went_back_begin_a_new_epoch_though_nobody_said_so(
+async def test_revisions_that_went_back_begin_a_new_epoch(
     ada: Person, eve: Person, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Also where a standby took over that lacks the last commits."""

@@ -62,7 +62,7 @@ async def redis(monkeypatch: pytest.MonkeyPatch) -> Redis:
     return Redis()
 
 
-async def test_who_hears_its_canaries_is_not_deaf(redis: Redis) -> None:
+async def test_a_process_whose_pings_return_has_not_lost_redis(redis: Redis) -> None:
     before = stats.as_dict()
     await redis.sings(3)
     assert (redis.done, redis.canary.lost_for_s()) == ([], 0)
@@ -70,7 +70,7 @@ async def test_who_hears_its_canaries_is_not_deaf(redis: Redis) -> None:
     assert (risen["canaries_sent"], risen["canaries_returned"], risen["canaries_lost"]) == (3, 3, 0)
 
 
-async def test_one_lost_canary_means_nothing(redis: Redis) -> None:
+async def test_one_lost_ping_changes_nothing(redis: Redis) -> None:
     for hears in (True, False, True, False, True):
         redis.hears = hears
         await redis.sings(1)
@@ -78,7 +78,7 @@ async def test_one_lost_canary_means_nothing(redis: Redis) -> None:
 
 
 @pytest.mark.parametrize("away", [False, True], ids=["silent", "away"])
-async def test_two_lost_in_a_row_mean_deaf(
+async def test_two_lost_pings_in_a_row_mean_that_redis_is_lost(
     redis: Redis, away: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
     before = stats.times_redis_lost
@@ -106,7 +106,7 @@ async def test_a_new_connection_is_given_its_time(redis: Redis) -> None:
     assert redis.done == ["resubscribe"]
 
 
-async def test_a_word_that_comes_late_is_heard(redis: Redis) -> None:
+async def test_a_late_echo_counts(redis: Redis) -> None:
     redis.hears = False
     await redis.sings(2)
     redis.canary.on_echo()
@@ -138,7 +138,7 @@ async def way(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Way]:
         await layer.flush()
 
 
-async def test_a_half_open_connection_is_made_anew_and_what_was_missed_is_told_at_once(
+async def test_a_half_open_connection_is_replaced_and_missed_changes_are_sent_at_once(
     way: Way, ada: Person, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with device(ada.account) as laptop:
@@ -161,7 +161,7 @@ async def test_a_half_open_connection_is_made_anew_and_what_was_missed_is_told_a
     assert "receives nothing from Redis" in caplog.text
 
 
-async def test_once_it_is_connected_anew_reconciling_does_not_wait(
+async def test_a_reconnection_starts_a_round_at_once(
     way: Way, ada: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with device(ada.account):
@@ -190,7 +190,7 @@ async def test_a_process_that_lost_redis_for_long_is_not_ready(
         channel_layer.resubscribe()
 
 
-async def test_a_connection_that_the_kernel_gave_up_is_made_anew_and_the_loop_goes_on(
+async def test_a_connection_that_the_kernel_gave_up_is_replaced_and_the_loop_goes_on(
     way: Way, ada: Person
 ) -> None:
     """redis-py takes ETIMEDOUT for "no news yet", and the layer would ask again for ever."""
@@ -202,7 +202,7 @@ async def test_a_connection_that_the_kernel_gave_up_is_made_anew_and_the_loop_go
         await laptop.heard_type("session.state", revision=1)
 
 
-async def test_while_much_has_come_at_once_the_loop_goes_on() -> None:
+async def test_the_loop_goes_on_while_many_responses_are_read() -> None:
     class AllHasCome:
         async def read_response(self) -> bytes:
             return b"news"
@@ -223,7 +223,7 @@ async def test_while_much_has_come_at_once_the_loop_goes_on() -> None:
     assert turns >= 10
 
 
-async def test_a_listening_task_that_has_died_is_begun_anew(way: Way, ada: Person) -> None:
+async def test_a_dead_listening_task_is_started_again(way: Way, ada: Person) -> None:
     async with device(ada.account) as laptop:
         task = channel_layer.channel_layer()._shards[0]._receive_task
         times_before = stats.times_redis_lost

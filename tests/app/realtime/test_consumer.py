@@ -34,7 +34,7 @@ from tests.support.people import time_passes
 # -- coming in -----------------------------------------------------------------------------------
 
 
-async def test_a_first_visit_is_told_where_things_stand_and_to_load_its_lists(
+async def test_a_first_ready_has_the_state_and_asks_to_load_the_lists(
     ada: Person,
 ) -> None:
     running = await ada.has_running()
@@ -51,7 +51,7 @@ async def test_a_first_visit_is_told_where_things_stand_and_to_load_its_lists(
     assert ready["connection"]
 
 
-async def test_who_comes_back_gets_exactly_what_was_missed(ada: Person) -> None:
+async def test_a_device_that_reconnects_gets_exactly_what_it_missed(ada: Person) -> None:
     async with device(ada.account) as laptop:
         epoch, since = laptop.ready["epoch"], laptop.ready["revision"]
     session = await ada.has_running("Missed")
@@ -75,14 +75,12 @@ async def test_who_comes_back_gets_exactly_what_was_missed(ada: Person) -> None:
 
 
 @pytest.mark.parametrize("seen", [{"epoch": "another life", "since": 0}, {"since": 99}])
-async def test_who_has_seen_another_life_of_the_database_starts_over(
-    ada: Person, seen: dict[str, Any]
-) -> None:
+async def test_a_device_of_another_epoch_is_reset(ada: Person, seen: dict[str, Any]) -> None:
     async with device(ada.account, **seen) as laptop:
         assert laptop.ready["reset"] is True
 
 
-async def test_a_native_client_may_show_its_token_in_the_handshake(ada: Person) -> None:
+async def test_a_native_client_may_send_its_token_in_the_handshake(ada: Person) -> None:
     header = {"Authorization": f"Bearer {ada.account.access}"}
     async with raw(ada.account.base, additional_headers=header) as socket:
         ready = await socket.next()
@@ -105,7 +103,7 @@ async def test_a_bad_token_in_the_handshake_is_refused_with_a_code(base: str) ->
     ],
     ids=lambda frame: frame["type"],
 )
-async def test_who_asks_for_something_before_saying_who_they_are_is_shown_out(
+async def test_a_frame_before_authentication_closes_the_socket(
     base: str, frame: dict[str, Any]
 ) -> None:
     async with raw(base) as socket:
@@ -115,7 +113,7 @@ async def test_who_asks_for_something_before_saying_who_they_are_is_shown_out(
     assert ending.frames == []
 
 
-async def test_who_does_not_say_who_they_are_in_time_is_shown_out(
+async def test_a_socket_that_does_not_authenticate_in_time_is_closed(
     base: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert consumers.AUTHENTICATE_WITHIN_S == 5
@@ -126,7 +124,7 @@ async def test_who_does_not_say_who_they_are_in_time_is_shown_out(
     assert ending.closing["reconnect"] is True
 
 
-async def test_who_has_said_it_in_time_may_stay(
+async def test_an_authenticated_socket_has_no_timer_to_authenticate(
     ada: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with device(ada.account):
@@ -149,7 +147,7 @@ async def test_a_token_that_is_not_valid_is_refused_with_its_reason(ada: Person)
         assert (ending.code, ending.reason) == (Close.NOT_AUTHENTICATED, reason), token
 
 
-async def test_while_the_database_is_down_a_token_is_neither_good_nor_bad(ada: Person) -> None:
+async def test_without_the_database_a_token_is_not_refused(ada: Person) -> None:
     async with raw(ada.account.base) as socket:
         with database_down():
             await socket.send(type="authenticate", token=ada.account.access)
@@ -174,7 +172,7 @@ async def test_an_unknown_path_or_origin_is_refused_in_the_handshake_without_a_t
     assert tracebacks(caplog) == []
 
 
-async def test_a_page_on_the_list_is_let_in(ada: Person) -> None:
+async def test_a_listed_page_may_open_a_socket(ada: Person) -> None:
     async with device(ada.account, origin="http://localhost:5173") as laptop:
         assert laptop.ready["type"] == "ready"
 
@@ -182,7 +180,7 @@ async def test_a_page_on_the_list_is_let_in(ada: Person) -> None:
 # -- staying -------------------------------------------------------------------------------------
 
 
-async def test_a_fresh_token_of_the_same_user_lets_one_stay_longer(ada: Person) -> None:
+async def test_a_new_token_of_the_same_user_extends_the_socket(ada: Person) -> None:
     async with raw(ada.account.base) as socket:
         before = await socket.authenticate(ada.token_that_lasts(60))
         [consumer] = room_of(ada).sockets
@@ -194,7 +192,7 @@ async def test_a_fresh_token_of_the_same_user_lets_one_stay_longer(ada: Person) 
     assert after["connection"] == before["connection"]
 
 
-async def test_a_fresh_token_of_another_user_ends_the_socket(ada: Person, eve: Person) -> None:
+async def test_a_token_of_another_user_closes_the_socket(ada: Person, eve: Person) -> None:
     async with raw(ada.account.base) as socket:
         await socket.authenticate(ada.account.access)
         await socket.send(type="authenticate", token=eve.account.access)
@@ -202,7 +200,7 @@ async def test_a_fresh_token_of_another_user_ends_the_socket(ada: Person, eve: P
     assert (ending.code, ending.closing["reconnect"]) == (Close.NOT_ALLOWED, False)
 
 
-async def test_when_the_token_expires_the_socket_ends(ada: Person) -> None:
+async def test_an_expired_token_closes_the_socket(ada: Person) -> None:
     async with raw(ada.account.base) as socket:
         ready = await socket.authenticate(ada.token_that_lasts(1.5))
         ending = await socket.ending()
@@ -210,7 +208,7 @@ async def test_when_the_token_expires_the_socket_ends(ada: Person) -> None:
     assert (ending.code, ending.reason) == (Close.NOT_AUTHENTICATED, "token_expired")
 
 
-async def test_over_the_number_of_sockets_of_one_user_the_oldest_go(
+async def test_the_oldest_sockets_of_a_user_with_too_many_are_closed(
     ada: Person, eve: Person, settings: Any
 ) -> None:
     settings.SOCKETS_PER_USER = 2
@@ -234,7 +232,9 @@ async def test_over_the_number_of_sockets_of_one_user_the_oldest_go(
         assert bystander.frames == []
 
 
-async def test_many_at_once_leave_as_many_as_are_allowed(ada: Person, settings: Any) -> None:
+async def test_of_many_sockets_opened_at_once_the_allowed_number_stays(
+    ada: Person, settings: Any
+) -> None:
     settings.SOCKETS_PER_USER = 3
     async with AsyncExitStack() as stack:
         came = [await stack.enter_async_context(raw(ada.account.base)) for _ in range(9)]
@@ -247,7 +247,7 @@ async def test_many_at_once_leave_as_many_as_are_allowed(ada: Person, settings: 
     assert last.count("pong") == 3
 
 
-async def test_when_nothing_else_is_said_the_heart_beats(ada: Person, settings: Any) -> None:
+async def test_a_silent_socket_gets_heartbeats(ada: Person, settings: Any) -> None:
     settings.HEARTBEAT_S = 1
     async with device(ada.account) as laptop:
         first = await laptop.heard_type("heartbeat")
@@ -268,7 +268,7 @@ async def test_a_ping_is_answered_with_the_clock_of_the_database(ada: Person) ->
         assert pong["server_received"] <= pong["server_sent"] < pong["server_received"] + 1_000
 
 
-async def test_a_command_is_done_and_acknowledged_and_told(ada: Person) -> None:
+async def test_a_command_is_acknowledged_and_announced_to_all_devices(ada: Person) -> None:
     session = await ada.has_session()
     async with device(ada.account, "Phone") as phone, device(ada.account) as laptop:
         ack = await phone.command("start", session.id)
@@ -299,7 +299,7 @@ async def test_commands_of_one_socket_are_done_in_order(ada: Person) -> None:
     assert [ack["type"] for ack in acks] == ["ack"] * len(actions)
 
 
-async def test_what_the_status_does_not_allow_is_refused_with_the_state(ada: Person) -> None:
+async def test_a_command_that_the_status_forbids_is_refused_with_the_state(ada: Person) -> None:
     session = await ada.has_running()
     async with device(ada.account) as laptop:
         error = await laptop.command("start", session.id)
@@ -347,7 +347,7 @@ async def test_the_same_key_has_one_effect_and_one_answer(ada: Person) -> None:
     assert new["code"] == "illegal_transition"
 
 
-async def test_a_command_while_the_database_is_down_is_answered_so(ada: Person) -> None:
+async def test_a_command_without_the_database_is_unavailable(ada: Person) -> None:
     session = await ada.has_running()
     async with device(ada.account) as laptop:
         with database_down():
@@ -373,7 +373,7 @@ async def test_a_command_waits_for_another_command_of_its_user_and_not_for_long(
         assert (await laptop.command("pause", session.id))["type"] == "ack"
 
 
-async def test_a_command_that_fails_is_our_fault_and_the_socket_stays(
+async def test_a_command_that_fails_by_a_bug_is_internal_and_the_socket_stays(
     ada: Person, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def broken(*args: Any, **kwargs: Any) -> None:
@@ -388,7 +388,7 @@ async def test_a_command_that_fails_is_our_fault_and_the_socket_stays(
     assert len(tracebacks(caplog)) == 1
 
 
-async def test_a_device_that_saw_a_gap_is_told_what_it_missed(ada: Person) -> None:
+async def test_a_device_that_saw_a_gap_gets_what_it_missed(ada: Person) -> None:
     async with device(ada.account) as laptop:
         session = await ada.has_session()
         await laptop.heard_type("session.state")
@@ -402,7 +402,7 @@ async def test_a_device_that_saw_a_gap_is_told_what_it_missed(ada: Person) -> No
 # -- what one may not say ------------------------------------------------------------------------
 
 
-async def test_five_bad_frames_end_the_socket(ada: Person) -> None:
+async def test_five_bad_frames_close_the_socket(ada: Person) -> None:
     async with raw(ada.account.base) as socket:
         await socket.authenticate(ada.account.access)
         for _ in range(BAD_FRAMES):
@@ -413,7 +413,7 @@ async def test_five_bad_frames_end_the_socket(ada: Person) -> None:
 
 
 @pytest.mark.parametrize("kind", [str, bytes])
-async def test_a_frame_above_the_largest_size_ends_the_socket(
+async def test_a_frame_above_the_largest_size_closes_the_socket(
     ada: Person, kind: type[str] | type[bytes]
 ) -> None:
     ping = json.dumps({"type": "ping", "client_time": 1})
@@ -427,7 +427,7 @@ async def test_a_frame_above_the_largest_size_ends_the_socket(
     assert (ending.code, ending.closing["reconnect"]) == (Close.FRAME_TOO_LARGE, False)
 
 
-async def test_too_many_frames_end_the_socket_and_the_client_takes_its_time(
+async def test_too_many_frames_close_the_socket_and_delay_the_reconnect(
     ada: Person,
 ) -> None:
     async with raw(ada.account.base) as socket:
@@ -440,7 +440,7 @@ async def test_too_many_frames_end_the_socket_and_the_client_takes_its_time(
     assert ending.closing["after_ms"] >= 5_000
 
 
-async def test_who_asks_again_and_again_for_what_they_missed_says_too_much(
+async def test_repeated_syncs_with_many_changes_exceed_the_budget(
     ada: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """To tell of two hundred changes is work for more than a frame."""
@@ -456,7 +456,7 @@ async def test_who_asks_again_and_again_for_what_they_missed_says_too_much(
     assert BURST // 3 - 1 <= len(answered) < BURST // 2
 
 
-async def test_after_the_close_nothing_that_is_said_counts(ada: Person) -> None:
+async def test_frames_after_the_close_have_no_effect(ada: Person) -> None:
     session = await ada.has_session()
     async with raw(ada.account.base) as socket:
         await socket.authenticate(ada.account.access)
@@ -492,7 +492,7 @@ async def test_no_tick_comes_before_ready(ada: Person, monkeypatch: pytest.Monke
         assert (await phone.next("session.tick"))["session"] == session.id
 
 
-async def test_a_command_moves_the_ticks_even_if_nothing_is_heard_of_it(ada: Person) -> None:
+async def test_a_command_moves_the_ticks_though_its_message_is_lost(ada: Person) -> None:
     session = await ada.has_running()
     async with device(ada.account) as laptop:
         with messages_lost():
@@ -500,7 +500,7 @@ async def test_a_command_moves_the_ticks_even_if_nothing_is_heard_of_it(ada: Per
             assert Node.here().hub.ticker._sessions == {}
 
 
-async def test_an_answer_that_is_repeated_brings_no_ticks_back(ada: Person) -> None:
+async def test_a_repeated_answer_brings_no_ticks_back(ada: Person) -> None:
     session = await ada.has_session()
     async with device(ada.account) as laptop:
         await laptop.command("start", session.id, key="k")
@@ -514,7 +514,7 @@ async def test_an_answer_that_is_repeated_brings_no_ticks_back(ada: Person) -> N
         await until(lambda: Node.here().hub.ticker._sessions == {})
 
 
-async def test_news_do_not_overtake_the_answer_to_sync(
+async def test_a_change_does_not_overtake_the_answer_to_sync(
     ada: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     session = await ada.has_session()
@@ -538,7 +538,7 @@ async def test_news_do_not_overtake_the_answer_to_sync(
         assert (await phone.next("ready", "session.state"))["cause"] == "started"
 
 
-async def test_a_database_that_says_nothing_is_said_to_be_unavailable(
+async def test_a_silent_database_is_unavailable(
     ada: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     session = await ada.has_session()
@@ -594,7 +594,7 @@ async def test_the_end_comes_once_with_its_star(ada: Person) -> None:
     assert (ended["space"]["type"], ended["space"]["session"]) == ("star", session.id)
 
 
-async def test_tasks_are_told_with_their_session(ada: Person) -> None:
+async def test_changes_of_tasks_carry_their_session(ada: Person) -> None:
     session = await ada.has_session()
     async with device(ada.account) as laptop:
         task = await ada.does(services.add_task, session.id, title="Draft", duration=5)
@@ -609,7 +609,7 @@ async def test_tasks_are_told_with_their_session(ada: Person) -> None:
     assert [f["revision"] for f in (changed, deleted, gone)] == [2, 3, 4]
 
 
-async def test_a_watcher_ends_up_with_what_a_newcomer_sees(ada: Person) -> None:
+async def test_a_watcher_ends_up_with_the_state_of_a_new_socket(ada: Person) -> None:
     session = await ada.has_session()
     async with device(ada.account) as laptop:
         for action in ("start", "pause", "resume"):
@@ -640,7 +640,7 @@ async def test_a_change_between_joining_and_reading_is_not_lost(
         assert [change["state"]["title"] for change in laptop.ready["changes"]] == ["Meanwhile"]
 
 
-async def test_a_change_while_it_is_read_is_told_after_it(
+async def test_a_change_during_the_read_is_sent_after_ready(
     ada: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real, loop = admission._read_all, asyncio.get_running_loop()
@@ -666,7 +666,7 @@ async def test_a_change_while_it_is_read_is_told_after_it(
 # -- our own faults ------------------------------------------------------------------------------
 
 
-async def test_a_fault_of_ours_ends_the_socket_with_a_code_and_leaves_nothing_behind(
+async def test_a_bug_closes_the_socket_with_a_code_and_leaves_nothing_behind(
     ada: Person, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def broken(frame: Command, by: Any, on_done: Any) -> None:
@@ -683,7 +683,7 @@ async def test_a_fault_of_ours_ends_the_socket_with_a_code_and_leaves_nothing_be
     assert len(tracebacks(caplog)) == 1
 
 
-async def test_a_client_that_does_not_read_costs_its_neighbours_nothing_and_is_cut(
+async def test_a_client_that_does_not_read_delays_no_other_and_is_cut(
     ada: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(consumers, "CLOSED_WITHIN_S", 0.1)
@@ -708,7 +708,7 @@ async def test_a_client_that_does_not_read_costs_its_neighbours_nothing_and_is_c
         assert stalled.socket.close_code == 1006
 
 
-async def test_who_leaves_leaves_nothing_behind(ada: Person) -> None:
+async def test_a_closed_socket_leaves_nothing_behind(ada: Person) -> None:
     await ada.has_running()
     async with device(ada.account), device(ada.account):
         consumer_timers = [socket._timers for socket in room_of(ada).sockets]

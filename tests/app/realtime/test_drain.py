@@ -33,7 +33,7 @@ async def drained(base: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[A
     await asyncio.gather(*begun)
 
 
-async def test_also_who_has_not_said_who_they_are_is_told(base: str, drained: Any) -> None:
+async def test_an_unauthenticated_socket_is_closed_for_the_restart(base: str, drained: Any) -> None:
     async with raw(base) as stranger:
         await until(lambda: len(Node.here().open_sockets) == 1)
         drained()
@@ -42,7 +42,7 @@ async def test_also_who_has_not_said_who_they_are_is_told(base: str, drained: An
     assert ending.closing["reconnect"] is True
 
 
-async def test_who_is_just_saying_it_is_told(
+async def test_a_socket_that_is_authenticating_is_closed_for_the_restart(
     ada: Person, drained: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked, may_answer = asyncio.Event(), asyncio.Event()
@@ -63,7 +63,7 @@ async def test_who_is_just_saying_it_is_told(
     assert ending.code == Close.RESTARTING
 
 
-async def test_a_command_that_is_being_worked_on_is_answered_first(
+async def test_a_running_command_is_answered_before_the_close(
     ada: Person, drained: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     begun, may_end = asyncio.Event(), asyncio.Event()
@@ -89,7 +89,7 @@ async def test_a_command_that_is_being_worked_on_is_answered_first(
     assert "ack" in [frame["type"] for frame in ending.frames]
 
 
-async def test_a_command_that_takes_too_long_is_not_waited_for(
+async def test_a_command_that_takes_too_long_does_not_delay_the_close(
     ada: Person, drained: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     begun = asyncio.Event()
@@ -110,14 +110,16 @@ async def test_a_command_that_takes_too_long_is_not_waited_for(
         assert ending.code == Close.RESTARTING
 
 
-async def test_while_it_goes_down_answers_end_their_connection(base: str, drained: Any) -> None:
+async def test_answers_of_a_draining_process_close_their_connection(
+    base: str, drained: Any
+) -> None:
     scope = {"path": "/sessions/", "headers": [], "scheme": "http"}
     assert b"connection" not in dict(completed(scope, []))
     await drained()
     assert dict(completed(scope, []))[b"connection"] == b"close"
 
 
-async def test_a_task_of_the_hub_that_ended_is_begun_anew(
+async def test_a_background_task_that_ended_is_started_again(
     ada: Person, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr("realtime.hub.background.RESTART_AFTER_S", 0.01)

@@ -76,7 +76,7 @@ def ada(transactional_db: None) -> Actor:
 # -- the queue -----------------------------------------------------------------------------------
 
 
-def test_messages_go_out_in_the_order_in_which_they_were_put(
+def test_messages_are_sent_in_the_order_in_which_they_were_put(
     publisher: Publisher, layer: Layer
 ) -> None:
     for n in range(200):
@@ -114,14 +114,7 @@ def test_a_burst_costs_a_round_trip_for_each_hundred(publisher: Publisher, layer
     assert layer.round_trips == 4
 
 
-def test_a_flush_waits_for_what_was_put_just_before(publisher: Publisher, layer: Layer) -> None:
-    for n in range(500):
-        publisher.put(1, {"n": n})
-        assert publisher.flush()
-        assert len(layer.sent) == n + 1
-
-
-async def test_a_group_of_the_layer_hears_what_is_sent_in_its_order() -> None:
+async def test_a_group_receives_messages_in_order() -> None:
     channel = await channel_layer().new_channel()
     await groups.join([groups.of_user(1), groups.of_user(2)], channel)
     sent = [(groups.of_user(n % 3), {"n": n, "frame": "\u2603"}) for n in range(30)]
@@ -143,7 +136,7 @@ def test_putting_returns_at_once_while_redis_hangs(publisher: Publisher, layer: 
     assert layer.numbers == list(range(100))
 
 
-def test_one_message_that_takes_too_long_is_given_up(
+def test_a_message_that_takes_too_long_is_dropped(
     publisher: Publisher, layer: Layer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(publisher_module, "REDIS_TIMEOUT_S", 0.05)
@@ -157,35 +150,19 @@ def test_one_message_that_takes_too_long_is_given_up(
     assert layer.numbers == [2]
 
 
-def test_what_has_become_too_old_is_dropped(
-    publisher: Publisher, layer: Layer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(publisher_module, "TOO_OLD_S", 0.0)
-    publisher.put(1, {"n": 1})
-    assert publisher.flush()
-    assert layer.sent == []
-
-
-def test_a_queue_that_is_full_loses_its_oldest(
-    publisher: Publisher, layer: Layer, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("limit", "value", "kept"), [("LONGEST_QUEUE", 3, [7, 8, 9]), ("LARGEST_QUEUE", 250, [8, 9])]
+)
+def test_a_full_queue_loses_its_oldest_messages(
+    publisher: Publisher,
+    layer: Layer,
+    monkeypatch: pytest.MonkeyPatch,
+    limit: str,
+    value: int,
+    kept: list[int],
 ) -> None:
     before = stats.publish_overflowed
-    monkeypatch.setattr(publisher_module, "MAX_QUEUED", 3)
-    layer.hangs.clear()
-    publisher.put(1, {"n": 0})
-    wait_until(lambda: not publisher._queue)  # it is on its way
-    for n in range(1, 10):
-        publisher.put(1, {"n": n})
-    layer.hangs.set()
-    assert publisher.flush()
-    assert layer.numbers == [0, 7, 8, 9]
-    assert stats.publish_overflowed == before + 6
-
-
-def test_a_queue_of_large_messages_is_shorter(
-    publisher: Publisher, layer: Layer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(publisher_module, "LARGEST_QUEUE", 250)
+    monkeypatch.setattr(publisher_module, limit, value)
     layer.hangs.clear()
     publisher.put(1, {"n": 0})
     wait_until(lambda: not publisher._queue)  # it is on its way
@@ -193,11 +170,12 @@ def test_a_queue_of_large_messages_is_shorter(
         publisher.put(1, {"n": n, "frame": "x" * 100})
     layer.hangs.set()
     assert publisher.flush()
-    assert layer.numbers == [0, 8, 9]
+    assert layer.numbers == [0, *kept]
+    assert stats.publish_overflowed == before + 9 - len(kept)
     assert publisher._queued == 0
 
 
-def test_what_met_a_stale_connection_goes_again_at_once(
+def test_a_message_on_a_stale_connection_is_sent_again_at_once(
     publisher: Publisher, layer: Layer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(publisher_module, "RETRY_S", 3600)
@@ -207,7 +185,7 @@ def test_what_met_a_stale_connection_goes_again_at_once(
     assert layer.numbers == [1]
 
 
-def test_what_failed_goes_again_before_what_is_newer(
+def test_failed_messages_are_sent_again_before_newer_ones(
     publisher: Publisher, layer: Layer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(publisher_module, "RETRY_S", 0.01)
@@ -218,7 +196,7 @@ def test_what_failed_goes_again_before_what_is_newer(
     assert layer.numbers == list(range(250))
 
 
-def test_what_no_redis_would_take_is_not_tried_again(
+def test_a_message_that_cannot_be_encoded_is_not_sent_again(
     publisher: Publisher, layer: Layer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(publisher_module, "MAX_BATCH", 1)
@@ -229,7 +207,7 @@ def test_what_no_redis_would_take_is_not_tried_again(
     assert layer.numbers == [2]
 
 
-def test_while_redis_is_away_one_line_says_so_and_one_that_it_is_back(
+def test_an_outage_of_redis_is_two_lines_in_the_log(
     publisher: Publisher,
     layer: Layer,
     caplog: pytest.LogCaptureFixture,
@@ -253,7 +231,7 @@ def test_while_redis_is_away_one_line_says_so_and_one_that_it_is_back(
 # -- and who made the change ---------------------------------------------------------------------
 
 
-def test_what_is_committed_is_told_to_the_group_of_its_user(
+def test_a_committed_change_is_published_to_the_group_of_its_user(
     publisher: Publisher, layer: Layer, ada: Actor
 ) -> None:
     session = services.create(by=ada, title="Write", duration=25)
@@ -268,7 +246,7 @@ def test_what_is_committed_is_told_to_the_group_of_its_user(
 
 
 @pytest.mark.usefixtures("publisher")
-def test_redis_away_neither_holds_up_a_change_nor_undoes_it(layer: Layer, ada: Actor) -> None:
+def test_a_hanging_redis_neither_delays_a_change_nor_undoes_it(layer: Layer, ada: Actor) -> None:
     layer.hangs.clear()
     began = time.monotonic()
     session = services.create(by=ada, title="Write", duration=25)
@@ -277,7 +255,7 @@ def test_redis_away_neither_holds_up_a_change_nor_undoes_it(layer: Layer, ada: A
     assert Session.objects.get(pk=session.id).status == "running"
 
 
-def test_a_receiver_that_fails_undoes_nothing_and_keeps_nobody_from_hearing(
+def test_a_failing_receiver_undoes_nothing_and_stops_no_other(
     publisher: Publisher, layer: Layer, ada: Actor, caplog: pytest.LogCaptureFixture
 ) -> None:
     def broken(change: SessionChanged, **_: Any) -> None:
@@ -295,7 +273,7 @@ def test_a_receiver_that_fails_undoes_nothing_and_keeps_nobody_from_hearing(
 
 
 @pytest.mark.usefixtures("publisher")
-def test_what_is_refused_is_not_told(layer: Layer, ada: Actor) -> None:
+def test_a_refused_change_is_not_published(layer: Layer, ada: Actor) -> None:
     with pytest.raises(Exception, match="Nothing is here"):
         services.start(1_000_000, by=ada)
     assert publisher_module._publisher.flush()

@@ -33,7 +33,7 @@ def _often(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hub, "JOIN_INTERVAL_S", 0.05)
 
 
-async def test_a_change_that_was_lost_is_told_all_the_same(ada: Person) -> None:
+async def test_a_lost_change_is_sent_all_the_same(ada: Person) -> None:
     async with device(ada.account) as laptop:
         with messages_lost():
             session = await ada.has_running()
@@ -43,7 +43,7 @@ async def test_a_change_that_was_lost_is_told_all_the_same(ada: Person) -> None:
     assert told["state"]["timer"]["status"] == "running"
 
 
-async def test_each_lost_change_is_told_once(ada: Person) -> None:
+async def test_each_lost_change_is_sent_once(ada: Person) -> None:
     async with device(ada.account) as laptop:
         for number in range(3):
             with messages_lost():
@@ -55,7 +55,7 @@ async def test_each_lost_change_is_told_once(ada: Person) -> None:
     assert sorted(told) == [1, 2, 3, 4, 5, 6]
 
 
-async def test_a_newcomer_who_has_read_a_lost_change_does_not_hide_it_from_the_others(
+async def test_a_new_socket_that_read_a_lost_change_does_not_hide_it_from_the_others(
     ada: Person,
 ) -> None:
     async with device(ada.account) as laptop:
@@ -95,7 +95,7 @@ async def test_each_divergence_is_healed_and_counted_once(
     assert (risen["rooms_reset"], risen["logins_healed"]) == (0, 0)
 
 
-async def test_who_knows_that_messages_were_lost_need_not_wait_for_the_next_round(
+async def test_a_known_loss_starts_a_round_at_once(
     ada: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with device(ada.account) as laptop:
@@ -106,7 +106,7 @@ async def test_who_knows_that_messages_were_lost_need_not_wait_for_the_next_roun
         await laptop.heard_type("session.state", revision=1)
 
 
-async def test_healing_does_not_repeat_what_was_heard(ada: Person) -> None:
+async def test_healing_does_not_repeat_received_changes(ada: Person) -> None:
     session = await ada.has_running()
     async with device(ada.account) as laptop:
         with messages_lost():
@@ -118,7 +118,7 @@ async def test_healing_does_not_repeat_what_was_heard(ada: Person) -> None:
     assert len([f for f in laptop.frames if f["type"] == "session.ended"]) == 1
 
 
-async def test_a_slow_reader_does_not_make_the_others_hear_an_end_twice(
+async def test_a_slow_read_of_one_socket_sends_no_end_twice_to_the_others(
     ada: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its read is from before the end; the others have heard of the end by then."""
@@ -143,7 +143,7 @@ async def test_a_slow_reader_does_not_make_the_others_hear_an_end_twice(
     assert len([f for f in laptop.frames if f["type"] == "session.ended"]) == 1
 
 
-async def test_an_end_that_was_lost_is_told_as_the_end_with_its_star(ada: Person) -> None:
+async def test_a_lost_end_is_sent_as_an_end_with_its_star(ada: Person) -> None:
     session = await ada.has_running()
     async with device(ada.account) as laptop:
         with messages_lost():
@@ -175,7 +175,7 @@ async def test_a_lost_pause_or_deletion_is_sent_and_stops_the_ticks(
         assert Node.here().hub.ticker._sessions == {}
 
 
-async def test_every_device_is_healed_and_ends_up_with_what_a_newcomer_sees(
+async def test_every_device_is_healed_to_the_state_of_a_new_socket(
     ada: Person,
 ) -> None:
     session = await ada.has_session()
@@ -192,7 +192,7 @@ async def test_every_device_is_healed_and_ends_up_with_what_a_newcomer_sees(
     assert states == [shown, shown]
 
 
-async def test_who_missed_too_much_starts_over(
+async def test_a_device_that_missed_too_much_is_reset(
     ada: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert changes.MOST == 200
@@ -212,9 +212,7 @@ async def test_who_missed_too_much_starts_over(
     assert ready["active"]["id"] == session.id
 
 
-async def test_a_login_that_ended_without_a_word_closes_its_sockets(
-    ada: Person, eve: Person
-) -> None:
+async def test_a_lost_revocation_closes_the_sockets_of_its_login(ada: Person, eve: Person) -> None:
     before = stats.logins_healed
     async with device(eve.account) as bystander, raw(ada.account.base) as socket:
         await socket.authenticate(ada.account.access)
@@ -242,7 +240,7 @@ async def test_a_group_that_could_not_be_joined_is_joined_later(
             await until(lambda: room_of(ada).joined)
 
 
-async def test_while_redis_hangs_one_room_is_tried_at_a_time_and_the_database_asked_for_all(
+async def test_while_redis_hangs_one_room_is_joined_at_a_time_and_all_are_healed(
     ada: Person, eve: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tried = []
@@ -264,7 +262,7 @@ async def test_while_redis_hangs_one_room_is_tried_at_a_time_and_the_database_as
         await laptop.heard_type("session.state", revision=1)
 
 
-async def test_while_the_database_is_away_the_rounds_go_on_and_one_line_says_so(
+async def test_without_the_database_rounds_go_on_and_the_log_has_one_line(
     ada: Person, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with device(ada.account) as laptop:
@@ -278,7 +276,7 @@ async def test_while_the_database_is_away_the_rounds_go_on_and_one_line_says_so(
     assert not [record for record in caplog.records if record.exc_info]
 
 
-async def test_a_round_that_fails_is_not_the_last(
+async def test_a_failed_round_is_followed_by_the_next(
     ada: Person, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def broken(*_: Any) -> None:
@@ -293,7 +291,7 @@ async def test_a_round_that_fails_is_not_the_last(
         await laptop.heard_type("session.state")
 
 
-async def test_a_login_of_another_device_stays(ada: Person) -> None:
+async def test_a_revocation_does_not_close_sockets_of_another_login(ada: Person) -> None:
     phone: Login = await in_database(logins.log_in, ada.login.user, device="Phone")
     async with device(ada.account) as laptop:
         with messages_lost():

@@ -48,13 +48,15 @@ async def asked(batcher: Batcher[int, int], *numbers: int) -> list[int | BaseExc
         return await asyncio.gather(*asking, return_exceptions=True)
 
 
-async def test_one_alone_waits_for_nobody(oracle: Oracle, batcher: Batcher[int, int]) -> None:
+async def test_a_single_request_is_answered_at_once(
+    oracle: Oracle, batcher: Batcher[int, int]
+) -> None:
     oracle.may_speak.set()
     assert await batcher.submit(4) == 8
     assert oracle.asked == [[4]]
 
 
-async def test_those_that_come_meanwhile_are_asked_together(
+async def test_requests_that_come_meanwhile_are_one_batch(
     oracle: Oracle, batcher: Batcher[int, int]
 ) -> None:
     first = [asyncio.ensure_future(batcher.submit(n)) for n in range(MAX_RUNNING)]
@@ -71,14 +73,14 @@ async def test_those_that_come_meanwhile_are_asked_together(
     assert list(range(10, 20)) in oracle.asked
 
 
-async def test_a_batch_has_an_end(oracle: Oracle, batcher: Batcher[int, int]) -> None:
+async def test_a_batch_has_a_largest_size(oracle: Oracle, batcher: Batcher[int, int]) -> None:
     oracle.may_speak.set()
     numbers = range(100, 100 + 3 * MAX_BATCH)
     assert await asked(batcher, *numbers) == [2 * n for n in numbers]
     assert max(len(batch) for batch in oracle.asked) == MAX_BATCH
 
 
-async def test_a_refusal_is_raised_for_who_asked_and_for_nobody_else(
+async def test_an_exception_is_raised_for_its_own_request_only(
     oracle: Oracle, batcher: Batcher[int, int]
 ) -> None:
     oracle.may_speak.set()
@@ -87,7 +89,7 @@ async def test_a_refusal_is_raised_for_who_asked_and_for_nobody_else(
     assert isinstance(refused, ValueError)
 
 
-async def test_a_question_that_cannot_be_answered_harms_no_other(
+async def test_a_request_that_fails_harms_no_other(
     oracle: Oracle, batcher: Batcher[int, int]
 ) -> None:
     oracle.may_speak.set()
@@ -96,7 +98,7 @@ async def test_a_question_that_cannot_be_answered_harms_no_other(
     assert isinstance(bad, ZeroDivisionError)
 
 
-async def test_a_database_that_is_away_is_not_asked_once_for_each(
+async def test_an_absent_database_fails_a_whole_batch_at_once(
     oracle: Oracle, batcher: Batcher[int, int]
 ) -> None:
     oracle.fails = OperationalError("away")
@@ -106,7 +108,7 @@ async def test_a_database_that_is_away_is_not_asked_once_for_each(
     assert len(oracle.asked) <= MAX_RUNNING + 1
 
 
-async def test_who_goes_away_while_waiting_takes_no_answer_from_the_others(
+async def test_a_cancelled_request_takes_no_answer_from_the_others(
     oracle: Oracle, batcher: Batcher[int, int]
 ) -> None:
     gone, stays = (asyncio.ensure_future(batcher.submit(n)) for n in (1, 2))
@@ -142,7 +144,7 @@ async def test_while_batch_follows_batch_each_waits_a_moment_for_more(
     assert oracle.asked[:2] == [[1], [2, 3, 4]]
 
 
-async def test_after_all_is_answered_the_next_question_is_answered_too(
+async def test_a_request_after_all_are_answered_is_answered_too(
     oracle: Oracle, batcher: Batcher[int, int]
 ) -> None:
     oracle.may_speak.set()

@@ -103,7 +103,7 @@ def test_a_clock_that_is_slewed_faster_than_clocks_drift_is_followed(
         machines.passes(ROUND_MS)
 
 
-def test_where_the_database_does_not_answer_the_old_offset_stays(machines: Machines) -> None:
+def test_without_an_answer_of_the_database_the_offset_stays(machines: Machines) -> None:
     def silent() -> datetime:
         raise OSError("gone")
 
@@ -122,7 +122,7 @@ ways = st.floats(0.01, 200.0)
     st.lists(st.tuples(ways, ways, st.floats(0, 10_000)), min_size=1, max_size=30),
     st.floats(-DRIFT / 2, DRIFT / 2),
 )
-def test_the_reckoning_is_never_further_off_than_half_the_quickest_answer_and_the_drift_since(
+def test_the_clock_is_off_by_at_most_half_the_quickest_answer_and_the_drift(
     answers: list[tuple[float, float, float]], drift: float
 ) -> None:
     machines = Machines(drift=drift)

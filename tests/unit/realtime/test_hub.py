@@ -6,7 +6,6 @@ import itertools
 from typing import Any
 
 import pytest
-from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
@@ -70,7 +69,7 @@ def deadline(hub: Hub, session: int = 7) -> int | None:
 
 
 @pytest.mark.parametrize("order", list(itertools.permutations([2, 3, 4])), ids=str)
-async def test_in_whatever_order_changes_come_the_newest_decides_what_ticks(
+async def test_the_newest_change_decides_the_ticks_in_any_order_of_arrival(
     hub: Hub, socket: Socket, order: tuple[int, ...]
 ) -> None:
     deadlines = {2: SOON, 3: SOON + 5_000, 4: None}  # started, extended, paused
@@ -83,15 +82,13 @@ async def test_in_whatever_order_changes_come_the_newest_decides_what_ticks(
     hub.ticker.forget(7)
 
 
-async def test_a_device_is_told_each_change_even_if_it_comes_late(hub: Hub, socket: Socket) -> None:
+async def test_a_late_change_is_delivered_too(hub: Hub, socket: Socket) -> None:
     for version in (3, 2, 2):
         hub.on_message(change(version, None))
     assert socket.frames == ["v3", "v2", "v2"]
 
 
-async def test_when_the_last_socket_leaves_none_of_its_sessions_ticks(
-    hub: Hub, socket: Socket
-) -> None:
+async def test_the_last_socket_that_leaves_ends_all_ticks(hub: Hub, socket: Socket) -> None:
     room = hub.rooms[ADA]
     hub.on_message(change(2, SOON, session=7))
     hub.on_message(change(2, SOON, session=8))  # it replaced 7, whose end was lost
@@ -99,7 +96,7 @@ async def test_when_the_last_socket_leaves_none_of_its_sessions_ticks(
     assert (hub.rooms, hub.ticker._sessions) == ({}, {})
 
 
-async def test_a_start_that_is_told_after_its_end_was_read_brings_no_ticks(
+async def test_a_start_received_after_its_end_was_read_brings_no_ticks(
     hub: Hub, socket: Socket
 ) -> None:
     """What told of the end went to nobody: the room's last socket had left, its next not come."""
@@ -110,7 +107,7 @@ async def test_a_start_that_is_told_after_its_end_was_read_brings_no_ticks(
     assert socket.frames == ["v2"]
 
 
-async def test_a_start_that_was_told_before_its_end_was_read_ticks_no_longer(
+async def test_a_start_received_before_its_end_was_read_stops_ticking(
     hub: Hub, socket: Socket
 ) -> None:
     room = hub.rooms[ADA]
@@ -120,7 +117,7 @@ async def test_a_start_that_was_told_before_its_end_was_read_ticks_no_longer(
     assert hub.ticker._sessions == {}
 
 
-async def test_what_was_told_after_a_read_began_outlives_it(hub: Hub, socket: Socket) -> None:
+async def test_a_change_received_after_a_read_began_outlives_it(hub: Hub, socket: Socket) -> None:
     room = hub.rooms[ADA]
     hub.state_read(room, 1, None)
     hub.on_message(change(2, SOON))
@@ -129,34 +126,17 @@ async def test_what_was_told_after_a_read_began_outlives_it(hub: Hub, socket: So
     hub.ticker.forget(7)
 
 
-async def test_what_is_for_nobody_here_is_passed_over(hub: Hub) -> None:
+async def test_a_message_for_a_user_without_a_room_is_ignored(hub: Hub) -> None:
     hub.on_message(change(2, SOON))
     assert hub.ticker._sessions == {}
 
 
 @pytest.mark.parametrize(("login", "gone"), [(5, True), (6, False), (None, True)])
-async def test_the_end_of_a_login_concerns_its_own_sockets_or_all(
+async def test_a_revocation_closes_the_sockets_of_its_login_or_all(
     hub: Hub, socket: Socket, login: int | None, gone: bool
 ) -> None:
     hub.on_message({"kind": "revoked", "user": ADA, "login": login})
     assert socket.gone is gone
-
-
-@given(st.permutations(range(1, 9)), st.integers(0, 8), st.integers(0, 8))
-def test_a_room_knows_up_to_where_it_has_heard_everything(
-    order: list[int], read: int, read_after: int
-) -> None:
-    """`read` is the revision that its first socket reads after so many messages."""
-    room, heard = Room(ADA), set()
-    for count, revision in enumerate(order):
-        if count == read_after:
-            room.read_by_one(read)
-        heard.add(revision)
-        room.received(revision)
-        if count >= read_after:
-            known = heard | set(range(1, read + 1))
-            assert room.revision == next(r for r in itertools.count() if r + 1 not in known)
-            assert room.ahead == {r for r in heard if r > (room.revision or 0)}
 
 
 class RoomUnderAnyOrder(RuleBasedStateMachine):

@@ -29,7 +29,7 @@ def clock() -> Clock:
     return Clock()
 
 
-def test_a_burst_is_let_through_and_not_one_frame_more(clock: Clock) -> None:
+def test_a_burst_passes_and_not_one_frame_more(clock: Clock) -> None:
     budget = FrameBudget(clock)
     assert [budget.spend() for _ in range(BURST + 1)] == [True] * BURST + [False]
 
@@ -51,7 +51,7 @@ def test_a_long_silence_saves_up_no_more_than_one_burst(clock: Clock) -> None:
     assert sum(budget.spend() for _ in range(1_000)) == BURST
 
 
-def test_what_cost_more_leaves_less(clock: Clock) -> None:
+def test_a_charge_leaves_less_of_the_budget(clock: Clock) -> None:
     budget = FrameBudget(clock)
     budget.charge(BURST - 1)
     assert [budget.spend() for _ in range(2)] == [True, False]

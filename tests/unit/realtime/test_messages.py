@@ -63,9 +63,7 @@ TICKS = {"type": "ticks", "id": "t1", "every_ms": 5000}
     ],
     ids=str,
 )
-def test_what_a_client_may_say_is_understood(
-    frame: dict[str, Any], message: messages.Message
-) -> None:
+def test_a_valid_frame_is_decoded(frame: dict[str, Any], message: messages.Message) -> None:
     assert decode(json.dumps(frame)) == message
 
 
@@ -135,17 +133,17 @@ def is_understood_or_refused(text: str) -> None:
 
 
 @given(st.text(st.characters(codec=None, exclude_categories=()), max_size=200))
-def test_no_text_raises_anything_but_bad_frame(text: str) -> None:
+def test_text_raises_nothing_but_bad_frame(text: str) -> None:
     is_understood_or_refused(text)
 
 
 @given(anything)
-def test_no_json_raises_anything_but_bad_frame(value: Any) -> None:
+def test_json_raises_nothing_but_bad_frame(value: Any) -> None:
     is_understood_or_refused(json.dumps(value))
 
 
 @given(st.dictionaries(names, values), types, st.booleans())
-def test_nothing_that_is_nearly_a_message_raises_anything_but_bad_frame(
+def test_a_nearly_valid_message_raises_nothing_but_bad_frame(
     fields: dict[str, Any], kind: str, ascii_only: bool
 ) -> None:
     is_understood_or_refused(json.dumps({"type": kind} | fields, ensure_ascii=ascii_only))
@@ -220,7 +218,7 @@ CHANGES = [
 
 
 @pytest.mark.parametrize("told", CHANGES, ids=lambda told: f"{told.cause}: {told.frame}")
-def test_each_change_has_its_frame_with_all_that_a_device_needs(told: Told) -> None:
+def test_each_kind_of_change_has_its_frame(told: Told) -> None:
     change: dict[str, Any] = {
         "user": 1,
         "revision": 41,
@@ -245,7 +243,7 @@ def test_each_change_has_its_frame_with_all_that_a_device_needs(told: Told) -> N
     }
 
 
-def test_a_reminder_is_told_without_a_revision_since_it_changes_nothing() -> None:
+def test_a_reminder_has_no_revision_since_it_changes_nothing() -> None:
     reminder = Reminded(user=1, session=7, version=4, remaining_ms=59_990, offset_s=60)
     assert json.loads(messages.of_reminder(reminder).as_text()) == {
         "type": "session.reminder",
@@ -268,6 +266,6 @@ def test_an_error_carries_the_session_only_where_there_is_one() -> None:
     assert json.loads(full.as_text())["state"]["timer"]["version"] == 4
 
 
-def test_only_who_can_do_better_next_time_is_asked_to_come_back() -> None:
+def test_a_code_asks_to_reconnect_only_if_that_can_help() -> None:
     stop = {code for code in Close if not code.come_back}
     assert stop == {4400, 4403, 4409, 4413}

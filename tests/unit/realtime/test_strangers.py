@@ -49,7 +49,7 @@ async def looks(times: int = 3) -> None:
         await asyncio.sleep(0)
 
 
-async def test_up_to_the_limit_everybody_may_be_silent(
+async def test_silent_sockets_within_the_limit_stay(
     here: UnauthenticatedSockets, clock: Clock
 ) -> None:
     new = come(here, MOST)
@@ -58,7 +58,7 @@ async def test_up_to_the_limit_everybody_may_be_silent(
     assert not any(one.shown_out for one in new)
 
 
-async def test_above_the_limit_the_silent_make_room_the_oldest_first(
+async def test_above_the_limit_the_oldest_silent_sockets_are_closed(
     here: UnauthenticatedSockets, clock: Clock
 ) -> None:
     new = come(here, MOST + 2)
@@ -68,7 +68,7 @@ async def test_above_the_limit_the_silent_make_room_the_oldest_first(
     assert len(here) == MOST
 
 
-async def test_a_crowd_that_has_only_just_come_is_let_be(
+async def test_a_crowd_that_has_just_connected_stays(
     here: UnauthenticatedSockets, clock: Clock
 ) -> None:
     new = come(here, unauthenticated.HARD_FACTOR * MOST)
@@ -77,7 +77,7 @@ async def test_a_crowd_that_has_only_just_come_is_let_be(
     assert not any(one.shown_out for one in new)
 
 
-async def test_who_may_have_spoken_while_the_loop_was_busy_is_let_be(
+async def test_a_socket_that_may_have_sent_its_token_while_the_loop_was_busy_stays(
     here: UnauthenticatedSockets, clock: Clock
 ) -> None:
     """The first look after a long pause has not read what came in it; the second has."""
@@ -89,12 +89,14 @@ async def test_who_may_have_spoken_while_the_loop_was_busy_is_let_be(
     assert [one.shown_out for one in new] == [True] + [False] * MOST
 
 
-async def test_far_above_the_limit_the_oldest_goes_at_once(here: UnauthenticatedSockets) -> None:
+async def test_far_above_the_limit_the_oldest_is_closed_at_once(
+    here: UnauthenticatedSockets,
+) -> None:
     new = come(here, unauthenticated.HARD_FACTOR * MOST + 1)
     assert [one.shown_out for one in new] == [True] + [False] * unauthenticated.HARD_FACTOR * MOST
 
 
-async def test_who_speaks_or_goes_is_not_counted(
+async def test_authenticated_and_closed_sockets_do_not_count(
     here: UnauthenticatedSockets, clock: Clock
 ) -> None:
     new = come(here, MOST + 2)
@@ -114,19 +116,19 @@ def allowed(rate: ConnectRate, user: int) -> int:
     return sum(rate.allows(user) for _ in range(1_000))
 
 
-def test_a_user_may_come_with_all_sockets_six_times_in_a_minute(clock: Clock) -> None:
+def test_a_user_may_connect_all_sockets_six_times_in_a_minute(clock: Clock) -> None:
     rate = ConnectRate(clock, sockets_per_user=10)
     assert allowed(rate, 1) == CONNECT_ROUNDS * 10 == 60
     clock.now += CONNECT_WINDOW_S / 2
     assert allowed(rate, 1) == 30
 
 
-def test_one_user_s_coming_costs_nobody_else(clock: Clock) -> None:
+def test_the_rate_of_one_user_does_not_limit_another(clock: Clock) -> None:
     rate = ConnectRate(clock, sockets_per_user=10)
     assert allowed(rate, 1) == allowed(rate, 2) == 60
 
 
-def test_who_is_refused_all_the_time_still_gets_in_once_a_second(clock: Clock) -> None:
+def test_a_user_who_is_always_over_the_rate_connects_once_a_second(clock: Clock) -> None:
     rate = ConnectRate(clock, sockets_per_user=10)
     allowed(rate, 1)
     passed = 0
@@ -137,7 +139,7 @@ def test_who_is_refused_all_the_time_still_gets_in_once_a_second(clock: Clock) -
 
 
 @pytest.mark.parametrize("busy", [lambda _: None, lambda rate: rate.allows(0)])
-def test_who_has_not_come_for_a_minute_is_forgotten(
+def test_a_user_without_connections_for_a_minute_is_dropped(
     clock: Clock, busy: Callable[[ConnectRate], object]
 ) -> None:
     rate = ConnectRate(clock, sockets_per_user=10)

@@ -18,14 +18,14 @@ from realtime.protocol.messages import SessionTick
 
 
 @pytest.mark.parametrize("length", [0, 1, 125, 126, 127, 65_535, 65_536, 100_000])
-def test_a_frame_of_any_length_is_read_as_what_went_in(length: int) -> None:
+def test_a_frame_of_any_length_is_read_back(length: int) -> None:
     payload = b"x" * length
     client = ClientProtocol(parse_uri("ws://localhost/"), state=OPEN)
     client.receive_data(text_frame(payload))
     assert client.events_received() == [Frame(Opcode.TEXT, payload)]
 
 
-def test_a_tick_says_the_same_in_a_frame_and_in_a_message() -> None:
+def test_a_tick_is_the_same_in_a_frame_and_in_a_message() -> None:
     tick = Ticks(session=7, version=12, ends_at_ms=1_800_000_059_250).tick(59_000)
     assert json.loads(tick.text) == {
         "type": "session.tick",

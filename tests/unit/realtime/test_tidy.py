@@ -11,7 +11,7 @@ from realtime.hub.memory import WORTH_IT, keep_trimming
 from realtime.stats import stats
 
 
-async def test_memory_is_given_back_once_for_each_crowd_that_has_gone(
+async def test_memory_is_returned_once_for_each_crowd_that_has_left(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     trimmed_at = []
@@ -26,5 +26,5 @@ async def test_memory_is_given_back_once_for_each_crowd_that_has_gone(
     assert trimmed_at == [WORTH_IT, 3 * WORTH_IT]
 
 
-def test_here_it_can_be_done_or_is_left_out() -> None:
+def test_trimming_works_here_or_does_nothing() -> None:
     memory._trim()()
