@@ -8,17 +8,17 @@ request that comes late takes it from no request that waits.
 from __future__ import annotations
 
 import asyncio
-from abc import ABC, abstractmethod
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Callable, Hashable, Iterator
+from concurrent.futures import Future
 from contextlib import asynccontextmanager, contextmanager
 from math import inf
-from threading import Event, Lock
+from threading import Lock
 from typing import Generic, TypeVar
 
 from django.db import connection
 
-Ticket = TypeVar("Ticket")
+Ticket = TypeVar("Ticket", Future[None], asyncio.Future[None])
 
 
 class Overloaded(Exception):
@@ -30,8 +30,8 @@ class Overloaded(Exception):
         self.own = own
 
 
-class _Slots(ABC, Generic[Ticket]):
-    """The rule, without the waiting: what a request waits with is a `Ticket`.
+class _Slots(Generic[Ticket]):
+    """The rule. A request waits for the result of a `Ticket`.
 
     A client has at most `share(client)` of the `slots` and at most `queue_share(client)` places in
     the queue, which has `queue` places. While a client that may take a slot waits, none is free.
@@ -57,15 +57,8 @@ class _Slots(ABC, Generic[Ticket]):
     def waiting(self) -> int:
         return sum(map(len, self._queues.values()))
 
-    @abstractmethod
-    def _ticket(self) -> Ticket: ...
-
-    @abstractmethod
-    def _wake(self, ticket: Ticket) -> bool:
-        """False where its request has gone."""
-
-    def _take_or_queue(self, client: Hashable) -> Ticket | None:
-        """None: the client has its slot. Otherwise a ticket to wait with. Raises Overloaded."""
+    def _take_or_queue(self, client: Hashable, ticket: Callable[[], Ticket]) -> Ticket | None:
+        """None: the client has its slot. Otherwise a ticket to wait for. Raises Overloaded."""
         if self._may_take(client):
             self._take(client)
             return None
@@ -73,9 +66,9 @@ class _Slots(ABC, Generic[Ticket]):
             raise Overloaded(own=True)
         if self.waiting >= self.queue:
             raise Overloaded(own=False)
-        ticket = self._ticket()
-        self._queues.setdefault(client, deque()).append(ticket)
-        return ticket
+        waiting = ticket()
+        self._queues.setdefault(client, deque()).append(waiting)
+        return waiting
 
     def _may_take(self, client: Hashable) -> bool:
         return self.in_use < self.slots and not self._fills_its_share(client)
@@ -103,7 +96,8 @@ class _Slots(ABC, Generic[Ticket]):
         own = self._queues.pop(client)
         woken = False
         while own and not woken:
-            woken = self._wake(own.popleft())
+            if woken := not (ticket := own.popleft()).done():
+                ticket.set_result(None)
         if own:
             self._queues[client] = own
         return woken
@@ -115,7 +109,7 @@ class _Slots(ABC, Generic[Ticket]):
                 del self._queues[client]
 
 
-class FairSemaphore(_Slots[Event]):
+class FairSemaphore(_Slots[Future[None]]):
     """For threads."""
 
     @contextmanager
@@ -132,29 +126,22 @@ class FairSemaphore(_Slots[Event]):
         it is in a transaction). Raises Overloaded.
         """
         with self._lock:
-            ticket = self._take_or_queue(client)
+            ticket = self._take_or_queue(client, Future)
         if ticket is None:
             return
         if not connection.in_atomic_block:
             connection.close()  # a process has few, and requests that wait would hold them all
-        if ticket.wait(within_s):
-            return
-        with self._lock:
-            if ticket.is_set():  # at the last moment
-                return
-            self._withdraw(client, ticket)
-            raise Overloaded(own=self._fills_its_share(client))
+        try:
+            ticket.result(within_s)
+        except TimeoutError:
+            with self._lock:
+                if not ticket.done():  # at the last moment
+                    self._withdraw(client, ticket)
+                    raise Overloaded(own=self._fills_its_share(client)) from None
 
     def release(self, client: Hashable) -> None:
         with self._lock:
             self._give_back(client)
-
-    def _ticket(self) -> Event:
-        return Event()
-
-    def _wake(self, ticket: Event) -> bool:
-        ticket.set()
-        return True
 
 
 class AsyncFairSemaphore(_Slots["asyncio.Future[None]"]):
@@ -171,7 +158,7 @@ class AsyncFairSemaphore(_Slots["asyncio.Future[None]"]):
 
     async def acquire(self, client: Hashable, *, within_s: float) -> None:
         """Waits up to `within_s` seconds for a slot. Raises Overloaded."""
-        ticket = self._take_or_queue(client)
+        ticket = self._take_or_queue(client, asyncio.get_running_loop().create_future)
         if ticket is None:
             return
         try:
@@ -187,15 +174,6 @@ class AsyncFairSemaphore(_Slots["asyncio.Future[None]"]):
 
     def release(self, client: Hashable) -> None:
         self._give_back(client)
-
-    def _ticket(self) -> asyncio.Future[None]:
-        return asyncio.get_running_loop().create_future()
-
-    def _wake(self, ticket: asyncio.Future[None]) -> bool:
-        if ticket.done():
-            return False
-        ticket.set_result(None)
-        return True
 
 
 def _no_limit(_client: Hashable) -> float:

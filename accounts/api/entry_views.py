@@ -40,12 +40,7 @@ class SignUpView(OpenView):
         tags=schema.TAGS,
         auth=[],
         request=SignUpSerializer,
-        responses={
-            201: LoggedInSerializer,
-            400: schema.MALFORMED,
-            429: schema.TOO_OFTEN,
-            503: schema.UNAVAILABLE,
-        },
+        responses={201: LoggedInSerializer, **schema.errors(400, 429)},
     )
     def post(self, request: Request) -> Response:
         wanted = valid(SignUpSerializer(data=request.data))
@@ -68,10 +63,8 @@ class LogInView(OpenView):
         request=LogInSerializer,
         responses={
             200: LoggedInSerializer,
-            400: schema.MALFORMED,
+            **schema.errors(400, 401, 429),
             401: schema.WRONG_CREDENTIALS,
-            429: schema.TOO_OFTEN,
-            503: schema.UNAVAILABLE,
         },
     )
     def post(self, request: Request) -> Response:
@@ -91,13 +84,7 @@ class RefreshView(OpenView):
         tags=schema.TAGS,
         auth=[],
         request=RefreshSerializer,
-        responses={
-            200: TokensSerializer,
-            400: schema.MALFORMED,
-            401: schema.NOT_LOGGED_IN,
-            429: schema.TOO_OFTEN,
-            503: schema.UNAVAILABLE,
-        },
+        responses={200: TokensSerializer, **schema.errors(400, 401, 429)},
     )
     def post(self, request: Request) -> Response:
         given = valid(RefreshSerializer(data=request.data))
@@ -115,12 +102,7 @@ class LogOutView(OpenView):
         tags=schema.TAGS,
         auth=[{"access": []}, {}],  # type: ignore[list-item]  # with a token or without
         request=LogOutSerializer,
-        responses={
-            205: None,
-            400: schema.MALFORMED,
-            401: schema.NOT_LOGGED_IN,
-            503: schema.UNAVAILABLE,
-        },
+        responses={205: None, **schema.errors(400, 401)},
     )
     def post(self, request: Request) -> Response:
         given = valid(LogOutSerializer(data=request.data))

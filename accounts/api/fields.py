@@ -63,12 +63,18 @@ class Email(serializers.EmailField):
 
 
 class Password(Text):
-    """A new password. The services check its strength, where the user is known."""
+    """A password, as it is typed."""
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(
-            max_length=128, trim_whitespace=False, write_only=True, style=_HIDDEN, **kwargs
-        )
+        style = {"input_type": "password"}
+        super().__init__(trim_whitespace=False, write_only=True, style=style, **kwargs)
+
+
+class NewPassword(Password):
+    """The services check its strength, where the user is known."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(max_length=128, **kwargs)
 
 
 class TimeZone(Text):
@@ -106,6 +112,3 @@ class Reminders(serializers.ListField):
         if len(set(offsets)) < len(offsets):
             self.fail("repeated")
         return offsets
-
-
-_HIDDEN = {"input_type": "password"}

@@ -3,6 +3,7 @@
 from contextlib import nullcontext
 from typing import Any, cast
 
+from django.http import HttpResponse
 from drf_spectacular.utils import extend_schema
 from rest_framework import status
 from rest_framework.request import Request
@@ -10,7 +11,7 @@ from rest_framework.response import Response
 
 from accounts.api import schema
 from accounts.api.base import AccountView, admitted, valid
-from accounts.api.paging import page
+from accounts.api.paging import listed
 from accounts.api.serializers import (
     DeletionSerializer,
     EndedSerializer,
@@ -27,7 +28,6 @@ from accounts.services import logins
 from accounts.services.profiles import Changes, change_profile, moves
 
 _COMMON: dict[str, Any] = {"tags": schema.TAGS}
-_ERRORS = {401: schema.NOT_LOGGED_IN, 429: schema.TOO_OFTEN, 503: schema.UNAVAILABLE}
 
 
 class MeView(AccountView):
@@ -36,7 +36,7 @@ class MeView(AccountView):
     @extend_schema(
         operation_id="get_me",
         summary="My profile",
-        responses={200: UserSerializer, **_ERRORS},
+        responses={200: UserSerializer, **schema.errors(401, 429)},
         **_COMMON,
     )
     def get(self, request: Request) -> Response:
@@ -46,7 +46,7 @@ class MeView(AccountView):
         operation_id="change_me",
         summary="Change a part of my profile",
         request=ProfileSerializer,
-        responses={200: UserSerializer, 400: schema.MALFORMED, **_ERRORS},
+        responses={200: UserSerializer, **schema.errors(400, 401, 429)},
         **_COMMON,
     )
     def patch(self, request: Request) -> Response:
@@ -64,7 +64,7 @@ class MeView(AccountView):
         summary="Delete my account and all that is mine",
         description='A body `{"password": "..."}` may be sent: a wrong one deletes nothing.',
         request=DeletionSerializer,
-        responses={204: None, 400: schema.MALFORMED, **_ERRORS},
+        responses={204: None, **schema.errors(400, 401, 429)},
         **_COMMON,
     )
     def delete(self, request: Request) -> Response:
@@ -84,7 +84,7 @@ class PasswordView(AccountView):
         operation_id="change_password",
         summary="Change my password; every other login ends",
         request=PasswordSerializer,
-        responses={200: EndedSerializer, 400: schema.MALFORMED, **_ERRORS},
+        responses={200: EndedSerializer, **schema.errors(400, 401, 429)},
         **_COMMON,
     )
     def post(self, request: Request) -> Response:
@@ -103,7 +103,7 @@ class LogOutAllView(AccountView):
         operation_id="log_out_everywhere",
         summary="End every other login of mine",
         request=None,
-        responses={200: EndedSerializer, **_ERRORS},
+        responses={200: EndedSerializer, **schema.errors(401, 429)},
         **_COMMON,
     )
     def post(self, request: Request) -> Response:
@@ -117,19 +117,18 @@ class LoginsView(AccountView):
         operation_id="list_logins",
         summary="The devices that are logged in, newest first",
         parameters=schema.PAGE,
-        responses={200: LoginSerializer(many=True), 400: schema.MALFORMED, **_ERRORS},
+        responses={200: LoginSerializer(many=True), **schema.errors(400, 401, 429)},
         **_COMMON,
     )
-    def get(self, request: Request) -> Response:
+    def get(self, request: Request) -> HttpResponse:
         mine = Login.objects.usable().filter(user=admitted(request).user)
-        rows, headers = page(request, mine, newest_first=True)
-        shown = LoginSerializer(rows, many=True, context={"request": request})
-        return Response(shown.data, headers=headers)
+        shown = LoginSerializer(context={"request": request})
+        return listed(request, mine, shown.to_representation, newest_first=True)
 
     @extend_schema(
         operation_id="end_other_logins",
         summary="End every other login of mine",
-        responses={200: EndedSerializer, **_ERRORS},
+        responses={200: EndedSerializer, **schema.errors(401, 429)},
         **_COMMON,
     )
     def delete(self, request: Request) -> Response:
@@ -142,7 +141,7 @@ class LoginView(AccountView):
     @extend_schema(
         operation_id="get_login",
         summary="One device that is logged in",
-        responses={200: LoginSerializer, 404: schema.MISSING, **_ERRORS},
+        responses={200: LoginSerializer, **schema.errors(401, 404, 429)},
         **_COMMON,
     )
     def get(self, request: Request, login_id: int) -> Response:
@@ -154,7 +153,7 @@ class LoginView(AccountView):
     @extend_schema(
         operation_id="end_login",
         summary="End one login of mine",
-        responses={204: None, 404: schema.MISSING, **_ERRORS},
+        responses={204: None, **schema.errors(401, 404, 429)},
         **_COMMON,
     )
     def delete(self, request: Request, login_id: int) -> Response:

@@ -22,28 +22,10 @@ BYTES_PER_REQUEST = 128 * 1024
 M = TypeVar("M", bound=Model)
 
 
-def page(
-    request: Request, rows: QuerySet[M], *, newest_first: bool = False
-) -> tuple[list[M], dict[str, str]]:
-    """The asked page, by id, and its headers. Without `limit`, all of it."""
-    rows = rows.order_by("-pk" if newest_first else "pk")
-    limit = _number(request, "limit", LARGEST_PAGE)
-    cursor = _number(request, "cursor", 2**63 - 1)
-    if cursor is not None:
-        rows = rows.filter(**{"pk__lt" if newest_first else "pk__gt": cursor})
-    if limit is None:
-        return list(rows), {}
-    found = list(rows[: limit + 1])
-    if len(found) <= limit:
-        return found, {}
-    found = found[:limit]
-    return found, {"Link": f'<{_next(request, limit, found[-1].pk)}>; rel="next"'}
-
-
 def listed(
     request: Request, rows: QuerySet[M], show: Callable[[M], Any], *, newest_first: bool = False
 ) -> HttpResponse:
-    """The same as a response: an array with `show` of each row.
+    """An array with `show` of each row, by id. Without `limit`, all of them.
 
     Read and encoded slice by slice: ten thousand sessions at once would take 110 MiB. A long one
     counts as several requests of its user, or the limit on those would bound no work.

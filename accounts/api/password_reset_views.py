@@ -1,7 +1,5 @@
 """Views of the password reset: ask for a link by mail, and set a new password by it."""
 
-from typing import Any
-
 from django.conf import settings
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework import status
@@ -21,11 +19,6 @@ from accounts.security_log import pseudonym, record
 from accounts.services import password_reset
 
 ANSWER = "If there is an account with this address, a link to a new password is on its way to it."
-_ERRORS: dict[int, Any] = {
-    400: schema.MALFORMED,
-    429: schema.TOO_OFTEN,
-    503: schema.UNAVAILABLE,
-}
 
 
 class ResetView(OpenView):
@@ -41,7 +34,7 @@ class ResetView(OpenView):
         request=ResetSerializer,
         responses={
             202: OpenApiResponse(ResetAskedSerializer, description="Always."),
-            **_ERRORS,
+            **schema.errors(400, 429),
         },
     )
     def post(self, request: Request) -> Response:
@@ -62,7 +55,7 @@ class ResetConfirmView(OpenView):
         tags=schema.TAGS,
         auth=[],
         request=ResetConfirmSerializer,
-        responses={200: EndedSerializer, **_ERRORS},
+        responses={200: EndedSerializer, **schema.errors(400, 429)},
     )
     def post(self, request: Request) -> Response:
         given = valid(ResetConfirmSerializer(data=request.data))

@@ -33,12 +33,22 @@ PAGE = [
         description="From the `Link` header of the page before.",
     ),
 ]
-MALFORMED = OpenApiResponse(ErrorSerializer, description="A field is missing or refused.")
-NOT_LOGGED_IN = OpenApiResponse(ErrorSerializer, description="No token, or one that is not good.")
 WRONG_CREDENTIALS = OpenApiResponse(ErrorSerializer, description="Wrong name or password.")
-MISSING = OpenApiResponse(ErrorSerializer, description="There is no such thing of yours.")
-TOO_OFTEN = OpenApiResponse(ErrorSerializer, description="Too often; `Retry-After` says how long.")
-UNAVAILABLE = OpenApiResponse(ErrorSerializer, description="A part is down; try again.")
+_ERRORS = {
+    400: "A field is missing or refused.",
+    401: "No token, or one that is not good.",
+    404: "There is no such thing of yours.",
+    429: "Too often; `Retry-After` says how long.",
+    503: "A part is down; try again.",
+}
+
+
+def errors(*statuses: int) -> dict[int, OpenApiResponse]:
+    """The errors of an operation. Any may answer 503."""
+    return {
+        status: OpenApiResponse(ErrorSerializer, description=_ERRORS[status])
+        for status in (*statuses, 503)
+    }
 
 
 class LoginScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]

@@ -6,6 +6,7 @@ from rest_framework import serializers
 
 from accounts.api.fields import (
     Email,
+    NewPassword,
     Password,
     Reminders,
     Text,
@@ -37,13 +38,7 @@ class UserSerializer(serializers.ModelSerializer[User]):
 class ProfileSerializer(UserSerializer):
     """Any part of a profile. Another `email` needs the `password`."""
 
-    password = Text(
-        required=False,
-        write_only=True,
-        trim_whitespace=False,
-        style={"input_type": "password"},
-        help_text="Needed for another `email`.",
-    )
+    password = Password(required=False, help_text="Needed for another `email`.")
 
     class Meta(UserSerializer.Meta):
         fields = (*UserSerializer.Meta.fields, "password")
@@ -52,12 +47,7 @@ class ProfileSerializer(UserSerializer):
 class DeletionSerializer(serializers.Serializer[Any]):
     """May be absent. Where a password is given, a wrong one deletes nothing."""
 
-    password = Text(
-        required=False,
-        write_only=True,
-        trim_whitespace=False,
-        style={"input_type": "password"},
-    )
+    password = Password(required=False)
 
 
 class ResetSerializer(serializers.Serializer[Any]):
@@ -75,7 +65,7 @@ class ResetConfirmSerializer(serializers.Serializer[Any]):
 
     uid = Text(max_length=100)
     token = Text(max_length=200)
-    new_password = Password()
+    new_password = NewPassword()
 
 
 class _DeviceSerializer(serializers.Serializer[Any]):
@@ -89,14 +79,14 @@ class SignUpSerializer(_DeviceSerializer):
 
     username = Username()
     email = Email()
-    password = Password()
+    password = NewPassword()
 
 
 class LogInSerializer(_DeviceSerializer):
     """A user name (or the e-mail address) in any case, and the password."""
 
     username = Text()
-    password = Text(trim_whitespace=False, write_only=True, style={"input_type": "password"})
+    password = Password()
 
 
 class TokensSerializer(serializers.Serializer[Any]):
@@ -123,8 +113,8 @@ class LogOutSerializer(serializers.Serializer[Any]):
 
 
 class PasswordSerializer(serializers.Serializer[Any]):
-    old_password = Text(trim_whitespace=False, write_only=True, style={"input_type": "password"})
-    new_password = Password()
+    old_password = Password()
+    new_password = NewPassword()
 
 
 class LoginSerializer(serializers.ModelSerializer[Login]):

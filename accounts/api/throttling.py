@@ -38,36 +38,24 @@ class PerUser(_Throttle):
 
 
 class RequestsPerUser(PerUser):
-    """For the whole project."""
-
-    limit = limits.REQUESTS
+    limit = limits.REQUESTS  # for the whole project
 
 
 class PasswordChangesPerUser(PerUser):
-    """Each costs two hashes."""
-
-    limit = limits.PASSWORD_CHANGES
+    limit = limits.PASSWORD_CHANGES  # each costs two hashes
 
 
 class ExportsPerUser(PerUser):
-    """Each reads all that a user has."""
-
-    limit = limits.EXPORTS
+    limit = limits.EXPORTS  # each reads all rows of a user
 
 
 class SignUpsPerAddress(PerAddress):
-    """Attempts too: a refused one says which names are taken."""
-
-    limit = limits.SIGN_UPS
+    limit = limits.SIGN_UPS  # attempts too: a refused one says which names are taken
 
 
 class RefreshesPerAddress(PerAddress):
-    """It needs no access token."""
-
     limit = limits.REFRESHES
 
 
 class ResetsPerAddress(PerAddress):
-    """It needs no login."""
-
     limit = limits.RESETS

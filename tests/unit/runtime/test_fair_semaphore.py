@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 import time
 from collections.abc import Callable, Hashable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from runtime import fair_semaphore
 from runtime.fair_semaphore import AsyncFairSemaphore, FairSemaphore, Overloaded
 
 LONG_S = 30.0
@@ -206,12 +206,12 @@ def test_a_thread_that_waits_too_long_leaves_the_queue() -> None:
 def test_a_slot_that_comes_at_the_last_moment_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     semaphore = FairSemaphore(1)
 
-    class Late(threading.Event):
-        def wait(self, timeout: float | None = None) -> bool:
+    class Late(Future[None]):
+        def result(self, timeout: float | None = None) -> None:
             semaphore.release("x")
-            return False
+            raise TimeoutError
 
-    monkeypatch.setattr(semaphore, "_ticket", Late)
+    monkeypatch.setattr(fair_semaphore, "Future", Late)
     semaphore.acquire("x", within_s=0)
     semaphore.acquire("a", within_s=0)
     semaphore.release("a")
