@@ -8,7 +8,7 @@ from typing import Any
 from sessions_app import services
 from sessions_app.events import SessionState
 from sessions_app.exceptions import InvalidInput
-from sessions_app.idempotency import once
+from sessions_app.idempotency import Outcome, once
 from sessions_app.ledger import Actor
 
 DAY_S = 86_400
@@ -25,24 +25,20 @@ def command(
     by: Actor,
     seen: int | None = None,
     key: str | None = None,
-    on_repeat: Callable[[], None] = lambda: None,
-) -> SessionState:
+) -> Outcome[SessionState]:
     """Does `action` (a key of `ACTIONS`) on the session, once for each `key`.
 
-    `on_repeat` is called if the answer is that of an earlier request with this key.
-
-    Raises `InvalidInput` for arguments of a wrong kind, and what the service raises.
+    Raises `InvalidInput` for arguments of a wrong kind, and the errors of the service.
     """
     given = _checked(action, arguments)
     request = {"action": action, "session": session_id, "seen": seen, **given}
-    answer = once(
+    return once(
         by.user_id,
         key,
         request,
-        lambda: ACTIONS[action](session_id, by, seen, given).as_json(),
-        on_repeat,
+        lambda: ACTIONS[action](session_id, by, seen, given),
+        SessionState,
     )
-    return SessionState.from_json(answer)
 
 
 def _checked(action: str, arguments: Arguments) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The same request with the same key happens once, and gets the same answer for 24 hours.
+"""A request with an idempotency key happens once, and gets the same answer for 24 hours.
 
 The answer is stored in the transaction of the effect, so a crash leaves both or neither. While the
 first request runs it holds an advisory lock of the database, which a crash releases too.
@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, Generic, TypeVar
 
+import msgspec
 from django.conf import settings
 from django.db import connection, transaction
 
@@ -30,69 +31,77 @@ from sessions_app.exceptions import (
 )
 from sessions_app.models import IdempotencyKey
 
-KEPT = timedelta(hours=24)
+RETENTION = timedelta(hours=24)
 LONGEST_KEY = 255
-SLICE = 1_000  # rows that are deleted at a time
+BATCH = 1_000  # rows that are deleted at a time
 
-_last_cleaning = 0.0  # on the monotonic clock
+S = TypeVar("S")
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome(Generic[S]):
+    """The state after a request. `repeated`: it is the stored answer to an earlier request."""
+
+    state: S
+    repeated: bool = False
 
 
 def once(
-    user_id: int,
-    key: str | None,
-    request: Any,
-    act: Callable[[], Any],
-    on_repeat: Callable[[], None] = lambda: None,
-) -> Any:
-    """Does `act` once for this key and gives its answer (plain JSON); a repeat gets the same one.
+    user_id: int, key: str | None, request: Any, act: Callable[[], S], kind: type[S]
+) -> Outcome[S]:
+    """Calls `act` once for this key. A repeated request gets the first one's answer or refusal.
 
-    `request` is what was asked, as plain JSON. A refusal by the rules is an answer too, and raised
-    again; `on_repeat` is called before an old answer is given. Raises `IdempotencyMismatch`,
+    `request` is the content of the request as plain JSON, `kind` the type of the answer. A refusal
+    by the rules is stored and raised like an answer. Raises `IdempotencyMismatch`,
     `IdempotencyInProgress` and `TooManyKeys`, and `NotFound` for a user who is gone.
     """
     if key is None:
-        return act()
+        return Outcome(act())
+    fingerprint = _fingerprint(request)
+    refusal: SessionError | None = None
     with transaction.atomic():
-        _keep_user(user_id)
-        outcome = _known(user_id, key, request)
-        if outcome is not None:
-            on_repeat()
-        else:
-            _refuse_without_room(user_id)
-            outcome = _outcome(act)
-            IdempotencyKey.objects.create(
-                user_id=user_id,
-                key=key,
-                fingerprint=_fingerprint(request),
-                outcome=outcome,
-                created_at=clock_time(),
-            )
-    if refusal := outcome.get("refusal"):
-        raise _raised_again(refusal)
-    return outcome["answer"]
+        _lock_user(user_id)
+        if (stored := _stored(user_id, key, fingerprint)) is not None:
+            if "refusal" in stored:
+                raise _restored(stored["refusal"])
+            return Outcome(msgspec.convert(stored["answer"], kind), repeated=True)
+        _check_room(user_id)
+        try:
+            with transaction.atomic():  # undoes what a refused action wrote
+                state = act()
+            outcome = {"answer": msgspec.to_builtins(state)}
+        except (Conflict, StaleVersion) as error:
+            refusal = error
+            outcome = {"refusal": _as_json(error)}
+        IdempotencyKey.objects.create(
+            user_id=user_id,
+            key=key,
+            fingerprint=fingerprint,
+            outcome=outcome,
+            created_at=clock_time(),
+        )
+    if refusal is not None:
+        raise refusal
+    return Outcome(state)
 
 
-def forget_old_keys(*, every: timedelta) -> None:
-    """Deletes what is older than 24 hours, at most once in `every` per process."""
-    global _last_cleaning
-    if time.monotonic() - _last_cleaning < every.total_seconds() and _last_cleaning:
-        return
-    old = IdempotencyKey.objects.filter(created_at__lt=clock_time() - KEPT)
-    forgotten, _ = IdempotencyKey.objects.filter(pk__in=old.values("pk")[:SLICE]).delete()
-    if forgotten < SLICE:
-        _last_cleaning = time.monotonic()  # else the rest goes next time: deadlines come first
+def purge_old_keys() -> bool:
+    """Deletes a batch of keys older than 24 hours. True if no more are left."""
+    old = IdempotencyKey.objects.filter(created_at__lt=clock_time() - RETENTION)
+    deleted, _ = IdempotencyKey.objects.filter(pk__in=old.values("pk")[:BATCH]).delete()
+    return deleted < BATCH
 
 
-def _keep_user(user_id: int) -> None:
-    """Whose answer is stored is not deleted meanwhile. Raises `NotFound` if they are gone."""
+def _lock_user(user_id: int) -> None:
+    """Keeps the user from being deleted meanwhile. Raises `NotFound` for one who is gone."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT 1 FROM accounts_user WHERE id = %s FOR KEY SHARE", [user_id])
         if cursor.fetchone() is None:
             raise NotFound
 
 
-def _refuse_without_room(user_id: int) -> None:
-    """An answer may have a hundred kilobytes, and a refusal is one too. Raises `TooManyKeys`."""
+def _check_room(user_id: int) -> None:
+    """Raises `TooManyKeys` if the user's stored answers, of up to 100 KB each, take too much."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT coalesce(sum(pg_column_size(outcome)), 0)"
@@ -103,17 +112,17 @@ def _refuse_without_room(user_id: int) -> None:
             raise TooManyKeys
 
 
-def _known(user_id: int, key: str, request: Any) -> dict[str, Any] | None:
-    """The outcome of the first request with this key, where there was one."""
+def _stored(user_id: int, key: str, fingerprint: str) -> dict[str, Any] | None:
+    """The outcome of an earlier request with this key, or None."""
     if not _lock(f"{user_id}:{key}"):
         raise IdempotencyInProgress
     row = IdempotencyKey.objects.filter(user_id=user_id, key=key).first()
     if row is None:
         return None
-    if row.created_at < clock_time() - KEPT:
+    if row.created_at < clock_time() - RETENTION:
         row.delete()
         return None
-    if row.fingerprint != _fingerprint(request):
+    if row.fingerprint != fingerprint:
         raise IdempotencyMismatch
     return dict(row.outcome)
 
@@ -124,18 +133,12 @@ def _lock(name: str) -> bool:
         return bool(cursor.fetchone()[0])
 
 
-def _outcome(act: Callable[[], Any]) -> dict[str, Any]:
-    try:
-        with transaction.atomic():  # what a refused action wrote is undone, its answer is kept
-            return {"answer": act()}
-    except (Conflict, StaleVersion) as refusal:
-        state = refusal.state.as_json() if refusal.state else None
-        return {
-            "refusal": {"error": type(refusal).__name__, "sentence": str(refusal), "state": state}
-        }
+def _as_json(refusal: Conflict | StaleVersion) -> dict[str, Any]:
+    state = refusal.state.as_json() if refusal.state else None
+    return {"error": type(refusal).__name__, "sentence": str(refusal), "state": state}
 
 
-def _raised_again(refusal: dict[str, Any]) -> SessionError:
+def _restored(refusal: dict[str, Any]) -> SessionError:
     kind: type[SessionError] = getattr(exceptions, refusal["error"])
     state = refusal["state"]
     return kind(refusal["sentence"], state=state and SessionState.from_json(state))

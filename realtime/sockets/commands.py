@@ -26,12 +26,11 @@ async def perform(
 
     `on_done` is called with the new state, and not for a stored answer that is repeated.
     """
-    repeats: list[bool] = []
     arguments: dict[str, Any] = {"seconds": frame.seconds}
     if frame.replace is not None:
         arguments["replace"] = frame.replace
     try:
-        state = await in_database(
+        outcome = await in_database(
             command,
             frame.action,
             frame.session,
@@ -39,7 +38,6 @@ async def perform(
             by=by,
             seen=frame.version,
             key=frame.key,
-            on_repeat=lambda: repeats.append(True),
         )
     except SessionError as refusal:
         return refused(frame.id, refusal)
@@ -50,7 +48,8 @@ async def perform(
             return unavailable(frame.id)
         log.exception("%s of session %s failed", frame.action, frame.session)
         return Error(id=frame.id, code="internal", message="Something went wrong here.")
-    if not repeats:
+    state = outcome.state
+    if not outcome.repeated:
         on_done(state)
     return Ack(id=frame.id, session=state.id, version=state.timer.version, state=state)
 

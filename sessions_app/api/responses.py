@@ -1,9 +1,9 @@
-"""What the views share: from a request to a service's arguments, from a state to an answer."""
+"""Shared by the views: the arguments of a service from a request, and responses from states."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -18,14 +18,16 @@ from sessions_app.exceptions import NotFound
 from sessions_app.idempotency import once
 from sessions_app.models import Session
 
+S = TypeVar("S")
+
 
 def own_sessions(request: Request) -> Any:
-    """The sessions of who asks; no other exists."""
+    """The sessions of the request's user. All others are treated as missing."""
     return Session.objects.owned_by(admitted(request).user.pk)
 
 
 def must_exist(request: Request, session_id: int) -> None:
-    """Raises `NotFound` unless who asks has this session."""
+    """Raises `NotFound` unless the request's user has this session."""
     if not own_sessions(request).filter(pk=session_id).exists():
         raise NotFound
 
@@ -33,16 +35,17 @@ def must_exist(request: Request, session_id: int) -> None:
 def validated(
     kind: type[Serializer[Any]], request: Request, *, partial: bool = False
 ) -> dict[str, Any]:
-    """What the form makes of the body. Raises DRF's ValidationError."""
+    """The body as the serializer `kind` reads it. Raises DRF's ValidationError."""
     form = kind(data=request.data, partial=partial, context={"request": request})
     form.is_valid(raise_exception=True)
     return dict(form.validated_data)
 
 
-def once_for(request: Request, act: Callable[[], Any]) -> Any:
-    """Does `act` once for the request's `Idempotency-Key`, and gives its answer (plain JSON)."""
-    asked = [request.method, request.path, request.data]
-    return once(admitted(request).user.pk, idempotency_key(request), asked, act)
+def once_for(request: Request, act: Callable[[], S], kind: type[S]) -> S:
+    """Calls `act` once for the request's `Idempotency-Key`. The state that it gave."""
+    content = [request.method, request.path, request.data]
+    key = idempotency_key(request)
+    return once(admitted(request).user.pk, key, content, act, kind).state
 
 
 def answer(request: Request, state: SessionState, status: int = 200) -> Response:

@@ -62,8 +62,9 @@ class SessionsView(APIView):
     )
     def post(self, request: Request) -> Response:
         values = validated(SessionInput, request)
-        done = once_for(request, lambda: services.create(by=actor(request), **values).as_json())
-        return answer(request, SessionState.from_json(done), 201)
+        by = actor(request)
+        made = once_for(request, lambda: services.create(by=by, **values), SessionState)
+        return answer(request, made, 201)
 
 
 class SessionView(APIView):
@@ -125,12 +126,11 @@ class RepeatView(APIView):
     )
     def post(self, request: Request, session_id: int) -> Response:
         body_or_nothing(request)
-        seen = version_seen(request)
-        done = once_for(
-            request,
-            lambda: services.repeat(session_id, by=actor(request), seen=seen).as_json(),
+        by, seen = actor(request), version_seen(request)
+        made = once_for(
+            request, lambda: services.repeat(session_id, by=by, seen=seen), SessionState
         )
-        return answer(request, SessionState.from_json(done), 201)
+        return answer(request, made, 201)
 
 
 class EventsView(APIView):

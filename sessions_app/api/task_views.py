@@ -44,10 +44,9 @@ class TasksView(APIView):
     )
     def post(self, request: Request, session_id: int) -> Response:
         values = validated(TaskInput, request)
-        done = once_for(
-            request, lambda: services.add_task(session_id, by=actor(request), **values).as_json()
-        )
-        return Response(TaskState.from_json(done).as_json(), status=201)
+        by = actor(request)
+        task = once_for(request, lambda: services.add_task(session_id, by=by, **values), TaskState)
+        return Response(task.as_json(), status=201)
 
 
 class TaskView(APIView):

@@ -27,13 +27,10 @@ def command_view(action: str) -> type[APIView]:
         tags=["Timer"],
     )
     def post(self: APIView, request: Request, session_id: int) -> Response:
-        arguments, seen, key = (
-            body_or_nothing(request),
-            version_seen(request),
-            idempotency_key(request),
-        )
-        by = actor(request)
-        return answer(request, command(action, session_id, arguments, by=by, seen=seen, key=key))
+        arguments = body_or_nothing(request)
+        by, seen, key = actor(request), version_seen(request), idempotency_key(request)
+        outcome = command(action, session_id, arguments, by=by, seen=seen, key=key)
+        return answer(request, outcome.state)
 
     return type(f"{action.title()}View", (APIView,), {"post": post})
 

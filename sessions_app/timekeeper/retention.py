@@ -1,12 +1,11 @@
-"""The log does not grow for ever: what is older than `HISTORY_KEPT_DAYS` is deleted.
+"""Purges the log: changes older than `HISTORY_KEPT_DAYS` are deleted.
 
-Nobody needs it to catch up: who was away for so long is told to load the lists (`changes.py` sees
-that rows are missing). Sessions, tasks and stars stay; the history of an old session is shorter.
+A device that was away for so long loads its lists, because `changes.py` sees that rows are missing.
+Sessions, tasks and stars stay.
 """
 
 from __future__ import annotations
 
-import time
 from datetime import timedelta
 
 from django.conf import settings
@@ -15,25 +14,19 @@ from django.db import transaction
 from runtime.database.clock import clock_time
 from sessions_app.models import SessionEvent
 
-SLICE = 1_000  # rows that are looked at, and deleted, at a time
-
-_last_cleaning: float | None = None  # on the monotonic clock
+BATCH = 1_000  # rows that are read, and deleted, at a time
 
 
-def forget_old_history(*, every: timedelta) -> None:
-    """Deletes old rows of the log, at most once in `every` per process. Nothing where it is 0."""
-    global _last_cleaning
+def purge_old_events() -> bool:
+    """Deletes a batch of old rows of the log. True if no more are left. Nothing where days is 0."""
     days = settings.HISTORY_KEPT_DAYS
     if days <= 0:
-        return
-    if _last_cleaning is not None and time.monotonic() - _last_cleaning < every.total_seconds():
-        return
+        return True
     until = clock_time() - timedelta(days=days)
     with transaction.atomic():
-        # Rows come in the order of time, so only the first can be old: no index of `at` is needed.
-        # What another timekeeper deletes is left to it.
+        # Rows are in the order of time, so old ones come first: no index of `at` is needed.
+        # Rows that another timekeeper has locked are skipped.
         first = SessionEvent.objects.order_by("pk").select_for_update(skip_locked=True)
-        old = [pk for pk, at in first.values_list("pk", "at")[:SLICE] if at < until]
+        old = [pk for pk, at in first.values_list("pk", "at")[:BATCH] if at < until]
         SessionEvent.objects.filter(pk__in=old).delete()
-    if len(old) < SLICE:
-        _last_cleaning = time.monotonic()  # else the rest goes next time: deadlines come first
+    return len(old) < BATCH

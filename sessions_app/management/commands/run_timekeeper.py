@@ -49,8 +49,8 @@ class Command(BaseCommand):
 
 def watchdog_of(keeper: Timekeeper) -> Watchdog:
     """Ends a timekeeper that stands, or that does nothing although the database answers."""
-    turns = CounterHeartbeat(lambda: keeper.turns)
-    work = CounterHeartbeat(lambda: keeper.worked)
+    turns = CounterHeartbeat(lambda: keeper.begun)
+    work = CounterHeartbeat(lambda: keeper.succeeded)
     return Watchdog(
         [
             HealthCheck.of_loop("the timekeeper", turns, STANDS_FOR_S),

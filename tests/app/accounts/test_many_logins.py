@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from django.db import connection
 from django.db.models import F
-from django.test.utils import CaptureQueriesContext
 
 from accounts.events import LoginRevoked
 from accounts.models import Login
@@ -21,13 +20,7 @@ from sessions_app.timekeeper import loop
 pytestmark = pytest.mark.django_db
 
 LOGINS = "/users/me/logins/"
-SOON = timedelta(minutes=10)
 MINUTE = timedelta(minutes=1)
-
-
-@pytest.fixture(autouse=True)
-def _never_cleaned(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(retention, "_last_purge", None)
 
 
 def seen(device: Any, minutes_ago: int) -> None:
@@ -112,7 +105,7 @@ def test_logins_that_ended_long_ago_are_deleted(
     lately, long_ago = log_in("ada"), log_in("ada")
     ended(lately, RETENTION - MINUTE)
     ended(long_ago, RETENTION + MINUTE)
-    purge_old_logins(every=SOON)
+    purge_old_logins()
     left = set(Login.objects.values_list("pk", flat=True))
     assert left == {ada.login.pk, eve.login.pk, lately.answer_login}
 
@@ -127,27 +120,18 @@ def test_logins_that_nobody_could_refresh_any_more_are_deleted(
     ):
         login = Login.objects.filter(pk=device.answer_login)
         login.update(refreshed_at=F("refreshed_at") - ago)
-    purge_old_logins(every=SOON)
+    purge_old_logins()
     assert set(Login.objects.values_list("pk", flat=True)) == {ada.answer_login, eve.answer_login}
 
 
 def test_the_tokens_of_a_deleted_login_are_refused_like_those_of_an_ended_one(ada: Any) -> None:
     ended(ada, RETENTION + MINUTE)
     refused = [ada.api.get("/users/me/"), ada.refreshed()]
-    purge_old_logins(every=SOON)
+    purge_old_logins()
     assert not Login.objects.exists()
     for before, after in zip(refused, [ada.api.get("/users/me/"), ada.refreshed()], strict=True):
         assert after.status_code == 401
         assert {**after.json(), "request_id": ""} == {**before.json(), "request_id": ""}
-
-
-def test_old_logins_are_looked_for_now_and_then(ada: Any, phone: Any) -> None:
-    purge_old_logins(every=SOON)
-    ended(phone, RETENTION + MINUTE)
-    with CaptureQueriesContext(connection) as asked:
-        purge_old_logins(every=SOON)
-    assert not asked.captured_queries
-    assert Login.objects.count() == 2
 
 
 def test_many_are_deleted_slice_by_slice(
@@ -158,7 +142,7 @@ def test_many_are_deleted_slice_by_slice(
         ended(log_in("ada"), RETENTION + MINUTE)
     counts = []
     for _ in range(4):
-        purge_old_logins(every=SOON)
+        purge_old_logins()
         counts.append(Login.objects.count())
     assert counts == [3, 1, 1, 1]
 

@@ -142,8 +142,7 @@ def after_the_thaw(user_id: int, act: Callable[[], str]) -> str:
     deadline = time.monotonic() + FAR_LESS_THAN_FROZEN_S
     while True:
         try:
-            answer: str = once(user_id, "key", {}, act)
-            return answer
+            return once(user_id, "key", {}, act, str).state
         except IdempotencyInProgress:
             assert time.monotonic() < deadline
             time.sleep(0.01)
@@ -161,9 +160,9 @@ def test_what_was_not_committed_before_the_freeze_happens_once_with_the_same_key
     pid = backend()
     try:
         with within(SHORT_S), pytest.raises(OperationalError):
-            once(user_id, "key", {}, freeze)
+            once(user_id, "key", {}, freeze, str)
         with pytest.raises(IdempotencyInProgress):  # at once: nobody waits for the frozen one
-            once(user_id, "key", {}, lambda: "second")
+            once(user_id, "key", {}, lambda: "second", str)
     finally:
         os.kill(pid, signal.SIGCONT)
     assert after_the_thaw(user_id, lambda: "second") == "second"
@@ -183,7 +182,7 @@ def test_what_was_committed_all_the_same_gives_its_answer_to_the_same_key(
     try:
         monkeypatch.setattr(connection, "_commit", freeze_and_commit)
         with within(SHORT_S), pytest.raises(OperationalError):
-            once(user_id, "key", {}, lambda: "first")
+            once(user_id, "key", {}, lambda: "first", str)
         monkeypatch.undo()
     finally:
         os.kill(pid, signal.SIGCONT)

@@ -268,8 +268,9 @@ def _all_are_to_be_reminded() -> None:
 
 def test_twenty_commands_with_one_key_have_one_effect(ada: Person) -> None:
     session = ada.has_running()
+    seconds = {"seconds": 60}
     answers = at_once(
-        lambda _: command("extend", session.id, {"seconds": 60}, by=ada.actor, key="once")
+        lambda _: command("extend", session.id, seconds, by=ada.actor, key="once").state
     )
     codes = outcomes(answers)
     assert codes["running"] >= 1
@@ -300,14 +301,15 @@ def test_a_repeat_during_the_first_is_told_so(ada: Person) -> None:
 
     def act(number: int) -> Any:
         if number == 0:
-            return once(ada.user_id, "slow", {}, slowly)
+            return once(ada.user_id, "slow", {}, slowly, bool)
         began.wait(5)
         try:
-            return once(ada.user_id, "slow", {}, lambda: "a second effect")
+            return once(ada.user_id, "slow", {}, lambda: False, bool)
         finally:
             answered.set()
 
     first, second = at_once(act, times=2)
-    assert first is True
+    assert (first.state, first.repeated) == (True, False)
     assert second.code == "idempotency_in_progress"
-    assert once(ada.user_id, "slow", {}, lambda: "a second effect") is True
+    again = once(ada.user_id, "slow", {}, lambda: False, bool)
+    assert (again.state, again.repeated) == (True, True)

@@ -39,7 +39,7 @@ def test_everything_goes_on_beside_a_newer_version(patient: None) -> None:
     services.resume(session.id, by=ada.actor)
     time_passes(26 * 60)
     assert finish_due() == 1
-    assert once(ada.user_id, "key", {}, lambda: "answer") == "answer"
+    assert once(ada.user_id, "key", {}, lambda: "answer", str).state == "answer"
     missed = changes.missed(ada.user_id, since=0)
     assert [change.kind for change in missed.changes][-1] == "completed"
     assert missed.changes[-1].space is not None
