@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import importlib.util
 import json
 import subprocess
 import sys
@@ -17,9 +16,10 @@ from typing import Any
 from benchmarks.bench import client, machine, rest
 from benchmarks.bench.populate import EXTRA
 from benchmarks.bench.rows import UVICORN, Bench, Case, measure, space
+from benchmarks.bench.space import Stage
 from benchmarks.bench.statistics import quantile
 from benchmarks.device import Account, Device, device
-from local.part import guarded
+from local.part import Part, guarded
 
 Figures = dict[str, Any]
 
@@ -148,8 +148,6 @@ async def _pair(sender: Device, other: Device, session: int, after_s: float) -> 
 
 
 def ends(bench: Bench, _rows: list[Figures]) -> Figures:
-    if importlib.util.find_spec("benchmarks.ends") is None:
-        raise NotHere("benchmarks/ends.py is not in this checkout")
     file = bench.stage.home / "ends.json"
     file.unlink(missing_ok=True)
     with machine.on(bench.cores.server | bench.cores.load):  # its servers are its own
@@ -290,29 +288,38 @@ REST_S = 6.0
 
 
 def over_rest(bench: Bench, _rows: list[Figures]) -> Figures:
-    tokens = bench.stage.tokens()
-    first = len(tokens) - EXTRA + PAIRS
-    tokens = tokens[first:-1]
-    first += bench.stage.told["first_session"]
     with bench.stage.serve() as (part, port):
-        assert part.pid is not None
-        rest.reads(port, tokens, 1.0)  # what is loaded at the first request
-        found = {}
-        for name, how in (
-            ("GET /sessions/", partial(rest.reads, port, tokens, REST_S)),
-            ("POST pause, resume", partial(rest.commands, port, tokens, first, REST_S)),
-        ):
-            used_s, began = machine.cpu_s(part.pid), time.monotonic()
-            asked = how()
-            took, used_s = time.monotonic() - began, machine.cpu_s(part.pid) - used_s
-            count = max(1, len(asked.waits_ms))
-            found[name] = {
-                "requests_per_s": round(count / took, 1),
-                "cpu_ms_per_request": round(used_s * 1000 / count, 2),
-                "p50_ms": round(quantile(asked.waits_ms, 0.5), 1),
-                "p99_ms": round(quantile(asked.waits_ms, 0.99), 1),
-                "errors": asked.errors,
-            }
+        return requests(bench.stage, part, port)
+
+
+def users_of_requests(made: Stage) -> tuple[list[str], int]:
+    """The tokens of users who are free for requests, and the session of the first one."""
+    tokens = made.tokens()
+    first = len(tokens) - EXTRA + PAIRS
+    return tokens[first:-1], made.told["first_session"] + first
+
+
+def requests(made: Stage, part: Part, port: int) -> Figures:
+    """Requests a second of a server that does nothing else, and what one costs it."""
+    tokens, session = users_of_requests(made)
+    assert part.pid is not None
+    rest.reads(port, tokens, 1.0)  # what is loaded at the first request
+    found = {}
+    for name, how in (
+        ("GET /sessions/", partial(rest.reads, port, tokens, REST_S)),
+        ("POST pause, resume", partial(rest.commands, port, tokens, session, REST_S)),
+    ):
+        used_s, began = machine.cpu_s(part.pid), time.monotonic()
+        asked = how()
+        took, used_s = time.monotonic() - began, machine.cpu_s(part.pid) - used_s
+        count = max(1, len(asked.waits_ms))
+        found[name] = {
+            "requests_per_s": round(count / took, 1),
+            "cpu_ms_per_request": round(used_s * 1000 / count, 2),
+            "p50_ms": round(quantile(asked.waits_ms, 0.5), 1),
+            "p99_ms": round(quantile(asked.waits_ms, 0.99), 1),
+            "errors": asked.errors,
+        }
     return found
 
 

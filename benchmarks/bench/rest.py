@@ -1,4 +1,4 @@
-"""REST requests over connections that are kept: as many as the server answers."""
+"""REST requests over connections that stay open: as many as the server answers, or a number."""
 
 from __future__ import annotations
 
@@ -41,25 +41,31 @@ class Connection:
         return answer.status
 
 
-def reads(port: int, tokens: Sequence[str], seconds: float) -> Asked:
-    """GET /sessions/ of one user after the other: the limit of requests is per user."""
+def reads(port: int, tokens: Sequence[str], seconds: float, per_s: float | None = None) -> Asked:
+    """GET /sessions/ of one user after the other: the limit of requests is per user.
 
-    def requests(n: int) -> Iterator[bytes]:
+    `per_s`: so many in a second, rather than as many as are answered.
+    """
+
+    def requests(n: int) -> Iterator[list[bytes]]:
         for token in itertools.cycle(tokens[n::CONNECTIONS]):
-            yield _request("GET", "/sessions/", token)
+            yield [_request("GET", "/sessions/", token)]
 
-    return asyncio.run(_all(port, requests, seconds))
+    return asyncio.run(_all(port, requests, seconds, CONNECTIONS / per_s if per_s else 0.0))
 
 
 def commands(port: int, tokens: Sequence[str], first_session: int, seconds: float) -> Asked:
     """Each user pauses, then resumes."""
 
-    def requests(n: int) -> Iterator[bytes]:
+    def requests(n: int) -> Iterator[list[bytes]]:
         for user in itertools.cycle(range(n, len(tokens), CONNECTIONS)):
-            for action in ("pause", "resume"):
-                yield _request("POST", f"/sessions/{first_session + user}/{action}/", tokens[user])
+            path = f"/sessions/{first_session + user}"
+            yield [
+                _request("POST", f"{path}/{action}/", tokens[user])
+                for action in ("pause", "resume")
+            ]
 
-    return asyncio.run(_all(port, requests, seconds))
+    return asyncio.run(_all(port, requests, seconds, 0.0))
 
 
 def _request(method: str, path: str, token: str) -> bytes:
@@ -68,25 +74,37 @@ def _request(method: str, path: str, token: str) -> bytes:
     return f"{head}{length}\r\n".encode()
 
 
-async def _all(port: int, requests: Any, seconds: float) -> Asked:
+async def _all(port: int, requests: Any, seconds: float, every_s: float) -> Asked:
+    """`requests(n)` yields what connection `n` asks, each list as a whole, one each `every_s`."""
     asked = Asked()
-    until = time.monotonic() + seconds
-    await asyncio.gather(*(_one(port, requests(n), until, asked) for n in range(CONNECTIONS)))
+    began = time.monotonic()
+
+    async def one(number: int) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        due = began + every_s * number / CONNECTIONS
+        for together in requests(number):
+            if every_s:
+                await asyncio.sleep(max(0.0, due - time.monotonic()))
+                due += every_s
+            if time.monotonic() >= began + seconds:
+                break
+            for request in together:
+                await _ask(reader, writer, request, asked)
+        writer.close()
+
+    await asyncio.gather(*(one(number) for number in range(CONNECTIONS)))
     return asked
 
 
-async def _one(port: int, requests: Iterator[bytes], until: float, asked: Asked) -> None:
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    for request in requests:
-        began = time.monotonic()
-        if began >= until:
-            break
-        writer.write(request)
-        head = await reader.readuntil(b"\r\n\r\n")
-        await reader.readexactly(_length(head))
-        asked.waits_ms.append((time.monotonic() - began) * 1000)
-        asked.errors += not head.startswith(b"HTTP/1.1 200")
-    writer.close()
+async def _ask(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, request: bytes, asked: Asked
+) -> None:
+    began = time.monotonic()
+    writer.write(request)
+    head = await reader.readuntil(b"\r\n\r\n")
+    await reader.readexactly(_length(head))
+    asked.waits_ms.append((time.monotonic() - began) * 1000)
+    asked.errors += not head.startswith(b"HTTP/1.1 200")
 
 
 def _length(head: bytes) -> int:

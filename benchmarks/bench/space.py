@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from benchmarks.bench.machine import Cores, on
+from benchmarks.bench.alone import alone_on_this_machine
+from benchmarks.bench.machine import Cores, on, raise_file_limit
 from local import network
 from local.checkout import Checkout
 from local.environment import SERVERS
@@ -22,6 +23,7 @@ from local.part import Part, guarded
 from local.problem import Problem
 from local.servers import Servers, lasting_servers
 
+ROOT = Path(__file__).resolve().parents[2]
 READY_S = 60.0
 ALL_SOCKETS = 1_000_000  # of one user
 
@@ -60,11 +62,11 @@ class Stage:
 
     @contextmanager
     def serve(
-        self, kind: str = "uvicorn", name: str = "space", **more: str
+        self, kind: str = "uvicorn", name: str = "space", *options: str, **more: str
     ) -> Iterator[tuple[Part, int]]:
-        """A server process on its core, and its port."""
+        """A server process on its core, and its port. `options` are those of `serve`."""
         port = network.free_port()
-        arguments = ("serve", "--port", str(port), "--server", kind)
+        arguments = ("serve", "--port", str(port), "--server", kind, *options)
         part = Part(
             f"Space ({kind})",
             self.checkout.manage_command(*arguments),
@@ -90,8 +92,10 @@ def running(part: Part, cores: Cores) -> Iterator[Part]:
 
 
 @contextmanager
-def stage(checkout: Checkout, home: Path, cores: Cores, users: int) -> Iterator[Stage]:
-    """Nobody else may use it meanwhile: raises `AlreadyRunning`."""
+def stage(
+    checkout: Checkout, home: Path, cores: Cores, users: int | None = None
+) -> Iterator[Stage]:
+    """Without `users` the database is left as it is. Raises `AlreadyRunning`."""
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
     with the_only_one(home, str(checkout.root)):
         given = {name: v for name, v in checkout.environment().items() if name not in SERVERS}
@@ -99,8 +103,22 @@ def stage(checkout: Checkout, home: Path, cores: Cores, users: int) -> Iterator[
             environment = given | servers.addresses | production()
             checkout.manage(["migrate", "--noinput", "--verbosity", "0"], environment)
             made = Stage(checkout, home, cores, environment, servers, {})
-            made.told = _populate(made, users)
+            if users is not None:
+                made.told = _populate(made, users)
             yield made
+
+
+@contextmanager
+def lone_stage(users: int) -> Iterator[Stage]:
+    """The stage of `./space bench`, for another program. The program runs on the load's cores."""
+    checkout, cores = Checkout(ROOT), Cores.of_this_machine()
+    raise_file_limit()
+    with (
+        alone_on_this_machine(),
+        stage(checkout, checkout.space / "bench", cores, users) as made,
+        on(cores.load),
+    ):
+        yield made
 
 
 def production() -> dict[str, str]:
