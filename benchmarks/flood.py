@@ -1,14 +1,14 @@
-"""What hostile sockets cost the others: honest ticks, memory and the log while they do their worst.
+"""Measures what hostile sockets cost the others: honest ticks, memory, and errors in the log.
 
     python -m benchmarks.flood                     two minutes; starts servers of its own (Linux)
     python -m benchmarks.flood --daphne            the same on Daphne
     python -m benchmarks.flood --json FILE         writes the rows as well
 
-Fifty honest sockets listen to their sessions. Beside them, ten seconds each: one client that sends
-5,000 frames a second and comes again at once whenever it is closed; 500 sockets that never
-authenticate, opened again when they are closed; 50 that authenticate and never read; then all of
-them. The server has one core, everything else the other, and the hostile clients the least of it:
-raw sockets, frames made beforehand, the lowest priority.
+Fifty honest sockets receive the ticks of their sessions. Beside them are, for ten seconds each: one
+client that sends 5,000 frames a second and reconnects whenever it is closed; 500 sockets that never
+authenticate, each opened again when it is closed; 50 that authenticate and never read; then all of
+them. The server has one core and everything else the other. The hostile clients have the lowest
+priority and need little CPU: raw sockets, and frames that are made beforehand.
 """
 
 from __future__ import annotations
@@ -22,21 +22,19 @@ import select
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmarks.tick_listener import Listener
+from benchmarks.bench import client
+from benchmarks.bench.machine import cpu_s, memory_kb
+from benchmarks.bench.space import ROOT, Stage, lone_stage
 
-ROOT = Path(__file__).resolve().parents[1]
 HONEST, SILENT, STUCK, PER_USER = 50, 500, 50, 10
 FRAMES_PER_S = 5_000
-LASTS_S, CALM_S = 10.0, 8.0
+LASTS_S, CALM_S = 10, 8
 KINDS = ("floods", "silent", "stuck")
 
 # The goals.
@@ -78,7 +76,7 @@ def handshake(port: int) -> bytes:
     ).encode()
 
 
-# -- who is hostile ------------------------------------------------------------------------------
+# -- hostile clients ------------------------------------------------------------------------------
 
 
 @dataclass
@@ -90,7 +88,7 @@ class Done:
     codes: Counter[int] = field(default_factory=Counter)
 
     def ended(self, heard: bytes) -> None:
-        """Counts the close that is at the end of what was heard."""
+        """Counts the close frame at the end of the bytes that were received."""
         at = heard.rfind(b"\x88")
         code = int.from_bytes(heard[at + 2 : at + 4]) if at >= 0 else 0
         self.codes[code if 1000 <= code < 5000 else 0] += 1
@@ -143,7 +141,7 @@ def _flood(tcp: socket.socket, frame: bytes, until: float, done: Done) -> None:
 
 
 class _Silent(asyncio.Protocol):
-    """A socket that says nothing, and comes again when it is closed."""
+    """A socket that sends nothing after its handshake, and reconnects when it is closed."""
 
     def __init__(self, port: int, done: Done, until: float) -> None:
         self._port, self._done, self._until = port, done, until
@@ -229,54 +227,17 @@ def attack(kind: str, port: int, seconds: float, tokens: list[str]) -> Done:
     return stuck(port, seconds, tokens[1:])
 
 
-# -- who is honest -------------------------------------------------------------------------------
-
-
-class _Honest(Listener):
-    """Also notes the ends of connections."""
-
-    lost = 0
-
-    def connection_lost(self, error: Exception | None) -> None:
-        _Honest.lost += 1
-        super().connection_lost(error)
-
-
-async def listen(port: int, tokens: list[str]) -> None:
-    """Opens a socket for each token. A line of figures for each line that is read."""
-    late_ms: list[float] = []
-    loop = asyncio.get_running_loop()
-    for token in tokens:
-        made = lambda token=token: _Honest(token, port, late_ms)  # noqa: E731
-        _, listener = await loop.create_connection(made, "127.0.0.1", port)
-        await listener.ready
-    reader = asyncio.StreamReader()
-    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
-    print("{}", flush=True)
-    while await reader.readline():
-        late = sorted(late_ms)
-        figures = {
-            "ticks": len(late),
-            "p50_ms": round(late[len(late) // 2], 1) if late else None,
-            "p99_ms": round(late[len(late) * 99 // 100], 1) if late else None,
-            "max_ms": round(late[-1], 1) if late else None,
-            "lost": _Honest.lost,
-        }
-        late_ms.clear()
-        print(json.dumps(figures), flush=True)
-
-
 # -- measuring -----------------------------------------------------------------------------------
 
 
 @dataclass
 class Row:
-    """What happened to everybody else meanwhile."""
+    """The state of the honest sockets and of the server meanwhile."""
 
     server: str
     what: str
     ticks: int
-    missed: int  # ticks that should have come and did not
+    missed: int  # ticks that should have arrived and did not
     p99_ms: float
     max_ms: float
     closed: int  # honest sockets
@@ -284,7 +245,7 @@ class Row:
     grew_mb: float  # at most, meanwhile
     stayed_mb: float  # some seconds later
     cpu_s: float  # of the server, meanwhile
-    waited_s: float  # by server and listener for a core that others had: makes ticks late
+    waited_s: float  # by server and load client for a core that others had: makes ticks late
     frames: int
     connections: int
     codes: dict[int, int]
@@ -309,71 +270,42 @@ def waited_s(*pids: int) -> float:
     return sum(int(Path(f"/proc/{pid}/schedstat").read_text().split()[1]) for pid in pids) / 1e9
 
 
-def rss_mb(pid: int) -> float:
-    """Of the process and all below it."""
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    status = Path(f"/proc/{pid}/status").read_text()
-    own = int(status.partition("VmRSS:")[2].split()[0]) / 1024
-    return own + sum(rss_mb(int(child)) for child in children)
-
-
-class Honest:
-    """The process with the honest sockets."""
-
-    def __init__(self, port: int, tokens: list[str]) -> None:
-        self._process = _start("listen", port, 0, stdin=subprocess.PIPE)
-        assert self._process.stdin is not None
-        self._process.stdin.write(" ".join(tokens).encode() + b"\n")
-        self._process.stdin.flush()
-        self._read()
-
-    @property
-    def pid(self) -> int:
-        return self._process.pid
-
-    def figures(self) -> dict[str, Any]:
-        """Since they were asked for last."""
-        assert self._process.stdin is not None
-        self._process.stdin.write(b"?\n")
-        self._process.stdin.flush()
-        return self._read()
-
-    def _read(self) -> dict[str, Any]:
-        assert self._process.stdout is not None
-        return dict(json.loads(self._process.stdout.readline()))
-
-    def stop(self) -> None:
-        self._process.kill()
-        self._process.wait()
-
-
-def _start(what: str, port: int, seconds: float, **more: Any) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "benchmarks.flood", what, str(port), str(seconds)]
-    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, **more)
+def _start(kind: str, port: int, tokens: list[str]) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "benchmarks.flood", kind, str(port), str(LASTS_S)]
+    pipe = subprocess.PIPE
+    process = subprocess.Popen(command, cwd=ROOT, stdin=pipe, stdout=pipe, text=True)
+    assert process.stdin is not None
+    process.stdin.write(" ".join(tokens))
+    process.stdin.close()
+    return process
 
 
 def measure(
-    server: str, kinds: tuple[str, ...], honest: Honest, port: int, pid: int, tokens: list[str],
-    log: Path,
-) -> Row:  # fmt: skip
-    from benchmarks.rest import cpu_s
-
-    size, before, cpu = log.stat().st_size, rss_mb(pid), cpu_s(pid)
-    honest.figures()
-    began, waited = time.monotonic(), waited_s(pid, honest.pid)
-    hostile = []
-    for kind in kinds:
-        process = _start(kind, port, LASTS_S, stdin=subprocess.PIPE)
-        assert process.stdin is not None
-        process.stdin.write(" ".join(tokens).encode())
-        process.stdin.close()
-        hostile.append(process)
-    most = before
-    while any(process.poll() is None for process in hostile):
-        most = max(most, rss_mb(pid))
-        time.sleep(0.1)
-    figures, lasted = honest.figures(), time.monotonic() - began
-    spent, waited = cpu_s(pid) - cpu, waited_s(pid, honest.pid) - waited
+    made: Stage, program: Path, server: str, kinds: tuple[str, ...], port: int, pid: int, log: Path
+) -> Row:
+    """The honest sockets, with these hostile clients beside them. Without any: to compare."""
+    hostile_tokens = made.tokens()[HONEST : HONEST + 1 + STUCK // PER_USER]
+    size, before_kb, cpu = log.stat().st_size, memory_kb(pid), cpu_s(pid)
+    with client.load(
+        program,
+        port=port,
+        protocol="space",
+        sockets=HONEST,
+        per_session=1,
+        seconds=LASTS_S,
+        tokens=made.tokens_file,
+    ) as honest:
+        honest.connected()
+        waited = waited_s(pid, honest.pid)
+        honest.begin()
+        hostile = [_start(kind, port, hostile_tokens) for kind in kinds]
+        most_kb, until = before_kb, time.monotonic() + LASTS_S
+        while time.monotonic() < until or any(process.poll() is None for process in hostile):
+            most_kb = max(most_kb, memory_kb(pid))
+            time.sleep(0.1)
+        honest.measured(LASTS_S)
+        spent, waited = cpu_s(pid) - cpu, waited_s(pid, honest.pid) - waited
+        ticks = honest.report()
     total = Done()
     for process in hostile:
         assert process.stdout is not None
@@ -382,91 +314,34 @@ def measure(
         total.connections += did["connections"]
         total.codes.update({int(code): count for code, count in did["codes"].items()})
     time.sleep(CALM_S)
-    with log.open("rb") as lines:
-        lines.seek(size)
-        errors = [
-            line
-            for line in lines
-            if any(word in line for word in (b" ERROR ", b" CRITICAL ", b"Traceback", b'"error"'))
-        ]
-    for line in errors[:5]:
-        print(line.decode(errors="replace").rstrip(), file=sys.stderr)
     return Row(
         server=server,
-        what=" + ".join(kinds) if len(kinds) < len(KINDS) else "all together",
-        ticks=figures["ticks"],
-        missed=max(0, HONEST * int(lasted - 1) - figures["ticks"]),
-        p99_ms=figures["p99_ms"],
-        max_ms=figures["max_ms"],
-        closed=figures["lost"],
-        before_mb=round(before, 1),
-        grew_mb=round(most - before, 1),
-        stayed_mb=round(rss_mb(pid) - before, 1),
+        what={0: "no hostile client", len(KINDS): "all together"}.get(len(kinds), "".join(kinds)),
+        ticks=ticks["ticks"],
+        missed=ticks["missed"],
+        p99_ms=ticks["p99_ms"],
+        max_ms=ticks["max_ms"],
+        closed=sum(ticks["closed"].values()),
+        before_mb=round(before_kb / 1024, 1),
+        grew_mb=round((most_kb - before_kb) / 1024, 1),
+        stayed_mb=round((memory_kb(pid) - before_kb) / 1024, 1),
         cpu_s=round(spent, 2),
         waited_s=round(waited, 2),
         frames=total.frames,
         connections=total.connections,
         codes=dict(total.codes),
-        errors=len(errors),
+        errors=_errors(log, size),
     )
 
 
-@contextmanager
-def serving(kind: str, port: int, core: int, log: Path) -> Iterator[int]:
-    """The pid of a server on a core of its own; its log goes to the file."""
-    from benchmarks import rest
-
-    with (
-        log.open("wb") as lines,
-        rest.server(["serve", "--server", kind], port, core, lines) as pid,
-    ):
-        yield pid
-
-
-def run(kind: str, lasting: list[Row]) -> None:
-    from benchmarks import rest
-    from local.network import free_port
-
-    os.environ.setdefault("LOG_LEVEL", "WARNING")  # not a line for each of the honest
-    cores = sorted(os.sched_getaffinity(0))
-    with rest.database(), tempfile.TemporaryDirectory() as folder:
-        os.environ["SOCKETS_PER_USER"] = str(PER_USER)
-        everybody = rest.users(HONEST + 1 + STUCK // PER_USER)
-        tokens = [user.token for user in everybody]
-        port, log = free_port(), Path(folder) / "log"
-        os.sched_setaffinity(0, cores[:-1] or cores)
-        with serving(kind, port, cores[-1], log) as pid:
-            honest = Honest(port, tokens[:HONEST])
-            try:
-                time.sleep(CALM_S)
-                for kinds in ((), *((each,) for each in KINDS), KINDS):
-                    if not kinds:
-                        row = _calm(kind, honest, port, pid, log)
-                    else:
-                        row = measure(kind, kinds, honest, port, pid, tokens[HONEST:], log)
-                    lasting.append(row)
-                    print(_line(row), flush=True)
-            finally:
-                honest.stop()
-        os.sched_setaffinity(0, cores)
-
-
-def _calm(kind: str, honest: Honest, port: int, pid: int, log: Path) -> Row:
-    """The same without anybody hostile, to compare."""
-    from benchmarks.rest import cpu_s
-
-    before, cpu = rss_mb(pid), cpu_s(pid)
-    honest.figures()
-    waited = waited_s(pid, honest.pid)
-    time.sleep(LASTS_S)
-    found = honest.figures()
-    waited = waited_s(pid, honest.pid) - waited
-    return Row(
-        kind, "nobody hostile", found["ticks"], 0, found["p99_ms"], found["max_ms"], found["lost"],
-        round(before, 1), round(rss_mb(pid) - before, 1), 0.0, round(cpu_s(pid) - cpu, 2),
-        round(waited, 2), 0, 0, {},
-        0,
-    )  # fmt: skip
+def _errors(log: Path, start: int) -> int:
+    """Counts the errors in the log from this position on, and shows the first ones."""
+    words = (b" ERROR ", b" CRITICAL ", b"Traceback", b'"error"')
+    lines = log.read_bytes()[start:].splitlines()
+    errors = [line for line in lines if any(word in line for word in words)]
+    for line in errors[:5]:
+        print(line.decode(errors="replace"), file=sys.stderr)
+    return len(errors)
 
 
 HEADINGS = (
@@ -487,9 +362,16 @@ def main() -> None:
     parser.add_argument("--daphne", action="store_true")
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
+    server = "daphne" if given.daphne else "uvicorn"
     rows: list[Row] = []
-    print(HEADINGS, flush=True)
-    run("daphne" if given.daphne else "uvicorn", rows)
+    with lone_stage(users=0) as made:
+        program = client.build(made.home)
+        with made.serve(server, SOCKETS_PER_USER=str(PER_USER)) as (part, port):
+            assert part.pid is not None
+            print(HEADINGS, flush=True)
+            for kinds in ((), *((each,) for each in KINDS), KINDS):
+                rows.append(measure(made, program, server, kinds, port, part.pid, part.log))
+                print(_line(rows[-1]), flush=True)
     if given.json:
         given.json.write_text(json.dumps([asdict(row) for row in rows], indent=1))
     if any(row.misses() for row in rows):
@@ -497,12 +379,10 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["listen"]:
-        tokens = sys.stdin.readline().split()
-        asyncio.run(listen(int(sys.argv[2]), tokens))
-    elif sys.argv[1:2] and sys.argv[1] in KINDS:
+    if sys.argv[1:2] and sys.argv[1] in KINDS:
         os.nice(19)
-        told = sys.stdin.read().split()
-        print(json.dumps(vars(attack(sys.argv[1], int(sys.argv[2]), float(sys.argv[3]), told))))
+        given_tokens = sys.stdin.read().split()
+        did = attack(sys.argv[1], int(sys.argv[2]), float(sys.argv[3]), given_tokens)
+        print(json.dumps(vars(did)))
     else:
         main()
