@@ -1,10 +1,11 @@
-"""How late sessions end when very many come due at one instant, and what a crowd that runs costs.
+"""Measures how late sessions end when very many are due at one instant, and the cost of waiting.
 
     python -m benchmarks.ends --sessions 10000 --keepers 2    all due at one instant
     python -m benchmarks.ends --running 1000000               the plans, their time, the idle CPU
 
 Starts a PostgreSQL (which writes to the disk), a Valkey and the timekeepers of its own, and removes
-them. "late" is what the log says of each end; "heard" is when a subscriber of Redis had its frame.
+them. "late" is the lateness in the log of each end; "heard" is when a subscriber of Redis had its
+frame.
 """
 
 from __future__ import annotations
@@ -13,9 +14,7 @@ import argparse
 import json
 import os
 import shutil
-import subprocess
 import sys
-import sysconfig
 import tempfile
 import threading
 import time
@@ -29,32 +28,33 @@ import redis
 from redis.client import PubSub
 
 from benchmarks import crowd
-from local.environment import settings_for_tests, without_foreign
+from benchmarks.bench.machine import Cores, cpu_s
+from benchmarks.bench.space import ROOT, Stage, stage
+from benchmarks.bench.statistics import quantile
+from local.checkout import Checkout
 from local.part import Part, wait_for
-from local.servers import Programs, lasting_servers
 
-ROOT = Path(__file__).resolve().parent.parent
 IDLE_S = 8.0  # how long the timekeepers are watched while nothing is due
 PATIENCE_S = 120.0  # until the last end
 SILENCE_S = 10.0  # after this nothing more is waited for
-TICK = os.sysconf("SC_CLK_TCK")
 
 
 def measure(sessions: int = 10_000, keepers: int = 2, running: int = 0) -> dict[str, Any]:
     """Lateness in ms, audit, plans and idle CPU. `running`: that many others, due later."""
-    with world() as environment, psycopg.connect(environment["DATABASE_URL"]) as db:
-        db.autocommit = True
+    with ExitStack() as stack:
+        made = stack.enter_context(_stage())
+        environment = made.environment
+        db = stack.enter_context(psycopg.connect(environment["DATABASE_URL"], autocommit=True))
         if running:
             crowd.runs_for_hours(db, running)
         db.execute("VACUUM ANALYZE")
         found: dict[str, Any] = {"sessions": sessions, "keepers": keepers, "running": running}
-        with ExitStack() as stack:
-            parts = [stack.enter_context(timekeeper(n, environment)) for n in range(keepers)]
-            found["idle"] = idle_cost(parts, db)
-            if sessions:
-                found |= a_burst(sessions, parts, db, environment)
+        parts = [stack.enter_context(timekeeper(n, made)) for n in range(keepers)]
+        found["idle"] = idle_cost(parts, db)
+        if sessions:
+            found |= a_burst(sessions, parts, db, environment)
         found["plans"] = plans(db, environment)
-    return found
+        return found
 
 
 def a_burst(
@@ -66,9 +66,9 @@ def a_burst(
         db.execute("ANALYZE")
         if time.time() > due_at - 1:
             raise SystemExit("The crowd took too long to write: it is due already.")
-        before = [cpu_s(part) for part in parts]
+        before = keepers_cpu_s(parts)
         wait_for(ear.has_heard(sessions), due_at - time.time() + PATIENCE_S)
-        spent = sum(cpu_s(part) for part in parts) - sum(before)
+        spent = keepers_cpu_s(parts) - before
     late = [ms for (ms,) in db.execute(_LATE)]
     heard = [(at - due_at) * 1000 for at in ear.heard.values()]
     return {
@@ -162,35 +162,29 @@ def listening(environment: dict[str, str]) -> Iterator[Ear]:
 def idle_cost(parts: list[Part], db: psycopg.Connection) -> dict[str, float]:
     """CPU milliseconds per second: of one timekeeper, and of PostgreSQL for all of them."""
     wait_for(lambda: False, 2.0)  # they have just started
-    begun, before, server = time.monotonic(), [cpu_s(part) for part in parts], backends_cpu_s(db)
+    begun, before, server = time.monotonic(), keepers_cpu_s(parts), backends_cpu_s(db)
     wait_for(lambda: False, IDLE_S)
     passed = time.monotonic() - begun
-    spent = sum(cpu_s(part) for part in parts) - sum(before)
+    spent = keepers_cpu_s(parts) - before
     return {
         "timekeeper_ms_per_s": round(spent * 1000 / passed / max(1, len(parts)), 2),
         "postgres_ms_per_s": round((backends_cpu_s(db) - server) * 1000 / passed, 2),
     }
 
 
-def cpu_s(part: Part) -> float:
-    assert part.pid is not None
-    return _cpu_s(part.pid)
+def keepers_cpu_s(parts: list[Part]) -> float:
+    return sum(cpu_s(part.pid) for part in parts if part.pid is not None)
 
 
 def backends_cpu_s(db: psycopg.Connection) -> float:
     """Of the connections of the timekeepers."""
     return sum(
-        _cpu_s(pid)
+        cpu_s(pid)
         for (pid,) in db.execute(
             "SELECT pid FROM pg_stat_activity WHERE backend_type = 'client backend'"
             " AND pid <> pg_backend_pid() ORDER BY pid"
         )
     )
-
-
-def _cpu_s(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / TICK
 
 
 def plans(db: psycopg.Connection, environment: dict[str, str]) -> list[dict[str, Any]]:
@@ -220,42 +214,28 @@ def _plan(db: psycopg.Connection, name: str, query: str, given: list[Any] | None
 
 
 def quantiles(values: list[float]) -> dict[str, float]:
-    ordered = sorted(values) or [float("nan")]
-    at = {name: ordered[int((len(ordered) - 1) * q)] for name, q in (("p50", 0.5), ("p99", 0.99))}
-    return {name: round(value, 1) for name, value in (at | {"max": ordered[-1]}).items()}
-
-
-# -- what is started -------------------------------------------------------------------------------
+    names = {"p50": 0.5, "p99": 0.99, "max": 1.0}
+    return {name: round(quantile(values, q), 1) for name, q in names.items()}
 
 
 @contextmanager
-def world() -> Iterator[dict[str, str]]:
-    """An empty migrated database and a Valkey; the environment for programs that use them."""
-    (ROOT / ".space").mkdir(exist_ok=True)
-    home = Path(tempfile.mkdtemp(prefix="ends-", dir=ROOT / ".space"))
-    base = without_foreign(dict(os.environ) | {"DATABASE_URL": "", "REDIS_URL": ""})
-    base |= settings_for_tests(ROOT, {}) | {"DJANGO_SETTINGS_MODULE": "config.settings"}
-    base |= {"CHANNEL_PREFIX": "ends", "PYTHONUNBUFFERED": "1"}
-    base = {
-        name: value for name, value in base.items() if name not in {"DATABASE_URL", "REDIS_URL"}
-    }
+def _stage() -> Iterator[Stage]:
+    """With servers of its own: `./space bench` has started others."""
+    checkout = Checkout(ROOT)
+    home = Path(tempfile.mkdtemp(prefix="ends-", dir=checkout.space))
     try:
-        with lasting_servers(home, home, installed_servers, base) as servers:
-            environment = base | servers.addresses
-            subprocess.run(manage("migrate", "--verbosity=0"), env=environment, check=True)
-            yield environment
+        with stage(checkout, home, Cores.of_this_machine()) as made:
+            made.environment["CHANNEL_PREFIX"] = "ends"
+            yield made
     finally:
         shutil.rmtree(home, ignore_errors=True)
 
 
-def installed_servers() -> Programs:
-    return Programs.below(Path(sysconfig.get_path("purelib")))
-
-
 @contextmanager
-def timekeeper(number: int, environment: dict[str, str]) -> Iterator[Part]:
-    log = Path(tempfile.mkdtemp(prefix="timekeeper-", dir=ROOT / ".space")) / f"{number}.log"
-    part = Part("timekeeper", manage("run_timekeeper"), log, environment, _says_running)
+def timekeeper(number: int, made: Stage) -> Iterator[Part]:
+    log = made.log(f"timekeeper-{number}")
+    command = made.checkout.manage_command("run_timekeeper")
+    part = Part("timekeeper", command, log, made.environment, _says_running)
     part.start()
     try:
         part.wait_until_ready(30)
@@ -265,11 +245,6 @@ def timekeeper(number: int, environment: dict[str, str]) -> Iterator[Part]:
         said = log.read_text().replace("Timekeeper is running.", "").strip()
         if said:
             print(said, file=sys.stderr)
-        shutil.rmtree(log.parent, ignore_errors=True)
-
-
-def manage(*arguments: str) -> list[str | Path]:
-    return [sys.executable, ROOT / "manage.py", *arguments]
 
 
 def _says_running(part: Part) -> bool:
