@@ -20,11 +20,13 @@ MAY_BE = {401, 404, 409, 412, 422, 429, 503}
 class Rest:
     """One client for all users of a run. `say` prints a line."""
 
-    def __init__(self, base: str, findings: Findings, tally: Tally, say: Any) -> None:
+    def __init__(
+        self, base: str, findings: Findings, tally: Tally, say: Any, http: Any = None
+    ) -> None:
         self.base = base
         self._findings, self._tally, self._say = findings, tally, say
         self._told_to_wait_until = 0.0
-        self._http = httpx.AsyncClient(
+        self._http = http or httpx.AsyncClient(
             base_url=base,
             timeout=30,
             limits=httpx.Limits(max_connections=64, max_keepalive_connections=32),

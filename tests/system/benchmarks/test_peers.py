@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -17,46 +18,44 @@ from typing import Any
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
 
+from benchmarks.bench import plan
 from benchmarks.peers import PEERS, Peer
 from benchmarks.peers.ticks import LENGTH
 from local.problem import Problem
 from tests.support.servers import reserved_port
 
 BUILD_DIR = Path(__file__).resolve().parents[3] / ".space" / "bench"
-FAILED = BUILD_DIR / "failed"  # why npm could not: the other tests of the run need not wait too
-BELIEVED_FOR_S = 300
 KEYS = ["type", "session", "version", "remaining_ms", "server_time"]
 
 
-def prepare(peer: Peer) -> None:
-    """Skips the test where the peer cannot run; in CI that is a failure."""
+@functools.cache
+def why_not(prepare: Callable[[Path], None]) -> str:
+    """Empty where this has prepared a peer. The peers on Node share what npm installs."""
     try:
-        if "node" in peer.needs and _failed_before():
-            raise Problem(FAILED.read_text())
-        peer.prepare(BUILD_DIR)
+        prepare(BUILD_DIR)
     except Problem as reason:
-        if "node" in peer.needs and not _failed_before():
-            BUILD_DIR.mkdir(parents=True, exist_ok=True)
-            FAILED.write_text(str(reason))
+        return f"{reason}"
+    return ""
+
+
+def must_run(peer: Peer) -> None:
+    """Skips the test where the peer cannot run; in CI that is a failure."""
+    if reason := why_not(peer.prepare):
         if os.environ.get("CI"):
-            pytest.fail(str(reason))
-        pytest.skip(str(reason))
-
-
-def _failed_before() -> bool:
-    return FAILED.exists() and time.time() - FAILED.stat().st_mtime < BELIEVED_FOR_S
+            pytest.fail(reason)
+        pytest.skip(reason)
 
 
 class NotSpace(ClientConnection):
-    """A socket on which another protocol is spoken: what comes is no frame of our documents."""
+    """A socket with another protocol: its frames are not those of our documents."""
 
     recv = ClientConnection.recv.__wrapped__  # type: ignore[attr-defined]  # see tests/support/contract.py
 
 
 @contextmanager
 def running(peer: Peer) -> Iterator[str]:
-    """The peer as a process, from where it says `ready` to where it has ended. Its address."""
-    prepare(peer)
+    """The address of the peer, as a process."""
+    must_run(peer)
     with reserved_port() as port:
         command = peer.command(port, sys.executable, BUILD_DIR, os.environ["REDIS_URL"], BUILD_DIR)
         process = subprocess.Popen(
@@ -87,7 +86,7 @@ async def watching(peer: Peer, base: str, session: int) -> ClientConnection:
 
 
 async def tick(peer: Peer, socket: ClientConnection) -> tuple[str, dict[str, Any]]:
-    """The next one, as it came and as what it says."""
+    """The next one, as text and decoded."""
     text = str(await socket.recv())
     if peer.protocol == "plain":
         return text, json.loads(text)
@@ -103,7 +102,7 @@ async def test_all_devices_of_a_session_get_each_of_its_seconds(peer: Peer) -> N
         session = 12
         one = await watching(peer, base, session)
         other = await watching(peer, base, session)
-        stranger = await watching(peer, base, 13)
+        outsider = await watching(peer, base, 13)
         await tick(peer, other)
         await tick(peer, one)
         text, said = await tick(peer, one)
@@ -124,22 +123,14 @@ async def test_all_devices_of_a_session_get_each_of_its_seconds(peer: Peer) -> N
         _, later = await tick(peer, one)
         # A countdown that is at its end begins again.
         assert later["remaining_ms"] % LENGTH == (said["remaining_ms"] - 1000) % LENGTH
-        assert (await tick(peer, stranger))[1]["session"] == 13
-        for socket in (one, other, stranger):
+        assert (await tick(peer, outsider))[1]["session"] == 13
+        for socket in (one, other, outsider):
             await socket.close()
 
 
-def test_the_peers_have_the_names_of_the_table() -> None:
-    assert [peer.name for peer in PEERS] == [
-        "group_send (pub/sub)",
-        "group_send (core)",
-        "sleep loop per socket",
-        "Node ws",
-        "socket.io (no adapter)",
-        "socket.io (Redis adapter)",
-        "websockets.broadcast",
-        "raw C",
-    ]
+def test_the_goals_name_peers_of_the_table() -> None:
+    named = {plan.GROUP_SEND, plan.GROUP_SEND_CORE, plan.NODE, plan.RAW, plan.SOCKET_IO}
+    assert named <= {peer.name for peer in PEERS}
 
 
 def test_the_packages_of_npm_are_pinned_and_name_no_registry() -> None:
