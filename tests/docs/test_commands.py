@@ -1,4 +1,4 @@
-"""What documents tell a reader to type works: it is run here, or is on the list of what was run.
+"""Commands in documents work: they are run here, or are on the list of those run by hand.
 
 A command stands in a fence marked `sh`. Three kinds are known:
 
@@ -119,12 +119,12 @@ def _manage(words: list[str]) -> bool:
 
 
 @pytest.mark.parametrize("command", TO_PARSE)
-def test_a_command_is_known_to_its_program_or_was_run_by_hand(command: str) -> None:
+def test_a_command_is_accepted_by_its_program_or_was_run_by_hand(command: str) -> None:
     assert understood(command)
 
 
 @pytest.mark.parametrize("command", IN_TEXT)
-def test_a_command_in_a_sentence_is_known_to_its_program(command: str) -> None:
+def test_a_command_in_a_sentence_is_accepted_by_its_program(command: str) -> None:
     assert understood(command)
 
 
@@ -158,12 +158,12 @@ def test_some_blocks_are_run() -> None:
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
-def test_no_command_hides_in_a_fence_that_is_not_marked(document: Path) -> None:
+def test_a_fence_with_commands_is_marked_sh(document: Path) -> None:
     for block in fences(document, ""):
         for line in block.splitlines():
             assert not line.startswith(PROGRAMS), f"mark the fence of {line!r} as sh"
 
 
-def test_what_was_run_by_hand_still_stands_in_a_document() -> None:
+def test_each_command_run_by_hand_is_still_in_a_document() -> None:
     known = {line for _, block in BLOCKS for line in lines(block)}
     assert known >= BY_HAND

@@ -1,4 +1,4 @@
-"""What holds the tests against the documents can fail."""
+"""The check of frames and answers against the API documents can fail."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What describes the API is served with it, and is what the repository holds."""
+"""The API documents are generated from the code, and served by it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 @pytest.mark.parametrize(
     ("accept", "kind"), [("application/json", "json"), ("*/*", "yaml"), ("text/html", "yaml")]
 )
-def test_the_schema_is_served_as_the_client_likes_it(
+def test_the_schema_is_served_in_the_format_that_the_client_accepts(
     client: Client, accept: str, kind: str
 ) -> None:
     answer = client.get("/schema/", headers={"Accept": accept})
@@ -34,7 +34,7 @@ PAGES = ["/docs/", "/docs/rest/", "/docs/socket/"]
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_a_page_of_the_documents_asks_no_other_host_and_has_nothing_inline(
+def test_a_page_of_the_documents_loads_nothing_from_other_hosts_and_nothing_inline(
     client: Client, path: str
 ) -> None:
     answer = client.get(path)
@@ -47,7 +47,7 @@ def test_a_page_of_the_documents_asks_no_other_host_and_has_nothing_inline(
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_whatever_a_page_of_the_documents_links_is_there(client: Client, path: str) -> None:
+def test_each_link_of_a_page_of_the_documents_exists(client: Client, path: str) -> None:
     page = client.get(path).content.decode()
     ids = set(re.findall(r'id="([^"]*)"', page))
     for url in set(re.findall(r'(?:src|href)="([^"]*)"', page)):
@@ -75,16 +75,16 @@ def test_the_page_of_the_socket_names_every_frame_and_close_code(client: Client)
         ("/schema", "/schema/"),
     ],
 )
-def test_what_people_type_leads_there(client: Client, old: str, new: str) -> None:
+def test_a_guessed_address_redirects_to_the_document(client: Client, old: str, new: str) -> None:
     assert client.get(old)["Location"] == new
 
 
-def test_what_keeps_it_safe_can_be_read_there(client: Client) -> None:
+def test_the_security_document_is_linked_and_served(client: Client) -> None:
     assert "/docs/security.md" in client.get("/docs/").content.decode()
     assert client.get("/docs/security.md").status_code == 200
 
 
-def test_the_documents_are_served_as_they_are(client: Client) -> None:
+def test_a_document_is_served_unchanged(client: Client) -> None:
     served = client.get("/docs/asyncapi.yaml").content.decode()
     assert (ROOT / "docs" / "asyncapi.yaml").read_text().endswith(served)
     answer = client.get("/docs/protocol.md")
@@ -94,7 +94,7 @@ def test_the_documents_are_served_as_they_are(client: Client) -> None:
         assert client.get(f"/docs/{name}.md").status_code == 404
 
 
-def test_every_frame_has_an_example_that_is_one() -> None:
+def test_every_frame_has_a_valid_example() -> None:
     document = yaml.safe_load((ROOT / "docs" / "asyncapi.yaml").read_text())
     for direction in (FROM_CLIENT, FROM_SERVER):
         for reference in document["operations"][direction]["messages"]:

@@ -1,4 +1,4 @@
-"""docs/security.md claims nothing that no test shows, and no limit that is not the code's."""
+"""Each claim of docs/security.md names an existing test, and its limits are those of the code."""
 
 from __future__ import annotations
 
@@ -42,9 +42,7 @@ def test_many_tests_are_named() -> None:
 
 
 @pytest.mark.parametrize(("number", "cells"), ROWS, ids=[number for number, _ in ROWS])
-def test_what_is_claimed_of_the_standard_is_shown_by_a_test_or_a_document(
-    number: str, cells: str
-) -> None:
+def test_each_claimed_requirement_names_a_test_or_a_document(number: str, cells: str) -> None:
     assert re.search(r"`test|\]\(", cells), f"{number} has nothing that shows it"
 
 
