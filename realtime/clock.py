@@ -1,10 +1,10 @@
 """The database's clock without asking it: the monotonic clock plus a measured offset.
 
-Each answer of the database was made between its question and its arrival, so it gives two bounds
-that the offset cannot be outside of. The bounds of all answers together, those of the past widened
-by what clocks may drift, are narrower than any single answer's: one that took long (a busy process,
-a full network) moves nothing. If an answer contradicts the bounds, a clock was stepped, and the new
-answer is believed at once.
+Each answer of the database was made between its question and its arrival, so it gives two bounds of
+the offset. The bounds of all answers together, with those of the past widened by the drift that
+clocks may have, are narrower than those of a single answer: an answer that took long (a busy
+process, a full network) moves nothing. If an answer contradicts the bounds, a clock was stepped,
+and the new answer counts at once.
 
 The wall clock of this machine is used only until the first answer, so a step of it changes nothing
 that a client can see.
@@ -19,8 +19,8 @@ from datetime import UTC, datetime, timedelta
 
 from runtime.database.clock import clock_time_exactly
 
-# What two clocks may drift apart. Of those that NTP keeps it is less; where it is more, answers
-# contradict the bounds every few rounds, and are followed.
+# The most that two clocks drift apart. With NTP it is less; if it is more, answers contradict the
+# bounds every few rounds, and are followed.
 DRIFT = 20e-6
 SHARP_MS = 1.0  # an answer that came within this needs no second one
 SAMPLES = 3  # at most, in one measurement
@@ -30,7 +30,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """At `at`, on the monotonic clock, the offset was from `low` to `high`. All in milliseconds."""
+    """At `at`, on the monotonic clock, the offset was in `low`..`high`. All in milliseconds."""
 
     low: float
     high: float
@@ -41,12 +41,12 @@ class Bounds:
         return (self.low + self.high) / 2
 
     def later(self, at: float) -> Bounds:
-        """The same at another time: wider by what the clocks may have drifted apart."""
+        """The same at another time: wider by the possible drift."""
         drift = max(0.0, at - self.at) * DRIFT
         return Bounds(self.low - drift, self.high + drift, at)
 
     def narrowed_by(self, other: Bounds) -> Bounds | None:
-        """What both allow; None if they contradict each other."""
+        """The bounds that both allow; None if they contradict each other."""
         low, high = max(self.low, other.low), min(self.high, other.high)
         return Bounds(low, high, other.at) if low <= high else None
 
@@ -75,14 +75,14 @@ class DatabaseClock:
         return at_ms(int(self.now_ms()))
 
     def measure_first(self) -> None:
-        """Measures unless that was done before: nobody is told a time that was only guessed."""
+        """Measures if that was never done: no client gets a time of this machine's clock."""
         if self._bounds is None:
             self.measure()
 
     def measure(self) -> float:
-        """Asks the database. Blocks; raises its errors, and then keeps the offset that it had.
+        """Asks the database. Blocks; raises its errors, and keeps the offset then.
 
-        Gives by how many milliseconds a clock was stepped since the last time, 0 if none was.
+        Returns by how many milliseconds a clock was stepped since the last time, 0 if none was.
         """
         step = 0.0
         for _ in range(SAMPLES):

@@ -1,4 +1,4 @@
-"""Where sockets go: `/ws/` to the consumer, anything else is refused in the handshake."""
+"""Routes sockets: `/ws/` to the consumer; other paths are refused in the handshake."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from realtime.sockets.origins import AllowedOrigins, Scope, forbidden
 
 
 async def nowhere(scope: Scope, receive: Any, send: Any) -> None:
-    """Without this route an unknown path is an exception, and a traceback in the log."""
+    """Without this route an unknown path would be an exception, with a traceback in the log."""
     await forbidden(scope, send)
 
 

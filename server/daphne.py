@@ -13,7 +13,7 @@ from twisted.internet import defer, reactor
 
 from realtime import health
 from realtime.hub.drain import GONE_WITHIN_S, WRITTEN_WITHIN_S, drain
-from realtime.protocol.limits import WireBudget
+from realtime.protocol.limits import wire_budget
 from realtime.sockets.consumer import CLOSED_WITHIN_S
 from runtime.watchdog import gone_within
 from server.uvicorn.websocket import FROM_UNAUTHENTICATED
@@ -29,7 +29,7 @@ class WebSocket(WebSocketProtocol):  # type: ignore[misc]  # it has no types
     """One connection. Its frames of any kind are counted, as in `server/uvicorn/websocket.py`."""
 
     def onConnect(self, request: Any) -> Any:  # noqa: N802 -- autobahn's names, here and below
-        self._budget = WireBudget(asyncio.get_running_loop().time)
+        self._budget = wire_budget(asyncio.get_running_loop().time)
         self._flooded = False
         self._polling = False
         self._at_most(min(FROM_UNAUTHENTICATED, self.maxMessagePayloadSize))

@@ -1,4 +1,4 @@
-"""The AsyncAPI 3 document of the socket, made from the typed messages, so that it cannot drift."""
+"""The AsyncAPI 3 document of the socket, generated from the typed messages."""
 
 from __future__ import annotations
 

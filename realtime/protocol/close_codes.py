@@ -1,13 +1,13 @@
-"""Why the server closes a socket, and whether to come back: part of the contract with clients."""
+"""Close codes of the server, and whether to reconnect: part of the contract with clients."""
 
 from enum import IntEnum
 
 
 class Close(IntEnum):
-    """Only codes that every server library can send. `closing`, sent just before, says the same."""
+    """Only codes that every server library can send. The frame `closing` comes just before."""
 
     MISUSE = 4400  # five bad frames in a minute
-    NOT_AUTHENTICATED = 4401  # or no longer: refresh or sign in, then come back
+    NOT_AUTHENTICATED = 4401  # or no longer: refresh or sign in, then reconnect
     NOT_ALLOWED = 4403
     TOO_SILENT = 4408  # no `authenticate` in time
     TOO_MANY_SOCKETS = 4409
@@ -19,7 +19,7 @@ class Close(IntEnum):
 
     @property
     def come_back(self) -> bool:
-        """Whether the client may do better next time."""
+        """Whether a new connection can help."""
         return self not in {
             Close.MISUSE,
             Close.NOT_ALLOWED,

@@ -137,7 +137,7 @@ EXAMPLES: tuple[m.Message, ...] = (
 
 
 def example_of(kind: type[m.Message]) -> dict[str, Any]:
-    """As plain data; what is optional and not said is left out, as a client leaves it out."""
+    """As plain data, without optional fields that are null, as a client leaves them out."""
     (message,) = (example for example in EXAMPLES if type(example) is kind)
     plain: dict[str, Any] = msgspec.json.decode(message.as_text())
     required = {field.name for field in msgspec.structs.fields(kind) if field.required}

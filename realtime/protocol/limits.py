@@ -53,22 +53,14 @@ class Budget:
         self._left = max(0.0, self._left - count)
 
 
-class FrameBudget(Budget):
+def frame_budget(now: Callable[[], float]) -> Budget:
     """The messages of one socket."""
-
-    __slots__ = ()
-
-    def __init__(self, now: Callable[[], float]) -> None:
-        super().__init__(now, FRAMES_PER_S, BURST)
+    return Budget(now, FRAMES_PER_S, BURST)
 
 
-class WireBudget(Budget):
+def wire_budget(now: Callable[[], float]) -> Budget:
     """The frames of one socket, of any kind."""
-
-    __slots__ = ()
-
-    def __init__(self, now: Callable[[], float]) -> None:
-        super().__init__(now, WIRE_FRAMES_PER_S, WIRE_BURST)
+    return Budget(now, WIRE_FRAMES_PER_S, WIRE_BURST)
 
 
 class BadFrames:

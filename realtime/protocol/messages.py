@@ -1,7 +1,7 @@
 """Every message of the wire protocol, typed. The AsyncAPI document is made from these types.
 
-Text frames, one JSON object each, with a `type`. What comes in is decoded strictly: a frame that is
-not exactly one of the client's messages is a bad frame, whatever else it may be.
+Text frames, one JSON object each, with a `type`. Frames of the client are decoded strictly: a frame
+that is not exactly one of the client's messages is a bad frame, whatever else it may be.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from sessions_app.events import (
 )
 
 LARGEST_FRAME = 16 * 1024  # bytes
-LARGEST_FIRST_FRAME = 8 * 1024  # before we know who it is: twice the longest token
+LARGEST_FIRST_FRAME = 8 * 1024  # before authentication: twice the longest token
 
 Id = Annotated[str, Meta(max_length=64)]  # only correlates an answer with its frame
-WITHOUT_NUL = r"^[^\u0000]*$"  # what is stored: PostgreSQL has no NUL in text
+WITHOUT_NUL = r"^[^\u0000]*$"  # for text that is stored: PostgreSQL allows no NUL
 # A name on one line: no control characters, none that change the direction of what follows. (No "$"
 # at the end, which would let a last newline pass.)
 ONE_LINE = r"^[^\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]*(?![\s\S])"
@@ -50,7 +50,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
 
 
 class Authenticate(Message, frozen=True, kw_only=True, tag="authenticate"):
-    """The first frame, and again with a fresh token. `epoch`, `since`: what it has seen."""
+    """The first frame, and again with a new token. `epoch`, `since`: what the device has seen."""
 
     token: Annotated[str, Meta(max_length=4096)]
     device: Annotated[str, Meta(max_length=64, pattern=ONE_LINE)] = ""
@@ -99,7 +99,7 @@ Inbound = Authenticate | Command | Ping | Ticks | Sync
 
 
 class Ready(Message, frozen=True, kw_only=True, tag="ready"):
-    """The answer to `authenticate` and to `sync`: where things stand, and what was missed."""
+    """The answer to `authenticate` and to `sync`: the state, and the changes that were missed."""
 
     connection: str
     user: int
@@ -114,7 +114,7 @@ class Ready(Message, frozen=True, kw_only=True, tag="ready"):
 
 
 class _OfChange(Message, frozen=True, kw_only=True):
-    """What every frame of a change has: `version` of the session, `revision` of the user."""
+    """Fields of every change: `version` of the session, `revision` of the user."""
 
     session: int
     version: int
@@ -131,7 +131,7 @@ class SessionStateFrame(_OfChange, frozen=True, kw_only=True, tag="session.state
 class SessionEnded(_OfChange, frozen=True, kw_only=True, tag="session.ended"):
     """Once, after the end is committed. `late_ms`: how long after the deadline it was recorded.
 
-    Where it was missed and told later, `state` may be newer: of a version above this one's.
+    If it was missed and is sent later, `state` may have a version above this one's.
     """
 
     ended_at: Instant | None
@@ -156,7 +156,7 @@ class TaskDeleted(_OfChange, frozen=True, kw_only=True, tag="task.deleted"):
 
 
 class SessionTick(Message, frozen=True, kw_only=True, tag="session.tick"):
-    """A whole second of what remains: at `server_time`, `remaining_ms` were left. A hint only."""
+    """A whole second of the time left: at `server_time`, `remaining_ms` were left. A hint only."""
 
     session: int
     version: int
@@ -209,7 +209,7 @@ class Heartbeat(Message, frozen=True, kw_only=True, tag="heartbeat"):
 
 
 class Closing(Message, frozen=True, kw_only=True, tag="closing"):
-    """Just before the server closes: why, and whether and when to come back."""
+    """Just before the server closes: why, and whether and when to reconnect."""
 
     code: int
     reason: str
@@ -234,7 +234,7 @@ Outbound = (
 )
 
 
-# -- decoding and making them --------------------------------------------------------------------
+# -- decoding and encoding -----------------------------------------------------------------------
 
 
 class BadFrame(ValueError):
@@ -245,7 +245,7 @@ class BadFrame(ValueError):
         self.id = id
 
 
-_REGEX = re.compile(r"matching regex '.*'(?= - at )")  # says nothing to who reads the answer
+_REGEX = re.compile(r"matching regex '.*'(?= - at )")  # no help to the reader of the answer
 _decoder: msgspec.json.Decoder[Inbound] = msgspec.json.Decoder(Inbound)
 
 
@@ -270,7 +270,7 @@ class _OnlyId(msgspec.Struct):
 
 
 def of_change(change: SessionChanged) -> Message:
-    """The frame that tells a device of a change."""
+    """The frame of a change."""
     common: dict[str, Any] = {
         "session": change.session,
         "version": change.version,

@@ -26,7 +26,7 @@ from realtime.hub.draining import is_draining
 from realtime.hub.rooms import Room
 from realtime.protocol import messages
 from realtime.protocol.close_codes import Close
-from realtime.protocol.limits import CHANGES_PER_FRAME, BadFrames, FrameBudget
+from realtime.protocol.limits import CHANGES_PER_FRAME, BadFrames, frame_budget
 from realtime.protocol.messages import BadFrame, Message
 from realtime.sockets import origins
 from realtime.sockets.commands import perform, unavailable
@@ -75,7 +75,7 @@ class DeviceConsumer(AsyncConsumer):
         self.node = Node.here()
         self.hub = self.node.hub
         log_context.connection(self.id)  # after the node, whose tasks belong to no connection
-        self._budget = FrameBudget(self.loop.time)
+        self._budget = frame_budget(self.loop.time)
         self._bad_frames = BadFrames(self.loop.time)
         self.scope, self.base_send = scope, send
         stats.sockets_opened += 1

@@ -1,4 +1,4 @@
-"""Who may open a socket: the browser's origin in the handshake, the access token afterwards."""
+"""Checks the origin of a browser in the handshake, and reads a token that is sent with it."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ App = Callable[[Any, Any, Any], Awaitable[None]]
 
 
 class AllowedOrigins:
-    """Refuses browsers from foreign pages before the handshake is accepted.
+    """Refuses the handshake of browsers on pages that are not allowed.
 
-    The origin must be on the list exactly, scheme and port included (Channels' own validators check
-    neither, or refuse a missing one). A native client sends no Origin, and is let in.
+    The origin must be listed exactly, with scheme and port (Channels' own validators check neither,
+    or refuse a missing one). A native client sends no Origin, and is allowed.
     """
 
     def __init__(self, app: App) -> None:
@@ -34,7 +34,7 @@ def is_allowed(origin: str | None, scope: Scope) -> bool:
         return True
     if origin in settings.WEBSOCKET_ORIGINS or origin == origin_of(settings.PUBLIC_URL):
         return True
-    # On a laptop the page may be opened by any name of the machine; it is the page's own origin.
+    # In development the page may be opened by any name of the machine.
     scheme = "https" if scope.get("scheme") == "wss" else "http"  # Daphne names none
     own = f"{scheme}://{header(scope, b'host')}"
     return settings.DEVELOPMENT and origin == own
@@ -46,7 +46,7 @@ def origin_of(url: str) -> str | None:
 
 
 def header(scope: Scope, name: bytes) -> str | None:
-    """The header's value; None if it is missing, or sent twice (then nobody knows which counts)."""
+    """The header's value; None if it is missing, and "" if it is sent twice."""
     values = [value for key, value in scope["headers"] if key == name]
     return values[0].decode("latin-1") if len(values) == 1 else ("" if values else None)
 
@@ -58,5 +58,5 @@ def bearer_token(scope: Scope) -> str | None:
 
 
 async def forbidden(scope: Scope, send: Any) -> None:
-    """Ends the handshake with 403: what ASGI servers answer to a close before the accept."""
+    """Ends the handshake with 403, which ASGI servers answer to a close before the accept."""
     await send({"type": "websocket.close"})

@@ -18,7 +18,7 @@ from typing import Any
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.exceptions import InvalidState
 
-from realtime.protocol.limits import WireBudget
+from realtime.protocol.limits import wire_budget
 from server.uvicorn.timer_wheel import TimerWheel
 
 PIECE = 4 * 1024  # bytes: at most 700 frames, some milliseconds
@@ -32,7 +32,7 @@ class WebSocket(WebSocketsSansIOProtocol):
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self._unread = b""
-        self._budget = WireBudget(self.loop.time)
+        self._budget = wire_budget(self.loop.time)
         self._flooded = False
         self.conn.max_message_size = min(FROM_UNAUTHENTICATED, self.config.ws_max_size)
 

@@ -12,7 +12,7 @@ from realtime.protocol.limits import (
     BURST,
     FRAMES_PER_S,
     BadFrames,
-    FrameBudget,
+    frame_budget,
 )
 
 
@@ -30,12 +30,12 @@ def clock() -> Clock:
 
 
 def test_a_burst_passes_and_not_one_frame_more(clock: Clock) -> None:
-    budget = FrameBudget(clock)
+    budget = frame_budget(clock)
     assert [budget.spend() for _ in range(BURST + 1)] == [True] * BURST + [False]
 
 
 def test_after_a_burst_so_many_frames_pass_as_the_contract_allows(clock: Clock) -> None:
-    budget = FrameBudget(clock)
+    budget = frame_budget(clock)
     while budget.spend():
         pass
     clock.now += 10
@@ -46,13 +46,13 @@ def test_after_a_burst_so_many_frames_pass_as_the_contract_allows(clock: Clock) 
 
 
 def test_a_long_silence_saves_up_no_more_than_one_burst(clock: Clock) -> None:
-    budget = FrameBudget(clock)
+    budget = frame_budget(clock)
     clock.now += 86_400
     assert sum(budget.spend() for _ in range(1_000)) == BURST
 
 
 def test_a_charge_leaves_less_of_the_budget(clock: Clock) -> None:
-    budget = FrameBudget(clock)
+    budget = frame_budget(clock)
     budget.charge(BURST - 1)
     assert [budget.spend() for _ in range(2)] == [True, False]
     budget.charge(BURST)  # never more than there was
@@ -63,7 +63,7 @@ def test_a_charge_leaves_less_of_the_budget(clock: Clock) -> None:
 @given(st.lists(st.floats(0, 30), max_size=200))
 def test_never_more_than_a_burst_and_the_rate(pauses: list[float]) -> None:
     clock = Clock()
-    began, budget, passed = clock.now, FrameBudget(clock), 0
+    began, budget, passed = clock.now, frame_budget(clock), 0
     for pause in pauses:
         clock.now += pause
         passed += budget.spend()
