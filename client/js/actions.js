@@ -1,4 +1,4 @@
-/** Everything that the user can do, and what is said where it does not work. */
+/** Everything that the user can do, and the message where it fails. */
 
 import { ask } from "./api.js";
 import { uuid } from "./random.js";
@@ -9,7 +9,7 @@ export class Actions {
   #store;
   #commands;
   #socket;
-  #copying = new Set(); // a button that is pressed twice was meant once
+  #copying = new Set(); // a button that is pressed twice acts once
 
   constructor({ store, commands, socket }) {
     this.#store = store;
@@ -17,7 +17,7 @@ export class Actions {
     this.#socket = socket;
   }
 
-  /** Field errors, or nothing where the session was created. */
+  /** Field errors, or null where the session was created. */
   async create(draft, tasks, start) {
     let session;
     try {
@@ -59,7 +59,7 @@ export class Actions {
       no: "Keep going",
       destroys: true,
     });
-    const now = this.#store.session(session.id); // it went on while the question stood
+    const now = this.#store.session(session.id); // it may have changed while the dialog was open
     if (sure && now) await this.command(now, "cancel");
   }
 
@@ -86,7 +86,7 @@ export class Actions {
     });
   }
 
-  /** Nothing where it was saved; else the sentence that says why not. */
+  /** Null where it was saved, else the reason as a sentence. */
   edit(session, changes) {
     return saved(changes, async () => {
       this.#store.adopt(await ask("PATCH", `/sessions/${session.id}/`, changes));
@@ -113,7 +113,7 @@ export class Actions {
     return this.#change(session, () => ask("DELETE", `/sessions/${session.id}/tasks/${task.id}/`));
   }
 
-  /** The current state of one session, asked for. */
+  /** Fetches the current state of one session. */
   async #reload(id) {
     this.#store.adopt(await ask("GET", `/sessions/${id}/`));
   }
@@ -162,7 +162,7 @@ async function saved(changes, work) {
   }
 }
 
-/** True where it worked; else the user is told why it did not. */
+/** True where it worked; else a message gives the reason. */
 async function attempt(work) {
   try {
     await work();
@@ -171,7 +171,7 @@ async function attempt(work) {
     if (error.code === "stale_version") warn("This had just changed elsewhere. Please look again.");
     else if (error.status !== undefined) warn(error);
     else insist("This page has a fault. Please reload it.");
-    if (error.status === undefined) throw error; // ours: let the console have it
+    if (error.status === undefined) throw error; // a fault of this page: the console shows it
     return false;
   }
 }

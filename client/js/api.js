@@ -1,16 +1,16 @@
-/** REST: one function that asks, and errors with a name. */
+/** REST requests, renewed tokens, and one class of errors. */
 
 import * as tokens from "./tokens.js";
 
-const PATIENCE_MS = 10_000;
-const PATIENCE_FOR_A_FILE_MS = 10 * 60_000;
-// A server that has too much to do says when to come again. Who is told to wait for longer is told
-// so: the limits of guesses count a minute.
+const TIMEOUT_MS = 10_000;
+const FILE_TIMEOUT_MS = 10 * 60_000;
+// An overloaded server says when to try again. A longer wait is shown to the user instead: the limits
+// of guesses count a minute.
 const LONGEST_PAUSE_S = 5;
 const LOG_IN = "/users/login/";
 const GONE = "Somebody else has signed in here.";
 
-/** The server said no (or, with status 0, nothing at all). */
+/** A refusal of the server; with status 0 there was no answer. */
 export class ApiError extends Error {
   constructor(status, body = {}) {
     super(body.error ?? sentence(status));
@@ -27,7 +27,7 @@ export class ApiError extends Error {
 
 let signedOut = () => {};
 
-/** What to do when the login has ended for good. */
+/** Set the callback for the end of the login. */
 export function onSignedOut(callback) {
   signedOut = callback;
 }
@@ -50,33 +50,33 @@ export async function askPage(path) {
 
 /** A file, as it is. */
 export async function askFile(path) {
-  const answer = await answerTo("GET", path, undefined, { patience: PATIENCE_FOR_A_FILE_MS });
+  const answer = await answerTo("GET", path, undefined, { timeout: FILE_TIMEOUT_MS });
   if (!answer.ok) throw new ApiError(answer.status, await json(answer));
   return answer.blob().catch(() => {
     throw new ApiError(0); // it broke off
   });
 }
 
-async function answerTo(method, path, body, { key, patience } = {}) {
+async function answerTo(method, path, body, { key, timeout } = {}) {
   const login = tokens.read();
-  let answer = await send(method, path, body, { key, patience, access: login?.access });
+  let answer = await send(method, path, body, { key, timeout, access: login?.access });
   if (answer.status === 401) {
     const access = await renewed(login?.access);
     refuseAnother(login);
     if (!access) throw new ApiError(401, await json(answer));
-    answer = await send(method, path, body, { key, patience, access });
+    answer = await send(method, path, body, { key, timeout, access });
   }
   refuseAnother(login);
   return answer;
 }
 
-/** Nothing is asked, and nothing is answered, in the name of whoever has signed in meanwhile. */
+/** Throws where another user has signed in meanwhile: no request or answer may reach that user. */
 function refuseAnother(login) {
   const now = tokens.read();
   if (now && now.user.id !== login?.user.id) throw new ApiError(401, { error: GONE });
 }
 
-/** Ask as nobody, or with just this token: sign-up, log-in, log-out. */
+/** Ask without a login, or with only this token: sign-up, log-in, log-out. */
 export async function askOpenly(method, path, body, access) {
   return result(await send(method, path, body, { access }));
 }
@@ -87,28 +87,28 @@ async function renewed(stale) {
     if (!access) signedOut();
     return access;
   } catch {
-    throw new ApiError(0); // the login may well stand: this was the network, or a restart
+    throw new ApiError(0); // the login may still be valid: this was the network, or a restart
   }
 }
 
-/** Once more, where it was refused for a moment and a second one does no harm. */
+/** Tries once more after a short refusal, where a second request does no harm. */
 async function send(method, path, body, options) {
   const answer = await sendOnce(method, path, body, options);
   const pause = pauseAfter(answer);
   if (pause === null || !(method === "GET" || options.key || path === LOG_IN)) return answer;
-  // A class that was refused at once does not come again at once.
+  // The jitter keeps many clients that were refused together from returning together.
   await new Promise((resolve) => setTimeout(resolve, (pause + Math.random()) * 1_000));
   return sendOnce(method, path, body, options);
 }
 
-/** Seconds, or null where there is no use in coming again soon. */
+/** Seconds to wait before the second try, or null for no second try. */
 function pauseAfter(answer) {
   if (answer.status !== 503 && answer.status !== 429) return null;
   const said = answer.headers.get("Retry-After");
   return said !== null && /^\d+$/.test(said) && Number(said) <= LONGEST_PAUSE_S ? Number(said) : null;
 }
 
-async function sendOnce(method, path, body, { key, access, patience = PATIENCE_MS }) {
+async function sendOnce(method, path, body, { key, access, timeout = TIMEOUT_MS }) {
   const headers = { Accept: "application/json" };
   if (body !== undefined) headers["Content-Type"] = "application/json";
   if (access) headers.Authorization = `Bearer ${access}`;
@@ -118,7 +118,7 @@ async function sendOnce(method, path, body, { key, access, patience = PATIENCE_M
       method,
       headers,
       body: body === undefined ? undefined : JSON.stringify(body),
-      signal: AbortSignal.timeout(patience),
+      signal: AbortSignal.timeout(timeout),
     });
   } catch {
     throw new ApiError(0);

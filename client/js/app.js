@@ -47,7 +47,7 @@ export class App {
       answered: (frame) => this.#commands.answered(frame),
       load: () => this.#load(),
       ended: (session) => this.#screen.reveal(session),
-      heard: () => this.#heard(),
+      received: () => this.#received(),
     });
     this.#socket = new Socket({
       trace: this.#trace,
@@ -69,7 +69,7 @@ export class App {
 
   enter(user) {
     this.#user = user;
-    this.#store.clear(); // an answer for who was here before may have come late
+    this.#store.clear(); // a late answer may have been for the user before
     this.#screen.know(user);
     this.#socket.start();
   }
@@ -89,7 +89,7 @@ export class App {
     this.#screen.clear();
   }
 
-  /** Up to where this page has seen everything; nothing before the first `ready`. */
+  /** The revision up to which this page has every change; empty before the first `ready`. */
   #position() {
     const { epoch, revision } = this.#store;
     return revision === null ? {} : { epoch, since: revision };
@@ -104,7 +104,7 @@ export class App {
     if (status === "coming back" && !this.#store.loaded) this.#load();
   }
 
-  /** Fresh lists. What ended while no page was open is shown when they come for the first time. */
+  /** Loads the lists. The first load shows a session that ended while no page was open. */
   async #load() {
     const user = this.#user;
     const begun = this.#store.beginLoad();
@@ -134,7 +134,7 @@ export class App {
     if (user === this.#user) states.forEach((state) => state && this.#store.adopt(state));
   }
 
-  /** The next page of what has ended. */
+  /** The next page of ended sessions. */
   async #more() {
     const [user, path] = [this.#user, this.#store.older];
     try {
@@ -151,7 +151,7 @@ export class App {
     if (session && !this.#store.active()) this.#screen.reveal(session);
   }
 
-  #heard() {
+  #received() {
     if (this.#user && this.#store.loaded) remember(this.#user.id, this.#clock.now());
     this.#badge.update();
     this.#screen.paint();

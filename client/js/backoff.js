@@ -1,4 +1,4 @@
-/** When to come back: full jitter, so that a thousand pages do not return in one wave. */
+/** The wait before a reconnect: full jitter, so that a thousand pages do not return in one wave. */
 
 const FIRST_MS = 500;
 const LONGEST_MS = 30_000;

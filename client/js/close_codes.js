@@ -1,4 +1,4 @@
-/** Why the server closed a socket, and whether to come back. */
+/** The server's close codes, and whether to reconnect. */
 
 const STOP = {
   4400: "This page and the server do not understand each other. Reload the page.",

@@ -2,7 +2,7 @@
  * start, pause, resume, extend, finish, cancel: over the socket where it is open, else over REST.
  *
  * A command carries a random key, so one whose answer was lost is repeated over REST without
- * a second effect, and the version that the user saw, so that it cannot act on something else.
+ * a second effect, and the version that the user saw, so that it cannot act on another state.
  */
 
 import { ApiError, ask } from "./api.js";
@@ -50,14 +50,14 @@ export class Commands {
     }
   }
 
-  /** An `ack` or `error` frame; false where nobody waits for it. */
+  /** An `ack` or `error` frame; false where no command waits for it. */
   answered(frame) {
     const settle = this.#waiting.get(frame.id);
     settle?.(frame);
     return Boolean(settle);
   }
 
-  /** The connection was lost: what waits for an answer asks again over REST. */
+  /** The connection was lost: a command without an answer is repeated over REST. */
   lost() {
     this.#waiting.forEach((settle) => settle(null));
   }

@@ -1,11 +1,11 @@
 /**
- * How the connection stands, as a person sees it.
+ * The status of the connection, as it is shown to the user.
  *
  *   connecting --> connected --lost--> coming back --> connected
  *                                           |
  *                                           +--> stopped
  *
- * An attempt to come back is still "coming back": the word stays until it has worked.
+ * An attempt to come back is still "coming back": the status stays until an attempt has worked.
  */
 
 export class ConnectionStatus {

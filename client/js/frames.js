@@ -1,9 +1,9 @@
-/** What each frame of the server means for this page. */
+/** Applies each frame of the server to this page. */
 
 import { written } from "./reminders.js";
 import { say, warn } from "./views/messages.js";
 
-const SYNC_AGAIN_MS = 3_000; // an answer that takes longer is taken for lost
+const SYNC_AGAIN_MS = 3_000; // an answer that takes longer counts as lost
 const BEFORE_EXPIRY_MS = 60_000;
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 const BORN = ["completed", "finished"];
@@ -29,7 +29,7 @@ export class Frames {
     else if (frame.type === "session.tick") this.#tick(frame);
     else if (frame.type === "session.reminder") this.#remind(frame);
     else if ("revision" in frame) this.#changed(frame);
-    this.#to.heard();
+    this.#to.received();
   }
 
   #hint(time) {

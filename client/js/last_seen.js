@@ -1,4 +1,4 @@
-/** Until when this browser watched, so that it can tell what ended while no page was open. */
+/** The time until which this browser had a page open: a session that ended later is news. */
 
 const KEY = "space.seen";
 const EVERY_MS = 5_000;

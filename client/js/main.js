@@ -13,7 +13,7 @@ import { clearMessages, insist, say } from "./views/messages.js";
 import { resetDialog } from "./views/reset.js";
 import { themeToggle } from "./views/theme_toggle.js";
 
-const link = resetLink.take(); // first of all: nothing else shall see it
+const link = resetLink.take(); // first of all: no other code may see it
 const element = (id) => document.getElementById(id);
 const app = new App({ signedOut: loginEnded });
 const onAuth = { enter: signIn, askForLink };
@@ -51,7 +51,7 @@ async function askForLink(email) {
   return (await askOpenly("POST", "/users/password/reset/", { email })).detail;
 }
 
-/** Whoever came by the link of a mail chooses a new password, signed in or not. */
+/** The link of a mail leads to the choice of a new password, signed in or not. */
 function chooseNewPassword(link) {
   if (!link) return;
   for (const dialog of document.querySelectorAll("dialog[open]")) dialog.close();
@@ -80,7 +80,7 @@ async function signOut() {
 function deleted({ username }) {
   tokens.clear();
   show(null);
-  clearMessages(); // its socket may have closed first, and been told that the login has ended
+  clearMessages(); // its socket may have closed first, with the message that the login has ended
   say(`The account of ${username} has been deleted.`);
 }
 

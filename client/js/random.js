@@ -1,4 +1,4 @@
-/** Numbers that follow from a seed: the same looks on every device and every visit. */
+/** Numbers that follow from a seed: the same drawing on every device and every visit. */
 
 /** A function that gives the next number in [0, 1). (FNV-1a of the seed, then mulberry32.) */
 export function seeded(seed) {

@@ -42,14 +42,14 @@ export class Screen {
     store.onChange(() => this.#drawSoon());
   }
 
-  /** Who is here, or how their profile is now. */
+  /** Take the user's profile, which may have changed. */
   know(user) {
     this.#user = user;
     this.#compose.remindAsUsual(user.reminders);
     this.#drawSoon();
   }
 
-  /** What a session has become. */
+  /** Show the end of a session. */
   reveal(session) {
     const space = this.#store.spaceOf(session.id);
     this.#ended.show(session, space);
@@ -99,7 +99,7 @@ export class Screen {
     if (focused && !this.#compose.isInUse) this.#focusStage();
   }
 
-  /** What had the focus has gone out of sight: whoever uses the keyboard goes on at what took its place. */
+  /** The focused element has gone out of sight: move the focus to the element in its place. */
   #focusStage() {
     const place = this.#active !== null ? "timer" : this.#ended.isShown ? "ended" : "compose";
     const target = place === "compose" ? "input" : "button.primary";

@@ -1,5 +1,5 @@
 /**
- * The one socket of this page: connects, authenticates, notices that it died, comes back.
+ * The one socket of this page: connects, authenticates, detects a dead connection, reconnects.
  *
  *   waiting --connect--> connecting --ready--> connected
  *      ^                      |                    |
@@ -39,7 +39,7 @@ export class Socket {
   }
 
   connected = false;
-  connection = null; // what the server calls it
+  connection = null; // the server's id of it
   nextAttempt = null; // on the monotonic clock, while waiting for it
 
   start() {
@@ -59,7 +59,7 @@ export class Socket {
     if (!this.connected) this.start();
   }
 
-  /** True where the frame went out (which is not yet: arrived). */
+  /** True where the frame was sent (it may still not arrive). */
   send(frame) {
     if (!this.connected || this.#ws?.readyState !== WebSocket.OPEN) return false;
     this.#write(frame);
@@ -81,7 +81,7 @@ export class Socket {
     this.#ws = ws;
     this.#token = tokens.read()?.access;
     this.#quietFor = CONNECT_WITHIN_MS;
-    this.#heard();
+    this.#armSilence();
     ws.onopen = () => {
       this.#trace.happened("opened");
       this.#write({ type: "authenticate", token: this.#token, ...this.#hello() });
@@ -105,12 +105,12 @@ export class Socket {
     } else if (frame.type === "closing") {
       this.#notBefore = performance.now() + (frame.after_ms ?? 0);
     }
-    if (this.connected) this.#heard(); // until then the time to connect runs
+    if (this.connected) this.#armSilence(); // until then the time to connect runs
     this.#on.frame(frame);
   }
 
-  /** A connection can die without a close: then nothing is heard for two heartbeats. */
-  #heard() {
+  /** A connection can die without a close: then no frame arrives for two heartbeats. */
+  #armSilence() {
     clearTimeout(this.#silence);
     this.#silence = setTimeout(() => this.#closed(1006), this.#quietFor);
   }
@@ -153,14 +153,14 @@ export class Socket {
     this.#return = setTimeout(() => this.#connect(), wait);
   }
 
-  /** The network or the user is back: do not sit out the rest of a wait. */
+  /** The network or the user is back: end the wait. */
   #atOnce() {
     if (!this.#running) return;
     if (this.#ws) this.#probe();
     else if (performance.now() >= this.#notBefore) this.#connect();
   }
 
-  /** Is it still alive? This machine may have slept, or changed its network. */
+  /** Tests the connection: this machine may have slept, or changed its network. */
   #probe() {
     const asked = { type: "ping", id: "probe", client_time: Math.round(Date.now()) };
     if (!this.send(asked)) return;

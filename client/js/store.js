@@ -1,8 +1,8 @@
 /**
- * What this page knows: sessions by their version, all of it by the user's revision.
+ * The state of this page: sessions by their version, all of it by the user's revision.
  *
  * Of two states of a session the higher version wins, so a repeat or a late message does no harm.
- * A revision that is not the next one is a gap: something was missed, and `sync` brings it.
+ * A revision that is not the next one is a gap: a change was missed, and `sync` brings it.
  */
 
 const ACTIVE = ["running", "paused"];
@@ -63,7 +63,7 @@ export class Store {
       .map((space) => space.session);
   }
 
-  /** Take the state of a session; false where what is known is as new. */
+  /** Take the state of a session; false where the known state is as new. */
   adopt(state) {
     if (this.#deleted.has(state.id)) return false;
     const known = this.#sessions.get(state.id);
@@ -99,7 +99,7 @@ export class Store {
     return this.#advance(frame.revision);
   }
 
-  /** What was missed (`ready`, or the answer to `sync`). True where the lists must be loaded. */
+  /** Missed changes (`ready`, or the answer to `sync`). True where the lists must be loaded. */
   catchUp({ epoch, revision, reset, active, changes = [] }) {
     const first = this.revision === null;
     if (epoch !== this.epoch && this.epoch !== null) this.clear(); // versions may have gone back
@@ -113,7 +113,7 @@ export class Store {
     return Boolean(first || reset || !this.loaded);
   }
 
-  /** What `load` wants to know again: with what changes from now on, its lists are to be mixed. */
+  /** Begin to load lists. The result, for `load`, collects the changes that arrive meanwhile. */
   beginLoad() {
     const begun = new Set();
     this.#loads.add(begun);

@@ -1,4 +1,4 @@
-/** Who is signed in on this browser: the two tokens and the user, shared by all its windows. */
+/** The login of this browser: the two tokens and the user, shared by all its windows. */
 
 const KEY = "space.login";
 
@@ -18,7 +18,7 @@ export function clear() {
   localStorage.removeItem(KEY);
 }
 
-/** The user is called something else now; the tokens stay as they are. */
+/** Save a changed user; the tokens stay as they are. */
 export function saveUser(user) {
   return exclusively(async () => {
     const login = read();
@@ -36,7 +36,7 @@ export function onOtherWindow(callback) {
 /**
  * A new access token in place of `stale`, or null when this login has ended.
  *
- * One window at a time: whoever comes second finds that the token has changed already.
+ * One window at a time: the second window finds that the token has changed already.
  */
 export function renew(stale) {
   return exclusively(async () => {

@@ -1,8 +1,8 @@
 /**
- * The last frames of the socket, and what happened to it: for people who want to look.
+ * The last frames of the socket, and what happened to it: shown in the dialog of the connection.
  *
  * Routine (ticks, clock samples) is kept apart, so that an hour of ticks does not push out the
- * one command that somebody looks for. Nothing here touches the page.
+ * one command that a reader needs. Nothing here touches the page.
  */
 
 import { digits, secondsLeft } from "./format.js";
@@ -67,7 +67,7 @@ export class Trace {
   }
 }
 
-const WORDS = {
+const LABELS = {
   action: (action) => action,
   session: (id) => `session ${id}`,
   version: (version) => `version ${version}`,
@@ -86,9 +86,9 @@ const WORDS = {
   late_ms: (ms) => `${ms} ms late`,
 };
 
-/** What a frame is about, in one line. */
+/** A frame in one line. */
 export function summary(frame) {
-  return Object.entries(WORDS)
+  return Object.entries(LABELS)
     .map(([key, words]) => frame[key] != null && words(frame[key]))
     .filter(Boolean)
     .join(" · ");

@@ -7,5 +7,7 @@ pip_config.py  how pip inside the build finds packages as pip here does
 compose.py     docker-compose.yml, as Docker Compose reads it
 bundle.py      a service of the compose file, as a container for runc
 proxies.py     the proxies' configuration, moved to ports of this machine
+contents.py    the files and settings of the image
+tour.py        a user's tour of a running Space, over HTTP and the socket
 check.py       the steps
 """

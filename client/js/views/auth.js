@@ -53,7 +53,7 @@ export class Auth {
 
   /**
    * `on.enter(path, values)` signs in or up, `on.askForLink(email)` gives the words for it; both
-   * throw an ApiError where that is refused. `known`: somebody was signed in on this browser before.
+   * throw an ApiError where that is refused. `known`: this browser had a login before.
    */
   constructor(root, on, { known }) {
     this.#on = on;
@@ -78,20 +78,20 @@ export class Auth {
     this.#show(known ? "signIn" : "signUp");
   }
 
-  /** Empty again, for whoever comes next. */
+  /** Empty the form, for the next user. */
   reset() {
     for (const { input } of Object.values(this.#fields)) input.value = "";
     this.#show("signIn");
   }
 
-  /** Asks for the address that a link shall go to. */
+  /** Ask for the address to send a link to. */
   forgot() {
     const { username, email } = this.#fields;
     if (username.input.value.includes("@")) email.input.value = username.input.value;
     this.#show("forgot", true);
   }
 
-  /** Into the first field. */
+  /** Focus the first field. */
   focus() {
     this.#fields[MODES[this.#mode].fields[0]].input.focus();
   }

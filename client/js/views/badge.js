@@ -1,4 +1,4 @@
-/** The badge in the head: is this page listening to the server? It opens the details. */
+/** The badge in the head: the status of the connection. It opens the details. */
 
 import { setText } from "../dom.js";
 import { connectionDialog } from "./connection/dialog.js";

@@ -71,7 +71,7 @@ export class Compose {
     root.replaceChildren(this.#details);
   }
 
-  /** Somebody is writing the next session: not to be folded or left. */
+  /** The user is writing the next session: the form must not be folded or left. */
   get isInUse() {
     return this.#root.contains(document.activeElement) && this.#title.input.value !== "";
   }
@@ -87,7 +87,7 @@ export class Compose {
     if (open) inside?.focus(); // moving an element takes the focus from it
   }
 
-  /** The user's own offsets, in seconds: what a session has that says nothing else. */
+  /** The user's own offsets, in seconds: the default of a session. */
   remindAsUsual(offsets) {
     if (String(offsets) === String(this.#defaults)) return;
     this.#defaults = offsets;
@@ -180,7 +180,7 @@ export class Compose {
     this.#minutes.fail(errors.duration?.[0]);
   }
 
-  /** Empty again, for whoever comes next. */
+  /** Empty the form, for the next user. */
   clear() {
     for (const { input, fail } of [this.#title, this.#minutes, this.#task, this.#taskMinutes]) {
       input.value = input.defaultValue;

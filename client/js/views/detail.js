@@ -71,7 +71,7 @@ export class Detail {
     dialog.showModal();
   }
 
-  /** The browser tells it a moment after; the next session may be open by then. */
+  /** The browser sends this event late; the next session may be open by then. */
   #closed(dialog, opener) {
     dialog.remove();
     if (dialog !== this.#dialog) return;

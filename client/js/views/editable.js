@@ -8,8 +8,8 @@ import { icon } from "../icons.js";
 
 /**
  * `{element, update(value, text, {name, locked}), shut()}`. `shown` is the element that shows the
- * text. `shut` leaves the field as Escape does: what it was about is not there any more.
- * `save(value)` gives nothing, or the sentence that says why not. `props` are the input's.
+ * text. `shut` leaves the field as Escape does: its session is not there any more.
+ * `save(value)` gives null, or the reason against it as a sentence. `props` are the input's.
  */
 export function editable(shown, { what, save, props = {} }) {
   const number = props.type === "number";

@@ -1,4 +1,4 @@
-/** What a session became: its star or planet, large. */
+/** The end of a session: its star or planet, large. */
 
 import { h } from "../dom.js";
 import { focused } from "../format.js";

@@ -1,4 +1,4 @@
-/** What happened to a session, as sentences. */
+/** The log of a session, as sentences. */
 
 import { minutes } from "../format.js";
 

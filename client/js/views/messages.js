@@ -13,7 +13,7 @@ export function say(text) {
   show(polite, text, SHOWN_MS);
 }
 
-/** Something went wrong. Errors of the API speak for themselves. */
+/** A failure. Errors of the API bring their own sentence. */
 export function warn(problem) {
   show(urgent, problem.message ?? problem, MISTAKE_SHOWN_MS);
 }
@@ -23,7 +23,7 @@ export function insist(text) {
   show(urgent, text, null);
 }
 
-/** Only for ears: the eyes see it elsewhere on the page. */
+/** Only for screen readers: the text is elsewhere on the page. */
 export function announce(text) {
   document.getElementById("announcer").textContent = text;
 }

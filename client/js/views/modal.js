@@ -1,4 +1,4 @@
-/** A dialog over the page: a heading, a way out, and what it is about. Escape closes it. */
+/** A dialog over the page: a heading, a close button, and its content. Escape closes it. */
 
 import { h, newId } from "../dom.js";
 

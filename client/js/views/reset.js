@@ -1,11 +1,11 @@
-/** A new password for who came by the link of a mail. */
+/** A new password, by the link of a mail. */
 
 import { askOpenly } from "../api.js";
 import { field, h } from "../dom.js";
 import { refused, savedForm } from "./account/form.js";
 import { modal } from "./modal.js";
 
-/** `done()`: it is set. `again()`: the link is good no more, and another one is wanted. */
+/** `done()`: it is set. `again()`: the link has expired, and the user asks for another one. */
 export function resetDialog(opener, link, { done, again }) {
   const fields = {
     new_password: field(

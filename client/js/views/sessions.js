@@ -1,4 +1,4 @@
-/** The lists of sessions: what is ready to start, and what has ended. */
+/** The lists of sessions: the ready ones, and the ended ones. */
 
 import { h, showList } from "../dom.js";
 import { isEnded, isReady } from "../store.js";

@@ -111,7 +111,7 @@ export class Sky {
     this.#label.classList.toggle("below", space.y < HEIGHT / 3);
   }
 
-  /** One Tab stop for the whole sky; the arrow keys go from body to body. */
+  /** One Tab stop for the whole sky; the arrow keys move from body to body. */
   #move(event) {
     const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
     const figures = [...this.#drawing.querySelectorAll(".figure")];

@@ -1,4 +1,4 @@
-/** The button that goes from system to light to dark. */
+/** The button that switches from system to light to dark. */
 
 import { icon } from "../icons.js";
 

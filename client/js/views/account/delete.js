@@ -1,4 +1,4 @@
-/** The last question: the password, against slips of a finger and whoever found the phone. */
+/** The last question before an account is deleted: the password, against slips and thieves. */
 
 import { ask } from "../../api.js";
 import { field, h, setText } from "../../dom.js";

@@ -1,4 +1,4 @@
-/** All that is the user's own: profile, password, devices, and what they may take or delete. */
+/** The account: profile, password, devices, export and deletion. */
 
 import { ask } from "../../api.js";
 import { h } from "../../dom.js";

@@ -1,4 +1,4 @@
-/** What the user may take along, and the ways out. */
+/** The export of the user's data, signing out, and the deletion of the account. */
 
 import { askFile } from "../../api.js";
 import { h, setText } from "../../dom.js";
@@ -12,7 +12,7 @@ export function exportAndDeleteView(user, { signOut, deleted }) {
     h("button", { type: "button", class: kind, onclick: work }, text);
   let busy = false;
 
-  async function takeAlong() {
+  async function downloadExport() {
     if (busy) return;
     busy = true;
     setText(problem, "");
@@ -31,7 +31,7 @@ export function exportAndDeleteView(user, { signOut, deleted }) {
   return section(
     "Your data",
     h("p", { class: "muted small" }, "Everything that Space keeps about you, pictures too, as one JSON file."),
-    h("div", { class: "row" }, button("Download my data", takeAlong), said, problem),
+    h("div", { class: "row" }, button("Download my data", downloadExport), said, problem),
     h(
       "div",
       { class: "row spread out" },

@@ -1,4 +1,4 @@
-/** A part of the account that is saved by itself: fields, a button, and what came of it. */
+/** A part of the account that is saved by itself: fields, a button, and the result. */
 
 import { h, newId, setText } from "../../dom.js";
 
@@ -8,7 +8,7 @@ export function section(title, ...content) {
   return h("section", { class: "stack", "aria-labelledby": id }, h("h3", { id }, title), content);
 }
 
-/** What a list of sentences, or a list of lists, says about one field. */
+/** One text from a list of sentences, or a list of lists. */
 const sentences = (found) => Object.values(found ?? {}).flat(Infinity).join(" ");
 
 /**

@@ -1,11 +1,11 @@
-/** How the page and the server hear each other: the facts, and the last frames. */
+/** The connection to the server: its facts, and the last frames. */
 
 import { h } from "../../dom.js";
 import { modal } from "../modal.js";
 import { factsView } from "./facts.js";
 import { traceView } from "./trace.js";
 
-const EVERY_MS = 500; // what counts by itself: since when, and until the next attempt
+const REDRAW_MS = 500; // for the numbers that count by themselves
 
 /** `parts`: connection, clock, socket, store, trace. Nothing is drawn before, or after it is closed. */
 export function connectionDialog(opener, parts) {
@@ -19,15 +19,15 @@ export function connectionDialog(opener, parts) {
   const drawSoon = () => {
     waiting ??= requestAnimationFrame(draw); // a burst of frames is drawn once
   };
-  const forget = parts.trace.listen(drawSoon);
-  const beat = setInterval(drawSoon, EVERY_MS);
+  const stopListening = parts.trace.listen(drawSoon);
+  const beat = setInterval(drawSoon, REDRAW_MS);
   modal({
     opener,
     title: "Connection",
     name: "connection",
     content: [facts.element, trace.element],
     closed: () => {
-      forget();
+      stopListening();
       clearInterval(beat);
       cancelAnimationFrame(waiting);
     },

@@ -1,4 +1,4 @@
-/** What is known of the connection: status, clock, and the place in the stream of changes. */
+/** The facts of the connection: status, clock, and the position in the stream of changes. */
 
 import { h, setText } from "../../dom.js";
 import { timeWithSeconds, span } from "./labels.js";
@@ -29,9 +29,9 @@ export function factsView({ connection, clock, socket, store }) {
     const value = h("span", {});
     const note = h("small", {});
     list.append(h("div", {}, h("dt", {}, name), h("dd", {}, value, note)));
-    return (text, words = "") => {
+    return (text, remark = "") => {
       setText(value, text);
-      setText(note, words);
+      setText(note, remark);
     };
   };
   const names = ["Server clock", "Round trip", "Revision", "Epoch", "Connection"];
@@ -45,12 +45,12 @@ export function factsView({ connection, clock, socket, store }) {
     const now = connection.status ?? "connecting";
     element.dataset.status = now;
     setText(status, STATUS[now]);
-    setText(since, sinceWords(connection.since, clock));
+    setText(since, sinceText(connection.since, clock));
     away.hidden = now === "connected";
-    setText(next, nextWords(connection, socket));
+    setText(next, nextText(connection, socket));
     tryNow.hidden = socket.nextAttempt === null && now !== "stopped";
     setText(goesOn, GOES_ON[now] ?? GOES_ON.else);
-    offset(...(clock.roundTrip === null ? UNKNOWN : offsetWords(clock.offset)));
+    offset(...(clock.roundTrip === null ? UNKNOWN : offsetText(clock.offset)));
     trip(...(clock.roundTrip === null ? UNKNOWN : [`${positive(clock.roundTrip)} ms`]));
     revision(String(store.revision ?? UNKNOWN[0]));
     epoch(store.epoch?.slice(0, SHORT) ?? UNKNOWN[0]);
@@ -59,12 +59,12 @@ export function factsView({ connection, clock, socket, store }) {
   return { element, update };
 }
 
-function sinceWords(since, clock) {
+function sinceText(since, clock) {
   if (since === null) return "";
   return `since ${timeWithSeconds(since + clock.offset)} (${span(clock.local() - since)})`;
 }
 
-function nextWords(connection, socket) {
+function nextText(connection, socket) {
   if (connection.status === "stopped") return connection.reason;
   if (socket.nextAttempt === null) return "Trying now…";
   const wait = Math.max(0, Math.ceil((socket.nextAttempt - performance.now()) / 1000));
@@ -72,7 +72,7 @@ function nextWords(connection, socket) {
 }
 
 /** Signed: ahead means that the server's clock shows more than this device's. */
-function offsetWords(offset) {
+function offsetText(offset) {
   const [sign, where] = offset < 0 ? ["−", "behind"] : ["+", "ahead of"];
   return [`${sign}${positive(Math.abs(offset))} ms`, `${where} this device`];
 }

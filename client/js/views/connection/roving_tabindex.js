@@ -1,4 +1,4 @@
-/** A list whose buttons are one stop of the Tab key; the arrow keys go from one to the next. */
+/** A list whose buttons are one stop of the Tab key; the arrow keys move between them. */
 
 export function rovingTabindex(list) {
   let current = null;
@@ -18,7 +18,7 @@ export function rovingTabindex(list) {
     all[Math.min(Math.max(to, 0), all.length - 1)]?.focus();
   });
   return {
-    /** After the list has changed: who is elsewhere comes to the first, who was lost to the last. */
+    /** After the list has changed: Tab stops at the first; a focus that was lost moves to the last. */
     update() {
       if (list.contains(document.activeElement)) return;
       const lost = current && !current.isConnected && document.activeElement === document.body;

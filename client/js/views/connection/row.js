@@ -10,7 +10,7 @@ const WAYS = {
   connection: ["•", "connection"],
 };
 
-/** `opened()` is called when somebody wants to read it. */
+/** `opened()` is called when the user opens it. */
 export function frameRow({ at, direction, type, frame }, clock, { opened }) {
   const [arrow, word] = WAYS[direction];
   const way = [

@@ -10,7 +10,7 @@ const SAID_MS = 3_000;
 
 export function traceView({ trace, clock }) {
   const views = new Map();
-  let held = null; // all and few, as they were when somebody wanted to read them
+  let held = null; // all and few, as they were when the list was held
   const headingId = newId("trace");
   const note = h("span", { class: "muted small", role: "status" });
   const list = h("ul", { class: "trace", "aria-labelledby": headingId });
