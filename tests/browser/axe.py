@@ -1,4 +1,4 @@
-"""axe-core, from npm: only for these tests, so it is fetched once into `.space/`, not kept here."""
+"""axe-core, from npm: only for these tests, so it is installed once, into `.space/`."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ VERSION = "4.14.1"
 HOME = Path(__file__).resolve().parents[2] / ".space" / "npm"
 SCRIPT = HOME / f"axe-core-{VERSION}" / "node_modules" / "axe-core" / "axe.min.js"
 INSTALL_WITHIN_S = 25
-FAILED = HOME / "failed"  # why npm could not bring it: the other tests of the run need not wait too
-BELIEVED_FOR_S = 300
+FAILED = HOME / "failed"  # why npm failed: the other tests of the run do not try again
+RETRY_AFTER_S = 300
 RUN = """async () => {
   const { violations } = await axe.run(document, { resultTypes: ["violations"] });
   return violations.flatMap(({ id, help, nodes }) =>
@@ -32,14 +32,14 @@ def script() -> Path:
     with (HOME / "lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # one worker installs, the others wait for it
         if not SCRIPT.exists():
-            if FAILED.exists() and time.time() - FAILED.stat().st_mtime < BELIEVED_FOR_S:
+            if FAILED.exists() and time.time() - FAILED.stat().st_mtime < RETRY_AFTER_S:
                 _without(FAILED.read_text())
             _install()
     return SCRIPT
 
 
 async def violations(page: Page) -> list[str]:
-    """What axe has against the page as it is now."""
+    """The findings of axe for the page as it is now."""
     if not await page.evaluate("'axe' in window"):
         console = await page.context.new_cdp_session(page)  # is not bound by the page's policy
         await console.send("Runtime.evaluate", {"expression": script().read_text()})
@@ -68,9 +68,9 @@ def _install() -> None:
             command, capture_output=True, text=True, timeout=INSTALL_WITHIN_S, check=False
         )
     except subprocess.TimeoutExpired:
-        _failed(f"npm did not bring axe-core within {INSTALL_WITHIN_S} s.")
+        _failed(f"npm did not install axe-core within {INSTALL_WITHIN_S} s.")
     if done.returncode != 0 or not SCRIPT.exists():
-        _failed(f"npm could not bring axe-core: {done.stderr.strip()}")
+        _failed(f"npm could not install axe-core: {done.stderr.strip()}")
 
 
 def _failed(reason: str) -> NoReturn:
@@ -79,7 +79,7 @@ def _failed(reason: str) -> NoReturn:
 
 
 def _without(reason: str) -> NoReturn:
-    """In CI a check that was not made is a failure."""
+    """In CI a missing check is a failure."""
     if os.environ.get("CI"):
         pytest.fail(reason)
     pytest.skip(reason)

@@ -28,7 +28,7 @@ LAPTOP, PHONE = (1280, 800), (390, 844)
 SHARPNESS = 2  # pixels of the picture for each of the page
 QUALITY = 80
 ENOUGH_STARS = 6  # else it is early in the month, and the one before shows more
-GLANCE_S = 0.03  # between two looks at the digits
+POLL_INTERVAL_S = 0.03
 
 SIDE_BY_SIDE = """
 <style>
@@ -55,7 +55,7 @@ class Pair:
         """Both show the same second, a round one, and no later one will come."""
         for last in (1, 0):  # then a round second has just begun
             while await self.laptop.seconds() % 10 != last:  # noqa: ASYNC110 -- it is another process
-                await asyncio.sleep(GLANCE_S)
+                await asyncio.sleep(POLL_INTERVAL_S)
         await asyncio.gather(_stop(self.laptop), _stop(self.phone))
         here, there = await asyncio.gather(self.laptop.seconds(), self.phone.seconds())
         if here != there:

@@ -1,4 +1,4 @@
-"""A browser for all tests here; windows, and somebody who looks at them, for each."""
+"""Fixtures: one browser for all tests here, and windows for each test."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from playwright.async_api import Browser, Page
 from local.part import Part
 from tests.browser import chromium
 from tests.browser.page import Window
-from tests.browser.windows import PHONE, Desk
+from tests.browser.windows import PHONE, Windows
 from tests.support.devices import Person, person
 from tests.support.servers import Server, timekeeper
 
@@ -24,7 +24,7 @@ in_one_loop = partial(pytest_asyncio.fixture, loop_scope="session")
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
-    """The browser lives in one event loop, and so does all that talks to it."""
+    """The browser, and all that uses it, run in one event loop."""
     mark = pytest.mark.asyncio(loop_scope="session")
     for item in items:
         if item.path.is_relative_to(HERE) and pytest_asyncio.is_async_test(item):
@@ -51,33 +51,35 @@ def keeper(
 
 @in_one_loop(scope="session")
 async def shelf(browser: Browser) -> list[Page]:
-    """Where windows wait for the next test: to open one takes longer than most of what follows."""
+    """Blank windows for the next test: opening one takes longer than most tests."""
     return []
 
 
 @in_one_loop()
-async def desk(browser: Browser, shelf: list[Page], transactional_db: None) -> AsyncIterator[Desk]:
-    """Where windows stand; none of them may have had anything to complain of."""
-    desk = Desk(browser, shelf)
-    yield desk
-    await desk.clear()
-    complaints = [complaint for window in desk.windows for complaint in window.complaints]
+async def windows(
+    browser: Browser, shelf: list[Page], transactional_db: None
+) -> AsyncIterator[Windows]:
+    """The windows of a test. Afterwards none of them may have an error in its console."""
+    windows = Windows(browser, shelf)
+    yield windows
+    await windows.clear()
+    complaints = [complaint for window in windows.all for complaint in window.complaints]
     assert not complaints, complaints
 
 
 @in_one_loop()
 async def ada(one: Server) -> Person:
-    """Somebody with an account."""
+    """A user with an account."""
     return await person(one.base, "ada")
 
 
 @in_one_loop()
-async def laptop(desk: Desk, one: Server, ada: Person) -> Window:
+async def laptop(windows: Windows, one: Server, ada: Person) -> Window:
     """Ada's window at one server."""
-    return await desk.window(one.base, ada)
+    return await windows.open(one.base, ada)
 
 
 @in_one_loop()
-async def phone(desk: Desk, other: Server, ada: Person) -> Window:
+async def phone(windows: Windows, other: Server, ada: Person) -> Window:
     """Her window at another."""
-    return await desk.window(other.base, ada, size=PHONE)
+    return await windows.open(other.base, ada, size=PHONE)

@@ -1,6 +1,6 @@
-"""The page as a person meets it: by roles and names, never by how it is built.
+"""The page as a user meets it: by roles and names, never by how it is built.
 
-What the page calls things stands here and nowhere else in the tests.
+The names of things on the page stand here and nowhere else in the tests.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from playwright.async_api import ConsoleMessage, Error, Locator, Page, expect
 PASSWORD = "a long walk at dusk"
 LOGIN_KEY = "space.login"  # in localStorage: client/js/tokens.js
 PATIENCE_MS = 10_000
-# What the browser itself writes to the console when a server is away.
+# Lines that the browser itself writes to the console when a server is away.
 OF_THE_NETWORK = re.compile(r"^(Failed to load resource|WebSocket connection to)")
 
 NAME = re.compile(r"^(user )?name", re.I)
@@ -33,24 +33,24 @@ expect.set_options(timeout=PATIENCE_MS)
 
 @dataclass
 class Window:
-    """One window of a browser. `complaints` is what the console was told that should not be."""
+    """One window of a browser. `complaints`: errors and warnings in its console."""
 
     page: Page
     complaints: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.page.set_default_timeout(PATIENCE_MS)
-        self.page.on("console", self._hear)
-        self.page.on("pageerror", self._catch)
+        self.page.on("console", self._take_message)
+        self.page.on("pageerror", self._take_error)
 
     def stop_listening(self) -> None:
-        self.page.remove_listener("console", self._hear)
-        self.page.remove_listener("pageerror", self._catch)
+        self.page.remove_listener("console", self._take_message)
+        self.page.remove_listener("pageerror", self._take_error)
 
-    def _catch(self, error: Error) -> None:
+    def _take_error(self, error: Error) -> None:
         self.complaints.append(f"{error}")
 
-    def _hear(self, message: ConsoleMessage) -> None:
+    def _take_message(self, message: ConsoleMessage) -> None:
         if message.type in {"error", "warning"} and not OF_THE_NETWORK.match(message.text):
             self.complaints.append(message.text)
 
@@ -90,7 +90,7 @@ class Window:
         await expect(self._says(COMING_BACK)).to_be_visible()
 
     async def has_loaded(self) -> None:
-        """The lists have come: what is not shown is not there."""
+        """The lists are loaded: from here on a missing row is a fault."""
         await expect(self.page.get_by_role("heading", name=re.compile("^Sky"))).to_be_visible()
 
     # -- a new session -----------------------------------------------------------------------------
@@ -184,7 +184,7 @@ class Window:
 
     @property
     def theme(self) -> Locator:
-        """The button that changes it; its name begins with what is chosen: "Theme: dark"."""
+        """The button that changes it; its name begins with the choice: "Theme: dark"."""
         return self.page.get_by_role("button", name=re.compile("^Theme"))
 
     async def choose_theme(self, choice: str) -> None:

@@ -1,4 +1,4 @@
-"""axe has nothing against any state of the page, by day and by night, on a phone and on a desk."""
+"""axe finds no fault in any state of the page, in light and dark, on a phone and on a desk."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from playwright.async_api import expect
 
 from tests.browser import axe
 from tests.browser.page import Window
-from tests.browser.windows import Desk, Scheme
+from tests.browser.windows import Scheme, Windows
 from tests.support.devices import Person
 from tests.support.servers import Server
 
@@ -17,17 +17,19 @@ SIZES = [{"width": 360, "height": 780}, {"width": 1200, "height": 800}]
 async def is_accessible(window: Window, state: str) -> None:
     for size in SIZES:
         await window.page.set_viewport_size(size)  # type: ignore[arg-type]
-        # What is gone at a second look was on its way when axe came.
+        # A finding that a second run does not have was an animation under way.
         found = await axe.violations(window.page) and await axe.violations(window.page)
         assert not found, f"{state}, {size['width']} px wide:\n" + "\n".join(found)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-async def test_axe_finds_nothing(scheme: Scheme, desk: Desk, one: Server, ada: Person) -> None:
+async def test_axe_finds_nothing(
+    scheme: Scheme, windows: Windows, one: Server, ada: Person
+) -> None:
     axe.script()  # or there is nothing to find
-    stranger = await desk.window(one.base, scheme=scheme)
-    await is_accessible(stranger, "welcome")
-    window = await desk.window(one.base, ada, scheme=scheme)
+    signed_out = await windows.open(one.base, scheme=scheme)
+    await is_accessible(signed_out, "welcome")
+    window = await windows.open(one.base, ada, scheme=scheme)
     await window.has_loaded()
     await is_accessible(window, "nothing yet")
     await window.new_session("Read", 25)

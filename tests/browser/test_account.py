@@ -1,4 +1,4 @@
-"""The dialog of the account: what one is called, how and where one gets in, how one leaves."""
+"""The dialog of the account: profile, password, devices, export and deletion."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.browser import axe
 from tests.browser.page import PASSWORD, SIGN_IN, Window
 from tests.browser.test_accessibility import is_accessible
 from tests.browser.test_appearance import is_usable_at_every_width
-from tests.browser.windows import Desk, Scheme
+from tests.browser.windows import Scheme, Windows
 from tests.support.devices import Person
 from tests.support.servers import Server
 
@@ -66,7 +66,7 @@ async def test_the_profile_is_shown_changed_and_kept(laptop: Window, ada: Person
     await expect(opener(laptop, "countess")).to_be_visible()
 
 
-async def test_what_is_refused_is_said_beside_its_field(laptop: Window, ada: Person) -> None:
+async def test_a_refused_value_has_its_reason_beside_its_field(laptop: Window, ada: Person) -> None:
     profile = part(await opened(laptop), "Profile")
     for label, wrong, sentence in (
         ("E-mail", "nowhere", "valid email address"),
@@ -89,9 +89,9 @@ async def test_what_is_refused_is_said_beside_its_field(laptop: Window, ada: Per
 
 
 async def test_a_new_password_asks_for_the_old_one_and_signs_other_devices_out(
-    desk: Desk, one: Server
+    windows: Windows, one: Server
 ) -> None:
-    window = await desk.window(one.base)
+    window = await windows.open(one.base)
     await window.sign_up("grace")  # at the server, so that it can check the password
     grace = await in_database(User.objects.get, username="grace")
     await another_login(grace.pk, "Old phone")
@@ -137,7 +137,7 @@ async def test_devices_are_signed_out_one_by_one_or_all_but_this(
     await laptop.is_connected()
 
 
-async def test_everything_of_mine_can_be_taken_along(
+async def test_the_export_is_downloaded_as_a_file(
     laptop: Window, ada: Person, tmp_path: Path
 ) -> None:
     await ada.has_session("Write")
@@ -151,15 +151,15 @@ async def test_everything_of_mine_can_be_taken_along(
     await expect(yours).to_contain_text("has been downloaded")
 
 
-async def test_one_can_sign_out_in_the_dialog_on_a_phone(phone: Window) -> None:
+async def test_a_phone_can_sign_out_in_the_dialog(phone: Window) -> None:
     dialog = await opened(phone)
     await part(dialog, "Your data").get_by_role("button", name="Sign out").click()
     await expect(phone.page.get_by_role("button", name=SIGN_IN)).to_be_visible()
     await expect(phone.dialog).to_have_count(0)
 
 
-async def test_an_account_is_deleted_only_by_its_password(desk: Desk, one: Server) -> None:
-    window = await desk.window(one.base)
+async def test_an_account_is_deleted_only_by_its_password(windows: Windows, one: Server) -> None:
+    window = await windows.open(one.base)
     await window.sign_up("grace")  # at the server, so that it can check the password
     dialog = await opened(window, "grace")
     ask = dialog.get_by_role("button", name="Delete my account")
@@ -185,8 +185,8 @@ async def test_an_account_is_deleted_only_by_its_password(desk: Desk, one: Serve
     assert not await in_database(User.objects.filter(username="grace").exists)
 
 
-async def test_another_address_asks_for_the_password(desk: Desk, one: Server) -> None:
-    window = await desk.window(one.base)
+async def test_another_address_asks_for_the_password(windows: Windows, one: Server) -> None:
+    window = await windows.open(one.base)
     await window.sign_up("grace")
     profile = part(await opened(window, "grace"), "Profile")
     email, password = profile.get_by_label("E-mail"), profile.get_by_label("Your password")
@@ -206,7 +206,7 @@ async def test_another_address_asks_for_the_password(desk: Desk, one: Server) ->
     assert grace.email == "hopper@example.org"
 
 
-async def test_without_the_server_it_says_so_and_can_be_tried_again(laptop: Window) -> None:
+async def test_a_dialog_that_cannot_load_says_so_and_can_be_tried_again(laptop: Window) -> None:
     await laptop.page.route("**/users/me/", lambda route: route.abort())
     await opener(laptop).click()
     dialog = laptop.page.get_by_role("dialog", name="Account")
@@ -217,12 +217,12 @@ async def test_without_the_server_it_says_so_and_can_be_tried_again(laptop: Wind
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-async def test_axe_has_nothing_against_it(
-    scheme: Scheme, desk: Desk, one: Server, ada: Person
+async def test_axe_finds_nothing_in_the_dialog(
+    scheme: Scheme, windows: Windows, one: Server, ada: Person
 ) -> None:
     axe.script()
     await another_login(ada.id, "Old phone")
-    window = await desk.window(one.base, ada, scheme=scheme)
+    window = await windows.open(one.base, ada, scheme=scheme)
     dialog = await opened(window)
     await part(dialog, "Password").get_by_role("button", name="Change password").click()
     await is_accessible(window, "account")
@@ -231,7 +231,7 @@ async def test_axe_has_nothing_against_it(
     await is_accessible(window, "the last question")
 
 
-async def test_it_fits_every_width(laptop: Window, ada: Person) -> None:
+async def test_the_dialog_fits_every_width(laptop: Window, ada: Person) -> None:
     await another_login(ada.id, "Donaudampfschifffahrtsgesellschaftskapitänsmützenabzeichen")
     await opened(laptop)
     await is_usable_at_every_width(laptop, "account")

@@ -6,20 +6,21 @@ import io
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import pytest
 from PIL import Image, ImageStat
 from playwright.async_api import expect
 
 from tests.browser.page import Window
-from tests.browser.windows import Desk
+from tests.browser.windows import Size, Windows
 from tests.support.devices import Person
 from tests.support.servers import Server
 
 WIDTHS = [320, 360, 768, 1200]
-LETTERS_PX = 16  # of a browser that nobody has changed
+LETTERS_PX = 16  # a browser's default
 DARK, CLEARLY = 60, 30  # of a brightness from 0 to 255; the sky is dark by day, too
 
-# What of the page, or of the dialog over it, cannot be used with a finger: off the screen, behind
-# something, or cut off.
+# The controls of the page, or of the dialog over it, that a finger cannot use: off the screen,
+# covered, or cut off.
 OUT_OF_REACH = """() => {
   const over = [...document.querySelectorAll("dialog:modal")].at(-1) ?? document;
   const all = over.querySelectorAll("button, input, select, textarea, a[href], summary");
@@ -62,12 +63,12 @@ async def is_usable_at_every_width(window: Window, state: str) -> None:
 
 
 async def test_at_every_width_all_is_in_reach_and_nothing_scrolls_sideways(
-    desk: Desk, one: Server, ada: Person
+    windows: Windows, one: Server, ada: Person
 ) -> None:
-    await is_usable_at_every_width(await desk.window(one.base), "welcome")
+    await is_usable_at_every_width(await windows.open(one.base), "welcome")
     long = "Donaudampfschifffahrtsgesellschaftskapitänsmützenabzeichenverordnung und mehr"
     await ada.has_session(long)
-    window = await desk.window(one.base, ada)
+    window = await windows.open(one.base, ada)
     await window.lists(long)
     await is_usable_at_every_width(window, "ready")
     await window.press_in_row("Start", long)
@@ -78,35 +79,30 @@ async def test_at_every_width_all_is_in_reach_and_nothing_scrolls_sideways(
     await is_usable_at_every_width(window, "ended")
 
 
-async def test_a_page_enlarged_to_200_percent_can_be_used(
-    desk: Desk, one: Server, ada: Person
+@pytest.mark.parametrize(
+    ("size", "px"),
+    [
+        # A browser that enlarges a page of 1280 px shows it as one of 640 px.
+        pytest.param((640, 400), LETTERS_PX, id="page"),
+        pytest.param((1280, 800), 2 * LETTERS_PX, id="letters"),
+    ],
+)
+async def test_at_200_percent_the_page_can_be_used(
+    size: Size, px: int, windows: Windows, one: Server, ada: Person
 ) -> None:
     await ada.has_session("Read")
     await ada.has_running("Write")
-    # A browser that enlarges a page of 1280 px shows it as one of 640 px.
-    window = await desk.window(one.base, ada, size=(640, 400))
-    await window.counts("Write")
-    await is_usable(window, "enlarged")
-    await window.press("Pause")
-    await window.stands_still()
-
-
-async def test_with_letters_of_200_percent_it_can_be_used(
-    desk: Desk, one: Server, ada: Person
-) -> None:
-    await ada.has_session("Read")
-    await ada.has_running("Write")
-    window = await desk.window(one.base, ada, size=(1280, 800))
-    async with letters_of(window, 2 * LETTERS_PX):
+    window = await windows.open(one.base, ada, size=size)
+    async with letters_of(window, px):
         await window.counts("Write")
-        await is_usable(window, "with large letters")
+        await is_usable(window, "at 200 %")
         await window.press("Pause")
         await window.stands_still()
 
 
 @asynccontextmanager
 async def letters_of(window: Window, px: int) -> AsyncIterator[None]:
-    """Somebody has chosen this size in the settings of the browser."""
+    """As if the user had chosen this size in the settings of the browser."""
     console = await window.page.context.new_cdp_session(window.page)
     await console.send("Page.setFontSizes", {"fontSizes": {"standard": px}})
     assert await window.page.evaluate(FONT_SIZE) == f"{px}px"
@@ -114,8 +110,8 @@ async def letters_of(window: Window, px: int) -> AsyncIterator[None]:
     await console.send("Page.setFontSizes", {"fontSizes": {"standard": LETTERS_PX}})
 
 
-async def test_light_and_dark_follow_the_system(desk: Desk, one: Server, ada: Person) -> None:
-    window = await desk.window(one.base, ada, scheme="dark")
+async def test_light_and_dark_follow_the_system(windows: Windows, one: Server, ada: Person) -> None:
+    window = await windows.open(one.base, ada, scheme="dark")
     by_night = await brightness(window)
     await window.page.emulate_media(color_scheme="light")
     assert by_night < DARK
@@ -123,9 +119,9 @@ async def test_light_and_dark_follow_the_system(desk: Desk, one: Server, ada: Pe
 
 
 async def test_the_chosen_theme_wins_over_the_system_and_is_remembered(
-    desk: Desk, one: Server, ada: Person
+    windows: Windows, one: Server, ada: Person
 ) -> None:
-    window = await desk.window(one.base, ada, scheme="dark")
+    window = await windows.open(one.base, ada, scheme="dark")
     await window.choose_theme("light")
     by_day = await brightness(window)
     await window.page.reload()
@@ -140,9 +136,9 @@ async def test_the_chosen_theme_wins_over_the_system_and_is_remembered(
 
 
 async def test_with_reduced_motion_nothing_moves_by_itself(
-    desk: Desk, one: Server, ada: Person
+    windows: Windows, one: Server, ada: Person
 ) -> None:
-    window = await desk.window(one.base, ada)
+    window = await windows.open(one.base, ada)
     await window.new_session("Write", 25, start=True)
     await window.counts("Write")
     assert await _moving(window) == []

@@ -1,4 +1,4 @@
-"""What somebody began stays theirs: other people, sessions and devices come between."""
+"""Unfinished input stays with its user and its session, whatever happens in between."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ async def id_of(who: Person, title: str) -> int:
     return (await in_database(Session.objects.owned_by(who.id).get, title=title)).pk
 
 
-async def test_whoever_signs_in_next_finds_nothing_of_who_was_here_before(laptop: Window) -> None:
+async def test_the_next_user_finds_nothing_of_the_user_before(laptop: Window) -> None:
     await laptop.new_session("Secret plan", 25, start=True)
     await laptop.counts("Secret plan")
     await laptop.page.locator("#tasks").get_by_label("Task").fill("Secret task")

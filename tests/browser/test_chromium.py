@@ -1,4 +1,4 @@
-"""What is said where there is no browser."""
+"""The message where there is no browser."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def test_a_machine_without_chromium_is_told_how_to_get_one() -> None:
+def test_without_chromium_the_message_says_how_to_install_it() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "tests.browser.chromium"],
         env=os.environ | {"CHROMIUM": "not-there"},

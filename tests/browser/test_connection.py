@@ -1,4 +1,4 @@
-"""The badge, and the dialog behind it: how page and server hear each other, frame by frame."""
+"""The badge of the connection, and its dialog: the facts, and the trace of frames."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from playwright.async_api import Locator, expect
 
 from sessions_app import services
 from tests.browser import axe
-from tests.browser.cable import cable
 from tests.browser.page import Window
 from tests.browser.test_accessibility import is_accessible
 from tests.browser.test_appearance import is_usable_at_every_width
-from tests.browser.windows import Desk, Scheme
+from tests.browser.windows import Scheme, Windows
 from tests.support.devices import Person
+from tests.support.proxy import proxy_to, through
 from tests.support.servers import Server
 
 BADGE = re.compile(r"^(Connected|Coming back|Connecting)")
@@ -66,7 +66,7 @@ async def test_the_trace_is_live_until_it_is_held(laptop: Window, ada: Person) -
     await expect(hold).to_have_attribute("aria-pressed", "true")
     paused = frames(dialog, re.compile("session.state.*paused"))
     await ada.does(services.pause, first.id)
-    await laptop.stands_still()  # the page itself goes on
+    await laptop.stands_still()  # the page itself is not held
     await expect(paused).to_have_count(0)
     await hold.click()
     await expect(paused).to_be_visible()
@@ -92,7 +92,7 @@ async def test_a_frame_opens_to_all_of_it_and_no_token_is_in_the_trace(
     await expect(row).to_have_attribute("aria-expanded", "false")
 
 
-async def test_the_trace_is_one_stop_and_the_arrow_keys_go_from_frame_to_frame(
+async def test_the_trace_is_one_tab_stop_and_the_arrow_keys_move_between_frames(
     laptop: Window,
 ) -> None:
     dialog = await opened(laptop)
@@ -111,11 +111,11 @@ async def test_the_trace_is_one_stop_and_the_arrow_keys_go_from_frame_to_frame(
     await expect(rows.first).to_be_focused()
 
 
-async def test_while_it_is_away_the_dialog_says_when_it_tries_and_tries_when_asked(
-    desk: Desk, one: Server, ada: Person
+async def test_the_dialog_says_when_the_page_reconnects_and_does_so_when_asked(
+    windows: Windows, one: Server, ada: Person
 ) -> None:
-    async with cable(one.base) as network:
-        window = await desk.window(network.base, ada)
+    with proxy_to(one.base) as network:
+        window = await windows.open(through(network, one.base), ada)
         dialog = await opened(window)
         await window.page.evaluate(A_LONG_WAIT)
         network.refuse()
@@ -124,41 +124,41 @@ async def test_while_it_is_away_the_dialog_says_when_it_tries_and_tries_when_ask
         await expect(frames(dialog, "closed").first).to_be_visible()
         await expect(frames(dialog, "coming back").first).to_be_visible()
         await expect(dialog).to_contain_text(re.compile(r"Next attempt in (20|1\d) s"))
-        network.plug()
+        network.heal()
         await dialog.get_by_role("button", name="Try now").click()
         await expect(dialog).not_to_contain_text("Coming back")
         await expect(badge(window)).to_contain_text("Connected")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-async def test_axe_has_nothing_against_it_connected_or_away(
-    scheme: Scheme, desk: Desk, one: Server, ada: Person
+async def test_axe_finds_nothing_in_the_dialog_connected_or_away(
+    scheme: Scheme, windows: Windows, one: Server, ada: Person
 ) -> None:
     axe.script()
-    async with cable(one.base) as network:
-        window = await desk.window(network.base, ada, scheme=scheme)
+    with proxy_to(one.base) as network:
+        window = await windows.open(through(network, one.base), ada, scheme=scheme)
         dialog = await opened(window)
         await frames(dialog, "authenticate").click()
         await is_accessible(window, "connected")
         network.refuse()
         await expect(dialog).to_contain_text("Coming back")
         await is_accessible(window, "away")
-        network.plug()
+        network.heal()
         await expect(badge(window)).to_contain_text("Connected")
 
 
-async def test_it_fits_every_width(laptop: Window, ada: Person) -> None:
+async def test_the_dialog_fits_every_width(laptop: Window, ada: Person) -> None:
     await ada.has_running("Write")
     dialog = await opened(laptop)
     await expect(frames(dialog, "session.tick").first).to_be_visible()
     await is_usable_at_every_width(laptop, "connection")
 
 
-async def test_on_a_phone_the_badge_spends_words_only_on_what_is_wrong(
-    desk: Desk, one: Server, ada: Person
+async def test_on_a_phone_the_badge_has_words_only_for_a_lost_connection(
+    windows: Windows, one: Server, ada: Person
 ) -> None:
-    async with cable(one.base) as network:
-        window = await desk.window(network.base, ada, size=(320, 640))
+    with proxy_to(one.base) as network:
+        window = await windows.open(through(network, one.base), ada, size=(320, 640))
         dot_alone = await badge(window).bounding_box()
         assert dot_alone is not None
         assert dot_alone["width"] < 48
@@ -169,4 +169,4 @@ async def test_on_a_phone_the_badge_spends_words_only_on_what_is_wrong(
         assert in_words is not None
         assert in_words["width"] > 96
         assert not await window.scrolls_sideways()
-        network.plug()
+        network.heal()

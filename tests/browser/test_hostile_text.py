@@ -1,4 +1,4 @@
-"""What people write is shown as what it is: no text of a user becomes a part of the page."""
+"""A text of a user is shown as text: none becomes an element of the page."""
 
 from __future__ import annotations
 

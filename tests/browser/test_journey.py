@@ -14,7 +14,7 @@ from realtime.database import in_database
 from sessions_app import services
 from sessions_app.models import Session
 from tests.browser.page import Window
-from tests.browser.windows import Desk
+from tests.browser.windows import Windows
 from tests.support.devices import Person
 from tests.support.people import time_passes
 from tests.support.servers import Server, servers, stored, timekeeper
@@ -23,9 +23,9 @@ MINUTE_S = 60
 
 
 async def test_a_session_made_in_one_window_is_started_in_another_and_counts_in_both(
-    desk: Desk, one: Server, other: Server
+    windows: Windows, one: Server, other: Server
 ) -> None:
-    laptop, phone = await desk.window(one.base), await desk.window(other.base)
+    laptop, phone = await windows.open(one.base), await windows.open(other.base)
     await laptop.sign_up("grace")
     await phone.sign_in("grace")
     await laptop.new_session("Write", 25, [("Outline", 10), ("First page", 15)])
@@ -39,9 +39,7 @@ async def test_a_session_made_in_one_window_is_started_in_another_and_counts_in_
     assert abs(seconds[0] - seconds[1]) <= 1  # one of them may have been read a moment later
 
 
-async def test_what_is_done_in_one_window_is_seen_in_the_other(
-    laptop: Window, phone: Window
-) -> None:
+async def test_a_command_in_one_window_is_seen_in_the_other(laptop: Window, phone: Window) -> None:
     await laptop.new_session("Write", 25, start=True)
     await phone.counts("Write")
     await phone.press("Pause")
@@ -60,7 +58,7 @@ async def test_what_is_done_in_one_window_is_seen_in_the_other(
 
 
 async def _text_of(window: Window, seconds: int) -> str:
-    """What the digits should say."""
+    """The text of the digits, once it is the expected one."""
     await expect(window.digits).to_have_text(f"{seconds // 60}:{seconds % 60:02}")
     return await window.digits.inner_text()
 
@@ -94,10 +92,10 @@ async def test_a_deleted_session_is_gone_from_both_windows(laptop: Window, phone
 
 
 @pytest.mark.parametrize(("minutes", "kind"), [(25, "star"), (90, "planet")])
-async def test_a_session_ends_with_nobody_connected_and_its_body_is_in_the_sky(
-    minutes: int, kind: str, desk: Desk, one: Server, ada: Person, keeper: Part
+async def test_a_session_ends_with_no_device_connected_and_its_body_is_in_the_sky(
+    minutes: int, kind: str, windows: Windows, one: Server, ada: Person, keeper: Part
 ) -> None:
-    window = await desk.window(one.base, ada)
+    window = await windows.open(one.base, ada)
     await window.new_session("Write", minutes, start=True)
     await window.counts("Write")
     await window.page.goto("about:blank")
@@ -117,45 +115,45 @@ async def _session_of(who: Person) -> Session:
     return await in_database(Session.objects.get, user=who.id)
 
 
-async def test_a_session_ends_before_the_eyes_of_both_windows(
-    desk: Desk, one: Server, other: Server, ada: Person, keeper: Part
+async def test_a_session_ends_in_both_open_windows(
+    windows: Windows, one: Server, other: Server, ada: Person, keeper: Part
 ) -> None:
     session = await ada.has_running("Write")
-    windows = await asyncio.gather(desk.window(one.base, ada), desk.window(other.base, ada))
+    pair = await asyncio.gather(windows.open(one.base, ada), windows.open(other.base, ada))
     assert session.timer.ends_at is not None
     left_s = (session.timer.ends_at - datetime.now(UTC)).total_seconds()
     await ada.does(services.extend, session.id, 4 - round(left_s))
-    for window in windows:
+    for window in pair:
         await expect(window.page.get_by_role("region", name="Last session")).to_contain_text("star")
         await window.lists("Write", saying="completed")
         await window.counts_nothing()
 
 
 async def test_after_everything_was_killed_and_started_again_nothing_is_lost(
-    desk: Desk, ada: Person, tmp_path: Path
+    windows: Windows, ada: Person, tmp_path: Path
 ) -> None:
     with servers(tmp_path, "uvicorn", "uvicorn") as both:
         with timekeeper(tmp_path, "killed") as killed:
-            windows = [await desk.window(server.base, ada) for server in both]
-            await windows[0].new_session("Write", 25, [("Outline", 10)], start=True)
-            await windows[1].task("Outline").check()
-            for window in windows:
+            pair = [await windows.open(server.base, ada) for server in both]
+            await pair[0].new_session("Write", 25, [("Outline", 10)], start=True)
+            await pair[1].task("Outline").check()
+            for window in pair:
                 await expect(window.task("Outline")).to_be_checked()
             assert killed.process is not None
             killed.process.kill()
             for server in both:
                 server.kill()
-            for window in windows:
+            for window in pair:
                 await window.is_coming_back()
                 await window.counts("Write")  # the page needs no server for that
         before = await _session_of(ada)
         await asyncio.gather(*(asyncio.to_thread(server.start_again) for server in both))
         with timekeeper(tmp_path, "next"):
-            for window in windows:
+            for window in pair:
                 await window.is_connected()
                 await window.counts("Write")
             after = await _session_of(ada)
             assert (after.ends_at, after.version) == (before.ends_at, before.version)
-            await windows[1].press("Finish")
-            await windows[0].lists("Write", saying="1 of 1 task")
-            await expect(windows[0].body("Write").first).to_be_visible()
+            await pair[1].press("Finish")
+            await pair[0].lists("Write", saying="1 of 1 task")
+            await expect(pair[0].body("Write").first).to_be_visible()

@@ -1,4 +1,4 @@
-"""Everything can be done without a mouse, and one always sees where one is."""
+"""Everything can be done without a mouse, and the focus is always visible."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from tests.browser.page import (
     TO_SIGN_UP,
     Window,
 )
-from tests.browser.windows import Desk
+from tests.browser.windows import Windows
 from tests.support.servers import Server
 
 MOST_STOPS = 60  # of the Tab key, until one should have been everywhere
 
-# Whether it looks different with the focus, itself or something inside it.
+# Whether the element, or one inside it, is drawn differently with the focus.
 SHOWS_FOCUS = """(element) => {
-  const look = () => [element, ...element.querySelectorAll("*")].map((part) => {
+  const styles = () => [element, ...element.querySelectorAll("*")].map((part) => {
     const s = getComputedStyle(part);
     return [s.outline, s.boxShadow, s.stroke, s.strokeWidth, s.fill, s.background, s.border];
   }).join();
-  const focused = look();
+  const focused = styles();
   element.blur();
-  const blurred = look();
+  const blurred = styles();
   element.focus();
   return element.matches(":focus-visible") && focused !== blurred;
 }"""
@@ -59,8 +59,10 @@ async def press(window: Window, target: Locator, key: str = "Enter") -> None:
     await window.page.keyboard.press(key)
 
 
-async def test_from_sign_up_to_a_star_with_the_keyboard_alone(desk: Desk, one: Server) -> None:
-    window = await desk.window(one.base)
+async def test_from_sign_up_to_a_star_with_the_keyboard_alone(
+    windows: Windows, one: Server
+) -> None:
+    window = await windows.open(one.base)
     page, keys = window.page, window.page.keyboard
     if not await page.get_by_role("button", name=SIGN_UP).is_visible():
         await press(window, page.get_by_role("button", name=TO_SIGN_UP))
@@ -97,7 +99,7 @@ async def test_from_sign_up_to_a_star_with_the_keyboard_alone(desk: Desk, one: S
     await expect(window.row("Write")).to_have_count(2)
 
 
-async def test_the_sky_is_one_stop_and_the_arrow_keys_go_from_star_to_star(
+async def test_the_sky_is_one_tab_stop_and_the_arrow_keys_move_between_stars(
     laptop: Window,
 ) -> None:
     for title in ("Write", "Read"):
@@ -132,8 +134,8 @@ async def _focused_name(window: Window) -> str:
     return await window.page.locator(":focus").get_attribute("aria-label") or ""
 
 
-async def test_the_focus_goes_where_the_work_goes_on(desk: Desk, one: Server) -> None:
-    window = await desk.window(one.base)
+async def test_the_focus_moves_to_the_next_step(windows: Windows, one: Server) -> None:
+    window = await windows.open(one.base)
     await window.sign_up("emmy")
     title = window.compose.get_by_label(SESSION_TITLE)
     await title.fill("Write")
@@ -143,7 +145,9 @@ async def test_the_focus_goes_where_the_work_goes_on(desk: Desk, one: Server) ->
     await expect(window.page.get_by_role("button", name="Start again")).to_be_focused()
 
 
-async def test_browsers_find_the_icon_where_they_look_for_it(desk: Desk, one: Server) -> None:
-    window = await desk.window(one.base)
+async def test_the_icon_is_at_the_address_that_browsers_request(
+    windows: Windows, one: Server
+) -> None:
+    window = await windows.open(one.base)
     answer = await window.page.request.get(f"{one.base}/favicon.ico")
     assert (answer.status, answer.headers["content-type"]) == (200, "image/svg+xml")

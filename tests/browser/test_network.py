@@ -1,4 +1,4 @@
-"""The network comes and goes, and so do servers."""
+"""The page while the network or a server is lost, and after it is back."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from playwright.async_api import expect
 
 from realtime.database import in_database
 from sessions_app.models import SessionEvent
-from tests.browser.cable import cable
 from tests.browser.page import Window
-from tests.browser.windows import Desk
+from tests.browser.windows import Windows
 from tests.support.devices import Person
+from tests.support.proxy import proxy_to, through
 from tests.support.servers import Server, servers, stored
 
 
-async def test_without_network_it_counts_on_and_afterwards_shows_what_it_missed(
-    desk: Desk, one: Server, ada: Person, phone: Window
+async def test_without_network_the_page_counts_on_and_afterwards_shows_the_missed_changes(
+    windows: Windows, one: Server, ada: Person, phone: Window
 ) -> None:
-    async with cable(one.base) as network:
-        laptop = await desk.window(network.base, ada)
+    with proxy_to(one.base) as network:
+        laptop = await windows.open(through(network, one.base), ada)
         await laptop.new_session("Write", 25, start=True)
         await phone.counts("Write")
-        network.pull()
+        network.blackhole()
         await laptop.page.context.set_offline(True)
         before = await laptop.seconds()
         await expect(laptop.digits).not_to_have_text(await laptop.digits.inner_text())
@@ -32,51 +32,52 @@ async def test_without_network_it_counts_on_and_afterwards_shows_what_it_missed(
         await phone.press("+5 min")
         await phone.press("Pause")
         await phone.stands_still()
-        network.plug()
         await laptop.page.context.set_offline(False)
+        await laptop.is_coming_back()  # its connection looks open, and is dead
+        network.heal()
         await laptop.stands_still()
         await laptop.is_connected()
         await expect(laptop.digits).to_have_text(await phone.digits.inner_text())
 
 
 async def test_a_command_whose_answer_was_lost_is_repeated_and_happens_once(
-    desk: Desk, one: Server, ada: Person
+    windows: Windows, one: Server, ada: Person
 ) -> None:
     session = await ada.has_running("Write")
-    async with cable(one.base) as network:
-        laptop = await desk.window(network.base, ada)
+    with proxy_to(one.base) as network:
+        laptop = await windows.open(through(network, one.base), ada)
         await laptop.counts("Write")
         network.mute()
         await laptop.press("Pause")
         await stored(session.id, "paused")
-        network.cut()
+        network.heal()  # which breaks the connection
         await laptop.stands_still()
         await laptop.is_connected()
     pauses = SessionEvent.objects.filter(session_id=session.id, kind="paused")
     assert await in_database(pauses.count) == 1
 
 
-async def test_what_is_pressed_while_the_server_is_away_is_refused_aloud(
-    desk: Desk, one: Server, ada: Person
+async def test_a_command_while_the_server_is_away_is_refused_with_an_alert(
+    windows: Windows, one: Server, ada: Person
 ) -> None:
     await ada.has_running("Write")
-    async with cable(one.base) as network:
-        laptop = await desk.window(network.base, ada)
+    with proxy_to(one.base) as network:
+        laptop = await windows.open(through(network, one.base), ada)
         await laptop.counts("Write")
         network.refuse()
         await laptop.is_coming_back()
         await laptop.press("Pause")
         await expect(laptop.page.get_by_role("alert")).to_contain_text("cannot be reached")
         await laptop.counts("Write")
-        network.plug()
+        network.heal()
         await laptop.is_connected()
 
 
 async def test_a_killed_server_is_waited_for_and_its_window_comes_back_by_itself(
-    desk: Desk, ada: Person, phone: Window, tmp_path: Path
+    windows: Windows, ada: Person, phone: Window, tmp_path: Path
 ) -> None:
     with servers(tmp_path, "uvicorn") as [victim]:
-        laptop = await desk.window(victim.base, ada)
+        laptop = await windows.open(victim.base, ada)
         await laptop.new_session("Write", 25, start=True)
         await phone.counts("Write")
         victim.kill()
@@ -91,11 +92,11 @@ async def test_a_killed_server_is_waited_for_and_its_window_comes_back_by_itself
 
 
 async def test_a_window_that_is_opened_while_the_network_is_away_says_so_and_fills_later(
-    desk: Desk, one: Server, ada: Person
+    windows: Windows, one: Server, ada: Person
 ) -> None:
     await ada.has_session("Write")
-    async with cable(one.base) as network:
-        laptop = await desk.window(network.base, ada)
+    with proxy_to(one.base) as network:
+        laptop = await windows.open(through(network, one.base), ada)
         await laptop.lists("Write")
         await laptop.page.route(re.compile(r"/sessions/"), lambda route: route.abort())
         await laptop.page.reload()

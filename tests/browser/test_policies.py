@@ -1,47 +1,41 @@
-"""Under their policies the docs and the admin still work: the browser complains of nothing."""
+"""The docs and the admin work under their content policies: the browser reports no violation."""
 
 from __future__ import annotations
 
-from playwright.async_api import Browser, ConsoleMessage, Page, expect
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from playwright.async_api import Browser, Page, expect
 
 from accounts.models import User
 from accounts.password_hashing import Argon2
 from realtime.database import in_database
+from tests.browser.page import Window
 from tests.support.devices import PASSWORD, Person
 from tests.support.servers import Server
 
 
-async def watched(browser: Browser) -> tuple[Page, list[str]]:
-    page = await browser.new_page()
-    complaints: list[str] = []
-
-    def hear(message: ConsoleMessage) -> None:
-        if message.type in {"error", "warning"}:
-            complaints.append(message.text)
-
-    page.on("console", hear)
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    return page, complaints
+@asynccontextmanager
+async def page_without_complaints(browser: Browser) -> AsyncIterator[Page]:
+    async with await browser.new_page() as page:
+        window = Window(page)
+        yield page
+        assert window.complaints == []
 
 
 async def test_the_documents_work(browser: Browser, one: Server) -> None:
-    page, complaints = await watched(browser)
-    try:
+    async with page_without_complaints(browser) as page:
         await page.goto(f"{one.base}/docs/rest/")
         await expect(page.get_by_text("Log in", exact=True).first).to_be_visible()
         await page.goto(f"{one.base}/docs/socket/")
         await expect(page.get_by_text("authenticate").first).to_be_visible()
         await page.goto(f"{one.base}/docs/")
-    finally:
-        await page.close()
-    assert complaints == []
 
 
 async def test_the_admin_works(browser: Browser, one: Server, ada: Person) -> None:
     await in_database(_make_staff)
     session = await ada.has_running("Outline")
-    page, complaints = await watched(browser)
-    try:
+    async with page_without_complaints(browser) as page:
         await page.goto(f"{one.base}/admin/")
         await page.get_by_label("Username").fill("sam")
         await page.get_by_label("Password").fill(PASSWORD)
@@ -55,10 +49,7 @@ async def test_the_admin_works(browser: Browser, one: Server, ada: Person) -> No
         await page.get_by_role("button", name="Go").click()
         await expect(page.get_by_text(f"User {ada.id}: deactivated.")).to_be_visible()
         sheet = await page.locator("#header").evaluate("e => getComputedStyle(e).display")
-    finally:
-        await page.close()
     assert sheet == "flex", "its style sheet was not taken"
-    assert complaints == []
     user = await in_database(User.objects.get, pk=ada.id)
     assert not user.is_active
 

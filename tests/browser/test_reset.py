@@ -1,4 +1,4 @@
-"""Whoever has forgotten the password: asks for a link, reads the mail, sets a new one, is in."""
+"""A forgotten password: the request for a link, the mail, the new password, the log-in."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from realtime.database import in_database
 from tests.browser import axe
 from tests.browser.page import PASSWORD, Window
 from tests.browser.test_accessibility import is_accessible
-from tests.browser.windows import Desk, Scheme
+from tests.browser.windows import Scheme, Windows
 from tests.support.devices import Person
 from tests.support.servers import Server, servers
 
@@ -72,9 +72,9 @@ async def to_sign_in(window: Window) -> None:
 
 
 async def test_a_forgotten_password_is_replaced_by_the_link_of_a_mail(
-    desk: Desk, post_office: Server, letters: Path
+    windows: Windows, post_office: Server, letters: Path
 ) -> None:
-    window = await desk.window(post_office.base)
+    window = await windows.open(post_office.base)
     await window.sign_up("grace")
     await window.page.get_by_role("button", name="Sign out").click()
     await ask_for_link(window, "grace@example.org")
@@ -102,7 +102,7 @@ async def test_a_forgotten_password_is_replaced_by_the_link_of_a_mail(
     await window.sign_in("grace", NEW)
     assert (await letter(letters, "You have a new password for Space"))["To"] == mail["To"]
 
-    again = await desk.window(post_office.base)
+    again = await windows.open(post_office.base)
     await again.page.goto("about:blank")
     await again.page.goto(link[0])  # in a window of its own
     assert "reset" not in again.page.url
@@ -114,7 +114,7 @@ async def test_a_forgotten_password_is_replaced_by_the_link_of_a_mail(
     assert link[0].rpartition("/")[2] not in post_office.log
 
 
-async def test_who_is_signed_in_here_is_signed_out_by_it(laptop: Window, ada: Person) -> None:
+async def test_a_new_password_signs_this_browser_out(laptop: Window, ada: Person) -> None:
     user = await in_database(User.objects.get, pk=ada.id)
     link = await in_database(password_reset.link, user, laptop.page.url.rstrip("/"))
     await laptop.page.goto(link)
@@ -129,9 +129,11 @@ async def test_who_is_signed_in_here_is_signed_out_by_it(laptop: Window, ada: Pe
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-async def test_axe_has_nothing_against_it(scheme: Scheme, desk: Desk, one: Server) -> None:
+async def test_axe_finds_nothing_in_the_reset(
+    scheme: Scheme, windows: Windows, one: Server
+) -> None:
     axe.script()
-    window = await desk.window(one.base, scheme=scheme)
+    window = await windows.open(one.base, scheme=scheme)
     await to_sign_in(window)
     await ask_for_link(window, "nobody@example.org")
     await is_accessible(window, "asked for a link")

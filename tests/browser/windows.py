@@ -22,12 +22,12 @@ FORGET = "() => { localStorage.clear(); sessionStorage.clear(); }"
 
 
 @dataclass
-class Desk:
+class Windows:
     browser: Browser
     shelf: list[Page]  # blank windows; each is a browser of its own, with its own storage
-    windows: list[Window] = field(default_factory=list)
+    all: list[Window] = field(default_factory=list)
 
-    async def window(
+    async def open(
         self,
         base: str,
         who: Person | None = None,
@@ -36,7 +36,7 @@ class Desk:
         scheme: Scheme = "light",
         moving: bool = False,
     ) -> Window:
-        """A window at `base`; somebody may be logged in there.
+        """A window at `base`; `who`, if given, is logged in there.
 
         Only a `moving` one is animated: without a graphics card each frame is work for the
         processor, and the tests have two windows and two cores.
@@ -46,7 +46,7 @@ class Desk:
         motion: Literal["no-preference", "reduce"] = "no-preference" if moving else "reduce"
         await page.emulate_media(color_scheme=scheme, reduced_motion=motion)
         window = Window(page)
-        self.windows.append(window)
+        self.all.append(window)
         if who is None:
             await window.open(base)
             return window
@@ -57,7 +57,7 @@ class Desk:
         return window
 
     async def clear(self) -> None:
-        for window in self.windows:
+        for window in self.all:
             window.stop_listening()
             await self._put_away(window.page)
 
@@ -78,7 +78,7 @@ class Desk:
 
 
 async def _login(who: Person) -> str:
-    """What the page keeps of a login."""
+    """The login as the page stores it."""
     async with who.account.http() as http:
         user = (await http.get("/users/me/")).json()
     account = who.account

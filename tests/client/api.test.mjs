@@ -52,7 +52,7 @@ test("a refused token is renewed once, and the question asked again", async () =
   assert.equal(tokens.read().refresh, "ada S");
 });
 
-test("what one user asked for is not repeated in the name of the next", async () => {
+test("a request of one user is not repeated in the name of the next", async () => {
   const asked = server({
     "/x/": () => {
       tokens.save(EVE);
@@ -74,7 +74,7 @@ test("an answer for one user is not given to the page of the next", async () => 
   await assert.rejects(ask("GET", "/x/"), { status: 401 });
 });
 
-test("who signs out while a token is renewed stays signed out", async () => {
+test("a user who signs out while a token is renewed stays signed out", async () => {
   server({
     "/users/token/refresh/": () => {
       tokens.clear();
@@ -104,7 +104,7 @@ test("a changed profile is kept for its own user only", async () => {
   assert.deepEqual(tokens.read(), EVE);
 });
 
-test("a file comes as it is, and a refusal as one", async () => {
+test("a file comes as it is, and a refusal is an error", async () => {
   server({ "/x/": () => answer(200, { mine: true }), "/y/": () => answer(429, { error: "Later." }) });
   assert.equal(await (await askFile("/x/")).text(), '{"mine":true}');
   await assert.rejects(askFile("/y/"), { status: 429, message: "Later." });
@@ -117,7 +117,7 @@ test("a file that breaks off is an error like any other", async () => {
   await assert.rejects(askFile("/x/"), { status: 0, code: "unreachable" });
 });
 
-test("who is refused for a moment asks once more, when told to", async (t) => {
+test("a request that is refused for a moment is sent once more, at the time that the server gave", async (t) => {
   const waited = pauses(t);
   server({ "/x/": (n) => (n === 1 ? later(503, 2) : answer(200, { it: "works" })) });
   assert.deepEqual(await ask("GET", "/x/"), { it: "works" });
@@ -125,21 +125,21 @@ test("who is refused for a moment asks once more, when told to", async (t) => {
   assert.ok(waited[0] >= 2_000 && waited[0] < 3_000);
 });
 
-test("once, and then it is said", async (t) => {
+test("a second refusal is an error", async (t) => {
   pauses(t);
   const asked = server({ "/x/": () => later(429, 1) });
   await assert.rejects(ask("GET", "/x/"), { status: 429 });
   assert.equal(asked.length, 2);
 });
 
-test("a minute is not waited for", async (t) => {
+test("a longer wait is an error at once", async (t) => {
   const waited = pauses(t);
   server({ "/x/": () => later(429, 42) });
   await assert.rejects(ask("GET", "/x/"), { status: 429 });
   assert.deepEqual(waited, []);
 });
 
-test("what might happen twice is repeated with its key, and not without", async (t) => {
+test("a request that could take effect twice is repeated with its key, and not without", async (t) => {
   pauses(t);
   const asked = server({ "/x/": (n) => (n === 2 ? answer(200) : later(503, 1)) });
   await ask("POST", "/x/", {}, { key: "k" });

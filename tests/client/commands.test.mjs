@@ -47,7 +47,7 @@ test("+5 pressed twice extends twice, the second on the version that the first m
   await Promise.all(both);
 });
 
-test("any other button that is pressed twice was meant once", async () => {
+test("any other button that is pressed twice acts once", async () => {
   const { store, commands, sent, answer, next } = setUp();
   const both = [1, 2].map(() => commands.run(store.session(1), "pause"));
   answer(await next(1), session(3, "paused"));
@@ -55,7 +55,7 @@ test("any other button that is pressed twice was meant once", async () => {
   assert.equal(sent.length, 1);
 });
 
-test("a refusal brings the current state, and the next command goes on from it", async () => {
+test("a refusal brings the current state, which the next command builds on", async () => {
   const { store, commands, next, answer } = setUp();
   const refused = commands.run(store.session(1), "pause");
   const { id } = await next(1);
@@ -70,7 +70,7 @@ test("a refusal brings the current state, and the next command goes on from it",
   await again;
 });
 
-test("an answer that nobody waits for is not taken", () => {
+test("an answer to no command is ignored", () => {
   const { commands } = setUp();
   assert.equal(commands.answered({ type: "error", id: null }), false);
 });

@@ -26,7 +26,7 @@ test("a stop has its reason, and can be left by trying again", () => {
   assert.equal(connection.reason, "");
 });
 
-test("for another user nothing was lost yet", () => {
+test("for another user no connection was lost yet", () => {
   const connection = new ConnectionStatus();
   connection.take("coming back", 1);
   connection.reset();

@@ -5,7 +5,7 @@ import { day, digits, focused, listed, minutes, nextPaintIn, secondsLeft } from 
 import { seeded, uuid } from "../../client/js/random.js";
 import { endedSince } from "../../client/js/last_seen.js";
 
-test("the seconds shown change exactly on the whole second of what remains", () => {
+test("the seconds shown change exactly on the whole second of the time left", () => {
   assert.equal(secondsLeft(60_001), 61);
   assert.equal(secondsLeft(60_000), 60);
   assert.equal(secondsLeft(59_999.9), 60);
@@ -44,7 +44,7 @@ test("focus of less than a minute is given in seconds", () => {
   assert.equal(focused(61_000), "1 min");
 });
 
-test("looks follow from the seed", () => {
+test("a drawing follows from the seed", () => {
   const draw = (seed) => Array.from({ length: 5 }, seeded(seed));
   assert.deepEqual(draw(42), draw("42"));
   assert.notDeepEqual(draw(42), draw(43));
@@ -61,7 +61,7 @@ test("a key is a UUID, also without crypto.randomUUID", (t) => {
   assert.notEqual(uuid(), uuid());
 });
 
-test("only what came to its end by itself, and after the last visit, is news", () => {
+test("only a session that completed after the last visit is news", () => {
   const ended = (id, status, at) => ({ id, timer: { status, ended_at: at } });
   const sessions = [
     ended(1, "completed", "2026-11-22T10:00:00Z"),

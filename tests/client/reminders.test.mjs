@@ -12,18 +12,18 @@ test("seconds, minutes and hours can be written, each once and in any order", ()
   assert.deepEqual(read("30 s, 5 min; 1h, 5m, 30SEC"), [3600, 300, 30]);
 });
 
-test("nothing written is no reminder", () => {
+test("an empty text is no reminder", () => {
   assert.deepEqual(read("  "), []);
   assert.deepEqual(read("5 min, "), [300]);
 });
 
-test("what cannot be read is not guessed", () => {
+test("an unreadable text is not guessed", () => {
   for (const text of ["soon", "5 min 1 min", "-5", "5 days", "five", "1e3"]) {
     assert.equal(read(text), null, text);
   }
 });
 
-test("what was written is read as the same", () => {
+test("written reminders are read as the same", () => {
   assert.equal(written([3600, 300, 90, 30]), "1 h, 5 min, 90 s, 30 s");
   for (const offsets of [[86_400, 300, 60], [61, 1], []]) {
     assert.deepEqual(read(written(offsets)), offsets);

@@ -61,14 +61,14 @@ test("a revision that is not the next one is a gap, until it has been filled", (
   assert.equal(store.receive(frame(14, session(1, 7, "running"))), false);
 });
 
-test("what arrived before the answer to sync is not asked for again", () => {
+test("a change that arrived before the answer to sync is not requested again", () => {
   const store = setUp();
   store.receive(frame(11, session(1, 4)));
   store.catchUp(ready(10)); // an answer that was read before revision 11
   assert.equal(store.revision, 11);
 });
 
-test("what was missed is applied in order, and the lists need not be loaded", () => {
+test("missed changes are applied in order, and the lists need not be loaded", () => {
   const store = setUp();
   const changes = [
     { kind: "started", session: 1, state: null },
@@ -108,7 +108,7 @@ test("a late state does not bring a deleted session back", () => {
   assert.deepEqual(store.spaces(), [], "its star went with it");
 });
 
-test("fresh lists drop what is gone, but not what was created while they were on the way", () => {
+test("fresh lists drop deleted sessions, but not those created while the lists were on the way", () => {
   const store = setUp();
   const begun = store.beginLoad();
   store.receive(frame(11, session(3, 1)));
@@ -118,7 +118,7 @@ test("fresh lists drop what is gone, but not what was created while they were on
   assert.deepEqual(store.spaces(), [space(9, 3)]);
 });
 
-test("fresh lists do not bring back what was deleted while they were on the way", () => {
+test("fresh lists do not bring back a session deleted while they were on the way", () => {
   const store = setUp();
   const begun = store.beginLoad();
   store.receive({ type: "session.deleted", session: 2, version: 6, revision: 11, state: null });
@@ -127,7 +127,7 @@ test("fresh lists do not bring back what was deleted while they were on the way"
   assert.deepEqual(store.spaces(), []);
 });
 
-test("of two loads at once neither drops what was created while it was on the way", () => {
+test("of two loads at once neither drops a session created while it was on the way", () => {
   const store = setUp();
   const [early, late] = [store.beginLoad(), store.beginLoad()];
   store.receive(frame(11, session(3, 1)));
@@ -138,7 +138,7 @@ test("of two loads at once neither drops what was created while it was on the wa
   assert.deepEqual(ids(store), [4, 3, 1]);
 });
 
-test("lists that were overtaken by those of a later load are not taken", () => {
+test("lists that a later load has overtaken are ignored", () => {
   const store = setUp();
   const [early, late] = [store.beginLoad(), store.beginLoad()];
   assert.equal(store.load([session(1, 3), session(3, 1)], [], null, late), true);
@@ -146,7 +146,7 @@ test("lists that were overtaken by those of a later load are not taken", () => {
   assert.deepEqual(ids(store), [3, 1]);
 });
 
-test("lists that were asked for before all was cleared are not taken", () => {
+test("lists requested before all was cleared are ignored", () => {
   const store = setUp();
   const begun = store.beginLoad();
   store.clear();
@@ -154,7 +154,7 @@ test("lists that were asked for before all was cleared are not taken", () => {
   assert.deepEqual(ids(store), []);
 });
 
-test("fresh lists leave alone what has ended before their first page", () => {
+test("fresh lists leave alone the sessions that ended before their first page", () => {
   const store = setUp();
   const ended = (id) => session(id, 1, "completed", { ended_at: "2026-11-22T11:00:00Z" });
   store.append([ended(3), ended(6)], null);
@@ -193,13 +193,13 @@ test("the active session comes first, then the ready ones, then the ended, the n
   assert.equal(store.active().id, 4);
 });
 
-test("whoever listens hears of each change, and of nothing else", () => {
+test("a listener is called for each change, and for nothing else", () => {
   const store = setUp();
-  let heard = 0;
-  store.onChange(() => (heard += 1));
+  let calls = 0;
+  store.onChange(() => (calls += 1));
   store.adopt(session(1, 4));
   store.adopt(session(1, 4));
-  assert.equal(heard, 1);
+  assert.equal(calls, 1);
 });
 
 test("two watchers that lost different frames end up with the same", () => {
@@ -211,7 +211,7 @@ test("two watchers that lost different frames end up with the same", () => {
   assert.deepEqual(few.session(1), all.session(1));
 });
 
-test("an earlier page adds to what is known, and says whether there is more", () => {
+test("an earlier page adds to the known sessions, and says whether there is more", () => {
   const store = new Store();
   store.beginLoad();
   store.load([session(3, 1, "finished")], [], "/sessions/?cursor=3");
@@ -220,7 +220,7 @@ test("an earlier page adds to what is known, and says whether there is more", ()
   assert.deepEqual([ids(store), store.older], [[3, 2, 1], null]);
 });
 
-test("an earlier page does not take back what is newer, or bring back what was deleted", () => {
+test("an earlier page neither replaces a newer state nor brings back a deleted session", () => {
   const store = new Store();
   store.load([session(3, 1, "finished")], [], "more");
   store.adopt(session(2, 5, "finished"));
@@ -229,7 +229,7 @@ test("an earlier page does not take back what is newer, or bring back what was d
   assert.deepEqual([ids(store), store.session(2).timer.version], [[3, 2], 5]);
 });
 
-test("what a session became is found by the session, and is gone with it", () => {
+test("a star is found by its session, and is gone with it", () => {
   const store = new Store();
   store.load([session(3, 1, "finished")], [space(7, 3)]);
   assert.equal(store.spaceOf(3).id, 7);
@@ -249,7 +249,7 @@ test("a session that was planned long ago and has just ended is missed by its st
   assert.deepEqual(store.unlisted(), []);
 });
 
-test("where the list is whole nothing is missed", () => {
+test("where the list is complete no session is missing", () => {
   const store = new Store();
   store.load([], [{ ...space(1, 7), created_at: "2026-11-22T10:00:00Z" }]);
   assert.deepEqual(store.unlisted(), []);

@@ -16,7 +16,7 @@ test("the newest frame comes first, with its direction and its time", () => {
   assert.deepEqual([ping.type, ping.direction, ping.at], ["ping", "sent", 1_001]);
 });
 
-test("only so many are kept", () => {
+test("the oldest frames are dropped", () => {
   const trace = new Trace(() => 0, 3);
   for (let id = 1; id <= 5; id += 1) trace.received({ type: "ack", id });
   assert.deepEqual(trace.entries().map(({ frame }) => frame.id), [5, 4, 3]);
@@ -39,24 +39,24 @@ test("a token is never kept, and the frame itself is left as it was", () => {
   assert.equal(frame.token, "secret");
 });
 
-test("what happens to the connection is an entry too", () => {
+test("an event of the connection is an entry too", () => {
   const trace = new Trace(() => 0);
   trace.happened("opened");
   trace.happened("closed", { code: 4503 });
   trace.happened("coming back", { in_ms: 320 });
-  const words = trace.entries().map(({ type, frame }) => `${type}: ${summary(frame)}`);
-  assert.deepEqual(words, ["coming back: in 320 ms", "closed: code 4503", "opened: "]);
+  const lines = trace.entries().map(({ type, frame }) => `${type}: ${summary(frame)}`);
+  assert.deepEqual(lines, ["coming back: in 320 ms", "closed: code 4503", "opened: "]);
 });
 
-test("who listens is called after each entry, until they stop", () => {
+test("a listener is called after each entry, until it stops", () => {
   const trace = new Trace(() => 0);
-  let heard = 0;
-  const stop = trace.listen(() => (heard = trace.entries().length));
+  let entries = 0;
+  const stop = trace.listen(() => (entries = trace.entries().length));
   trace.received(tick);
-  assert.equal(heard, 1);
+  assert.equal(entries, 1);
   stop();
   trace.received(tick);
-  assert.equal(heard, 1);
+  assert.equal(entries, 1);
 });
 
 test("after clearing nothing of the last user is left", () => {
@@ -67,7 +67,7 @@ test("after clearing nothing of the last user is left", () => {
   assert.deepEqual(trace.entries(), []);
 });
 
-test("one line says what a frame is about", () => {
+test("a frame has a summary of one line", () => {
   assert.equal(summary(tick), "session 7 · version 2 · 24:59 left");
   assert.equal(
     summary({ type: "command", id: "x", action: "pause", session: 7, version: 2, key: "k" }),

@@ -17,7 +17,7 @@ import pytest
 from local import venv
 
 ROOT = Path(__file__).resolve().parents[3]
-PATIENCE = 20  # seconds; what is waited for takes one
+PATIENCE = 20  # seconds; most waits take one
 
 
 class Place:

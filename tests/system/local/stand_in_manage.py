@@ -1,4 +1,4 @@
-"""Stands in for manage.py in the tests of `./space`: small, and it says what it was told."""
+"""Stands in for manage.py in the tests of `./space`: small, and it prints its arguments."""
 
 import os
 import signal
@@ -27,7 +27,7 @@ def main(command, *arguments):
     elif command == "addresses":
         print(os.environ["DATABASE_URL"], os.environ["REDIS_URL"])  # noqa: T201
     elif command == "demo":
-        print("demo was told:", *arguments)  # noqa: T201
+        print("demo got:", *arguments)  # noqa: T201
         print("at", os.environ.get("PUBLIC_URL"))  # noqa: T201
 
 

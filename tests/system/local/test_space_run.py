@@ -12,7 +12,7 @@ from tests.system.local.conftest import eventually
 from tools.container.needs import CANNOT_RUN_HERE
 
 
-def test_it_serves_until_it_is_told_to_stop_and_leaves_nothing_behind(place):
+def test_a_stopped_run_leaves_no_process_behind(place):
     process = place.start()
     state = place.state()
     assert set(state["processes"]) == {"PostgreSQL", "Valkey", "server", "timekeeper"}
@@ -34,7 +34,7 @@ def test_a_killed_run_leaves_no_process_and_the_next_one_starts(place):
     place.start()
 
 
-def test_what_dies_is_started_again(place):
+def test_a_process_that_dies_is_started_again(place):
     place.start()
     before = place.state()["processes"]
     for pid in before.values():
@@ -59,7 +59,7 @@ def test_another_process_gets_the_addresses_and_secrets(place):
     assert place.space("manage", "addresses").stdout == addresses
 
 
-def test_nobody_else_can_read_the_secrets(place):
+def test_only_the_owner_can_read_the_secrets(place):
     place.start()
     for name in ("run.json", "secrets.json", "valkey/valkey.conf", "postgres/password"):
         assert stat.S_IMODE((place.root / ".space" / name).stat().st_mode) == 0o600
@@ -99,14 +99,14 @@ def test_given_servers_are_used_instead(place):
 def test_demo_starts_servers_for_itself_if_none_are_running_and_migrates_them(place):
     done = place.space("demo", "--months", "3", "--user=lin")
     assert "Migrating the database" in done.stdout
-    assert "demo was told: --months 3 --user=lin" in done.stdout
+    assert "demo got: --months 3 --user=lin" in done.stdout
     assert place.processes() == []
 
 
 def test_demo_uses_the_servers_that_are_running(place):
     place.start()
     done = place.space("demo")
-    assert done.stdout.startswith("demo was told:")
+    assert done.stdout.startswith("demo got:")
     assert place.state()["address"] in done.stdout
 
 

@@ -1,4 +1,4 @@
-"""When `.venv` is made, filled, or made anew. Nothing is really installed here."""
+"""When `.venv` is made, filled, or replaced. Nothing is really installed here."""
 
 import json
 
@@ -35,7 +35,7 @@ def test_the_packages_are_installed_once(checkout, installed):
     assert installed == [["cbor2==5.9.0 ; implementation == 'PyPy'", "django==5.2.19"]]
 
 
-def test_a_changed_pin_is_installed_and_what_is_there_stays(checkout, installed):
+def test_a_changed_pin_is_installed_and_the_others_stay(checkout, installed):
     ensure(checkout)
     (checkout / "requirements.txt").write_text(PINS.replace("5.2.19", "5.2.20"))
     ensure(checkout)
@@ -57,7 +57,7 @@ def test_an_interrupted_installation_starts_again(checkout, installed, monkeypat
     assert not (Venv(checkout).site_packages / "half").exists()
 
 
-def test_a_failure_to_reach_the_registry_keeps_what_is_installed(checkout, installed, monkeypatch):
+def test_an_unreachable_registry_keeps_the_installed_packages(checkout, installed, monkeypatch):
     def unreachable(*_):
         raise Problem("no network")
 
@@ -73,7 +73,7 @@ def test_a_failure_to_reach_the_registry_keeps_what_is_installed(checkout, insta
 
 
 @pytest.mark.parametrize("change", [{"python": "3.5"}, {"folder": "/elsewhere/.venv"}])
-def test_another_python_or_a_moved_checkout_makes_it_anew(checkout, installed, change):
+def test_another_python_or_a_moved_checkout_replaces_it(checkout, installed, change):
     ensure(checkout)
     stamp = checkout / ".venv" / "space-stamp.json"
     stamp.write_text(json.dumps(json.loads(stamp.read_text()) | change))

@@ -1,4 +1,4 @@
-"""What `./space run` passes on from the log of a part."""
+"""The lines that `./space run` passes on from the log of a part."""
 
 from pathlib import Path
 

@@ -35,13 +35,13 @@ def test_a_missing_proxy_only_leaves_its_step_out(capsys):
 
 
 def test_the_environment_wins_over_the_files_of_pip():
-    told = ":env:.find-links='/one'\nglobal.find-links='/two'\nglobal.cert='/c.pem'"
-    assert pip_config.parse(told) == {"find-links": "/one", "cert": "/c.pem"}
+    output = ":env:.find-links='/one'\nglobal.find-links='/two'\nglobal.cert='/c.pem'"
+    assert pip_config.parse(output) == {"find-links": "/one", "cert": "/c.pem"}
 
 
 def test_only_the_sources_of_packages_get_into_a_build():
-    told = f"global.{INDEX}='https://index.example/simple'\nglobal.target='/x'\ninstall.user='1'"
-    assert pip_config.parse(told) == {INDEX: "https://index.example/simple"}
+    output = f"global.{INDEX}='https://index.example/simple'\nglobal.target='/x'\ninstall.user='1'"
+    assert pip_config.parse(output) == {INDEX: "https://index.example/simple"}
 
 
 def test_several_values_become_one_line():
