@@ -16,7 +16,6 @@ from local.foreground import become, run_in_foreground
 from local.instance import running, the_only_one
 from local.problem import explained
 from local.run import run, stopped_by_signals
-from local.screenshots import screenshots
 
 ROOT = Path(__file__).resolve().parent.parent
 # Their arguments are for another program.
@@ -86,10 +85,8 @@ def _run(checkout: Checkout, options: argparse.Namespace, here: Path) -> int:
             return test(checkout, options.rest, here)
         case "check":
             with stopped_by_signals():
-                if options.what == "container":  # its tool stands on `local`, not the other way
-                    return become(
-                        [sys.executable, "-m", "tools.container"], without_foreign(os.environ)
-                    )
+                if options.what == "container":
+                    return tool("tools.container")
                 checkout.venv.ensure(venv.DEVELOP, os.environ)
                 return check(checkout, with_tests=options.tests)
         case "env":
@@ -104,7 +101,7 @@ def _run(checkout: Checkout, options: argparse.Namespace, here: Path) -> int:
                 checkout, "tests.faults.soak", options.rest, checkout.environment_for_tests()
             )
         case "screenshots":
-            return screenshots(checkout)
+            return tool("tools.screenshots")
         case "load":
             return load(checkout, options.rest)
         case "demo":
@@ -126,6 +123,11 @@ def program(
     with stopped_by_signals():
         checkout.venv.ensure(venv.TEST, environment)
     become([str(checkout.venv.python), "-m", module, *arguments], environment)
+
+
+def tool(module: str) -> NoReturn:
+    """Go on as a tool for contributors: those import `local`, not the other way."""
+    become([sys.executable, "-m", module], without_foreign(os.environ))
 
 
 def env(checkout: Checkout) -> int:

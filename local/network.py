@@ -1,7 +1,11 @@
-"""Ports and addresses."""
+"""Ports, addresses, and the status of an HTTP server."""
 
 import contextlib
+import http.client
 import socket
+from collections.abc import Mapping
+
+NO_HEADERS: Mapping[str, str] = {}
 
 
 def free_port() -> int:
@@ -45,3 +49,17 @@ def address_in_the_network() -> str | None:
 
 def web_address(host: str, port: int) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def status(
+    host: str, port: int, path: str, seconds: float = 3, headers: Mapping[str, str] = NO_HEADERS
+) -> int:
+    """The status of a GET; 0 if there is no answer in time."""
+    connection = http.client.HTTPConnection(host, port, timeout=seconds)
+    try:
+        connection.request("GET", path, headers=headers)
+        return connection.getresponse().status
+    except (OSError, http.client.HTTPException):
+        return 0
+    finally:
+        connection.close()

@@ -97,6 +97,14 @@ class Part:
         return f"{self.name} {what}. The end of {self.log}:\n{tail or '    (empty)'}"
 
 
+def stop_together(parts: Sequence[Part]) -> None:
+    """All are asked at once; then each is waited for, the last one first."""
+    for part in reversed(parts):
+        part.ask_to_stop()
+    for part in reversed(parts):
+        part.stop()
+
+
 def guarded(
     command: Sequence[str | Path],
     dies_by: signal.Signals = signal.SIGKILL,

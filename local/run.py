@@ -1,6 +1,5 @@
 """`./space run`: every process of Space, until Ctrl-C."""
 
-import http.client
 import json
 import signal
 import time
@@ -14,7 +13,7 @@ from local.checkout import Checkout
 from local.console import say, step
 from local.environment import SHARED
 from local.instance import Instance, state_file, the_only_one
-from local.part import Part
+from local.part import Part, stop_together
 from local.problem import Problem
 from local.servers import Servers
 from local.supervisor import Supervisor
@@ -58,7 +57,7 @@ def _run_on(
         instance.processes = {part.name: part.pid for part in running if part.pid}
         instance.write(state_file(checkout.space))
 
-    with _stopped_together(parts):
+    try:
         for part in parts:
             part.start()
         remember()
@@ -74,6 +73,9 @@ def _run_on(
         with suppress(KeyboardInterrupt):
             supervisor.watch()
         say("Stopping.")
+    finally:
+        ignore_signals()
+        stop_together(parts)
 
 
 def _claim(host: str, port: int) -> int:
@@ -91,17 +93,17 @@ def _claim(host: str, port: int) -> int:
 def server_part(
     checkout: Checkout, environment: Mapping[str, str], host: str, port: int, log: Path
 ) -> Part:
-    def is_ready(_: Part) -> bool:
-        return _answers(network.reachable_host(host), port, "/readyz", 2)
+    def answers(path: str, seconds: float) -> bool:
+        return network.status(network.reachable_host(host), port, path, seconds) == 200
 
     return Part(
         "server",
         checkout.manage_command("serve", "--host", host, "--port", str(port)),
         log,
         environment,
-        is_ready,
+        is_ready=lambda _: answers("/readyz", 2),
         stops_by=((signal.SIGTERM, STOPS_WITHIN),),
-        is_healthy=lambda: _answers(network.reachable_host(host), port, "/healthz", 5),
+        is_healthy=lambda: answers("/healthz", 5),
         shows_warnings=True,
     )
 
@@ -132,17 +134,6 @@ def _wait_until_ready(supervisor: Supervisor, server: Part) -> None:
         raise Problem(server.explain(f"is not ready after {READY_WITHIN:.0f} s"))
 
 
-def _answers(host: str, port: int, path: str, seconds: float) -> bool:
-    connection = http.client.HTTPConnection(host, port, timeout=seconds)
-    try:
-        connection.request("GET", path)
-        return connection.getresponse().status == 200
-    except (OSError, http.client.HTTPException):
-        return False
-    finally:
-        connection.close()
-
-
 def _has_turned(alive: Path) -> bool:
     """Whether the timekeeper's loop has turned lately (`runtime/liveness_file.py`)."""
     try:
@@ -150,18 +141,6 @@ def _has_turned(alive: Path) -> bool:
     except (OSError, ValueError, KeyError, TypeError):
         return False
     return 0 <= time.monotonic() - turned <= TURNS_WITHIN
-
-
-@contextmanager
-def _stopped_together(parts: list[Part]) -> Iterator[None]:
-    try:
-        yield
-    finally:
-        ignore_signals()
-        for part in reversed(parts):
-            part.ask_to_stop()
-        for part in reversed(parts):
-            part.stop()
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from pathlib import Path
 from local.identity import Place, place_for
 from local.leftovers import end_leftover
 from local.network import free_port
-from local.part import Part, PartFailed
+from local.part import Part, PartFailed, stop_together
 from local.postgres import THROW_AWAY, Postgres, make_cluster
 from local.problem import Problem
 from local.valkey import Valkey
@@ -55,12 +55,6 @@ class Servers:
 
     parts: list[Part] = field(default_factory=list)
     addresses: dict[str, str] = field(default_factory=dict)
-
-    def stop(self) -> None:
-        for part in reversed(self.parts):
-            part.ask_to_stop()
-        for part in reversed(self.parts):
-            part.stop()
 
 
 @contextmanager
@@ -108,7 +102,7 @@ def _servers(
             _start_postgres(servers, place, cluster_in(place), log, environment, settings)
         yield servers
     finally:
-        servers.stop()
+        stop_together(servers.parts)
 
 
 def _start_valkey(

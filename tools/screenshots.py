@@ -1,6 +1,7 @@
-"""`./space screenshots`: the pictures in `docs/images`, of a Space that is started for them."""
+"""The pictures in `docs/images`, of a Space that is started for them: `./space screenshots`."""
 
 import secrets
+import sys
 from pathlib import Path
 
 from local import network, venv
@@ -9,10 +10,12 @@ from local.console import say, step
 from local.environment import SERVERS
 from local.foreground import run_in_foreground
 from local.instance import the_only_one
-from local.part import Part
+from local.part import stop_together
+from local.problem import explained
 from local.run import READY_WITHIN, server_part, stopped_by_signals, timekeeper_part
 from local.servers import lasting_servers
 
+ROOT = Path(__file__).resolve().parents[1]
 USER = "ada"
 YEAR = ("--months", "12", "--seed", "1", "--time-zone", "Europe/Berlin")
 
@@ -51,7 +54,7 @@ def _take(checkout: Checkout, environment: dict[str, str], logs: Path) -> int:
         address = network.web_address(host, port)
         return _camera(checkout, environment, address, password)
     finally:
-        _stop(parts)
+        stop_together(parts)
 
 
 def _camera(checkout: Checkout, environment: dict[str, str], address: str, password: str) -> int:
@@ -60,6 +63,5 @@ def _camera(checkout: Checkout, environment: dict[str, str], address: str, passw
     return run_in_foreground([*camera, address, USER, password, folder], environment)
 
 
-def _stop(parts: list[Part]) -> None:
-    for part in reversed(parts):
-        part.stop()
+if __name__ == "__main__":
+    sys.exit(explained(lambda: screenshots(Checkout(ROOT))))

@@ -1,7 +1,6 @@
 """`./space check container`: each step with its time, and a summary, as `./space check` has it."""
 
 import fcntl
-import http.client
 import os
 import shutil
 import time
@@ -13,7 +12,7 @@ from typing import Any
 from local.checkout import Checkout
 from local.console import say
 from local.environment import SERVERS
-from local.network import free_port
+from local.network import free_port, status
 from local.part import Part, wait_for
 from local.problem import Problem
 from local.servers import Servers, lasting_servers
@@ -147,7 +146,7 @@ class Stack:
             name,
             service,
             given | more,
-            is_ready=lambda _: status(port, "/readyz") == 200,
+            is_ready=lambda _: status("127.0.0.1", port, "/readyz") == 200,
             command=command,
         )
 
@@ -190,9 +189,12 @@ class Stack:
         port = free_port()
         part = self.server("https", port, HTTPS="true")
         self.start(part)
-        must(status(port, "/") == 301, "Plain HTTP is not redirected.")
+        must(status("127.0.0.1", port, "/") == 301, "Plain HTTP is not redirected.")
         headers = {"X-Forwarded-Proto": "https", "X-Forwarded-For": ADDRESS}
-        must(status(port, "/", **headers) == 200, "The proxy's X-Forwarded-Proto is not believed.")
+        must(
+            status("127.0.0.1", port, "/", headers=headers) == 200,
+            "The proxy's X-Forwarded-Proto is not believed.",
+        )
         part.ask_to_stop()
         self.must_end(part, within=ENDS_WITHIN)
 
@@ -206,7 +208,10 @@ class Stack:
     def behind(self, start: Callable[[Path, Path, list[int]], tuple[Part, int]]) -> None:
         proxy, port = start(self.check.root, self.home, self.ports)
         self.start(proxy)
-        must(wait_for(lambda: status(port, "/readyz") == 200, 10), proxy.explain("does not serve"))
+        must(
+            wait_for(lambda: status("127.0.0.1", port, "/readyz") == 200, 10),
+            proxy.explain("does not serve"),
+        )
         self.tour(port, "--from", ADDRESS)
         away = self.servers[0]
         away.ask_to_stop()
@@ -235,14 +240,3 @@ class Stack:
 
 def says(text: str) -> Callable[[Part], bool]:
     return lambda part: text in part.log.read_text()
-
-
-def status(port: int, path: str, **headers: str) -> int:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=3)
-    try:
-        connection.request("GET", path, headers=headers)
-        return connection.getresponse().status
-    except (OSError, http.client.HTTPException):
-        return 0
-    finally:
-        connection.close()
