@@ -51,7 +51,7 @@ class Runtime:
         shutil.rmtree(bundle, ignore_errors=True)
         bundle.mkdir(parents=True)
         output_of([*self._runc, "spec", "--bundle", str(bundle)])
-        file = bundle / "web.json"
+        file = bundle / "config.json"
         spec = json.loads(file.read_text())
         arguments = command or service.get("command") or self.image["Cmd"]
         spec["process"] |= self._process(service, environment, arguments)

@@ -1,6 +1,7 @@
 """When `.venv` is made, filled, or replaced. Nothing is really installed here."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -8,6 +9,7 @@ from local import pip, venv
 from local.problem import Problem
 from local.venv import Venv
 
+ROOT = Path(__file__).resolve().parents[3]
 PINS = "django==5.2.19\ncbor2==5.9.0 ; implementation == 'PyPy'  # slower\n"
 
 
@@ -87,7 +89,5 @@ def test_settings_of_another_project_do_not_reach_pip():
 
 
 def test_the_files_of_this_checkout_are_pinned():
-    from tests.system.local.conftest import ROOT
-
     for files in (venv.RUN, venv.TEST, venv.DEVELOP):
         assert all("==" in pin for file in files for pin in venv.pins(ROOT / file))

@@ -1,4 +1,4 @@
-"""The pictures in `docs/images`, of a Space that is started for them: `./space screenshots`."""
+"""Starts the Space whose pictures are taken, with a year of sessions in it."""
 
 import secrets
 import sys
@@ -15,7 +15,7 @@ from local.problem import explained
 from local.run import READY_WITHIN, server_part, stopped_by_signals, timekeeper_part
 from local.servers import lasting_servers
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 USER = "ada"
 YEAR = ("--months", "12", "--seed", "1", "--time-zone", "Europe/Berlin")
 
@@ -59,7 +59,7 @@ def _take(checkout: Checkout, environment: dict[str, str], logs: Path) -> int:
 
 def _camera(checkout: Checkout, environment: dict[str, str], address: str, password: str) -> int:
     folder = checkout.root / "docs" / "images"
-    camera = [str(checkout.venv.python), "-m", "tests.browser.camera"]
+    camera = [str(checkout.venv.python), "-m", "tools.screenshots.camera"]
     return run_in_foreground([*camera, address, USER, password, folder], environment)
 
 

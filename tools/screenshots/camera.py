@@ -1,6 +1,6 @@
 """Takes the README's pictures of a Space that is running: `./space screenshots` starts one for it.
 
-    python -m tests.browser.camera ADDRESS USER PASSWORD FOLDER
+    python -m tools.screenshots.camera ADDRESS USER PASSWORD FOLDER
 
 A laptop and a phone of the same user are stopped in the same second of their countdown, in light
 and in dark, photographed, and put side by side.
@@ -143,7 +143,7 @@ def _text(picture: bytes) -> str:
 def _keep(png: bytes, file: Path) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     Image.open(io.BytesIO(png)).save(file, quality=QUALITY, method=6)
-    print(f"{file} ({file.stat().st_size // 1024} KB)", flush=True)  # noqa: T201 -- for a terminal
+    print(f"{file} ({file.stat().st_size // 1024} KB)", flush=True)
 
 
 if __name__ == "__main__":
