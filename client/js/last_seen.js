@@ -1,13 +1,13 @@
 /** The time until which this browser had a page open: a session that ended later is news. */
 
 const KEY = "space.seen";
-const EVERY_MS = 5_000;
+const WRITE_INTERVAL_MS = 5_000;
 
 let written = 0;
 
 /** `at`: the server's time, in milliseconds, up to which this user has seen everything. */
 export function remember(user, at) {
-  if (at < written + EVERY_MS) return;
+  if (at < written + WRITE_INTERVAL_MS) return;
   written = at;
   localStorage.setItem(KEY, JSON.stringify({ user, at }));
 }

@@ -13,7 +13,7 @@ from playwright.async_api import ConsoleMessage, Error, Locator, Page, expect
 
 PASSWORD = "a long walk at dusk"
 LOGIN_KEY = "space.login"  # in localStorage: client/js/tokens.js
-PATIENCE_MS = 10_000
+TIMEOUT_MS = 10_000
 # Lines that the browser itself writes to the console when a server is away.
 OF_THE_NETWORK = re.compile(r"^(Failed to load resource|WebSocket connection to)")
 
@@ -28,7 +28,7 @@ SESSION_TITLE = re.compile(r"focus on", re.I)
 CONNECTED = re.compile(r"^Connected")
 COMING_BACK = re.compile(r"^(Coming back|Connecting)")
 
-expect.set_options(timeout=PATIENCE_MS)
+expect.set_options(timeout=TIMEOUT_MS)
 
 
 @dataclass
@@ -39,7 +39,7 @@ class Window:
     complaints: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.page.set_default_timeout(PATIENCE_MS)
+        self.page.set_default_timeout(TIMEOUT_MS)
         self.page.on("console", self._take_message)
         self.page.on("pageerror", self._take_error)
 

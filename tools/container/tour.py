@@ -23,7 +23,7 @@ import httpx
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
-PATIENCE_S = 15.0
+TIMEOUT_S = 15.0
 PIXEL = (
     "data:image/png;base64,"
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
@@ -98,7 +98,7 @@ async def a_picture(http: httpx.AsyncClient) -> None:
 
 async def until(socket: ClientConnection, kind: str, **values: Any) -> dict[str, Any]:
     """The next frame of this kind with these values."""
-    async with asyncio.timeout(PATIENCE_S):
+    async with asyncio.timeout(TIMEOUT_S):
         async for text in socket:
             frame: dict[str, Any] = json.loads(text)
             if frame["type"] == kind and all(frame.get(k) == v for k, v in values.items()):
@@ -134,7 +134,7 @@ async def a_session(http: httpx.AsyncClient, socket: ClientConnection, *, remind
 
 def client(url: str, address: str | None) -> httpx.AsyncClient:
     transport = httpx.AsyncHTTPTransport(local_address=address)
-    return httpx.AsyncClient(base_url=url, transport=transport, timeout=PATIENCE_S)
+    return httpx.AsyncClient(base_url=url, transport=transport, timeout=TIMEOUT_S)
 
 
 async def tour(url: str, address: str | None, *, quick: bool) -> None:

@@ -17,7 +17,7 @@ import pytest
 from local import venv
 
 ROOT = Path(__file__).resolve().parents[3]
-PATIENCE = 20  # seconds; most waits take one
+TIMEOUT_S = 20  # seconds; most waits take one
 
 
 class Place:
@@ -39,7 +39,7 @@ class Place:
             cwd=self.root.parent,
             capture_output=True,
             text=True,
-            timeout=PATIENCE,
+            timeout=TIMEOUT_S,
         )
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
@@ -106,7 +106,7 @@ def borrow_packages(root: Path) -> None:
 
 
 def eventually(condition) -> bool:
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + TIMEOUT_S
     while not condition() and time.monotonic() < deadline:
         time.sleep(0.02)
     return condition()
