@@ -1,4 +1,4 @@
-"""The wire protocol: what is understood, what is refused, and how a change is told."""
+"""The wire protocol: what is understood, what is refused, and how a change is case."""
 
 from __future__ import annotations
 
@@ -14,16 +14,13 @@ from hypothesis import strategies as st
 
 from realtime.protocol import messages
 from realtime.protocol.close_codes import Close
+from realtime.protocol.examples import COMPLETED, STAR, TASK
 from realtime.protocol.messages import BadFrame, decode
 from sessions_app.events import (
     ENDS,
     Cause,
     Reminded,
     SessionChanged,
-    SessionState,
-    SpaceState,
-    TaskState,
-    TimerState,
 )
 from tests.support.bad_frames import BAD
 
@@ -33,7 +30,7 @@ PING = {"type": "ping", "id": "p1", "client_time": 1.5}
 TICKS = {"type": "ticks", "id": "t1", "every_ms": 5000}
 
 
-# -- what comes in -------------------------------------------------------------------------------
+# -- from the client -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -149,51 +146,12 @@ def test_a_nearly_valid_message_raises_nothing_but_bad_frame(
     is_understood_or_refused(json.dumps({"type": kind} | fields, ensure_ascii=ascii_only))
 
 
-# -- what goes out -------------------------------------------------------------------------------
-
-TASK = TaskState(id=3, title="Draft", duration=5, session=7, created_at=NOON, done=False)
-SPACE = SpaceState(
-    id=9,
-    session=7,
-    type="star",
-    x=1,
-    y=2,
-    image="/star.svg",
-    created_at=NOON,
-    title="Write",
-    focused_minutes=25,
-    radius=4,
-    hue=200,
-    seed=5,
-    month="2026-11",
-)
-STATE = SessionState(
-    id=7,
-    title="Write",
-    duration=25,
-    image=None,
-    sound="",
-    created_at=NOON,
-    user=1,
-    reminders=None,
-    tasks=[TASK],
-    timer=TimerState(
-        status="completed",
-        version=4,
-        remaining_ms=0,
-        ends_at=None,
-        started_at=NOON,
-        ended_at=NOON,
-        focused_ms=1_500_000,
-        planned_ms=1_500_000,
-        server_time=NOON,
-    ),
-)
+# -- from the server -----------------------------------------------------------------------------
 
 
 @dataclass
-class Told:
-    """A change, and the frame that must tell of it."""
+class Case:
+    """A change, and its frame."""
 
     cause: Cause
     frame: str
@@ -201,45 +159,49 @@ class Told:
     fields: dict[str, Any]
 
 
-ENDED = {"ended_at": "2026-11-22T12:00:00Z", "late_ms": 12, "space": SPACE.as_json()}
+ENDED = {
+    "ended_at": COMPLETED.as_json()["timer"]["ended_at"],
+    "late_ms": 12,
+    "space": STAR.as_json(),
+}
 CHANGES = [
     *(
-        Told(cause, "session.state", {}, {})
+        Case(cause, "session.state", {}, {})
         for cause in typing.get_args(Cause)
         if cause not in ENDS | {"deleted"}
     ),
-    Told("completed", "session.ended", {"space": SPACE, "late_ms": 12}, ENDED),
-    Told("finished", "session.ended", {"space": SPACE, "late_ms": 12}, ENDED),
-    Told("cancelled", "session.ended", {}, {**ENDED, "late_ms": None, "space": None}),
-    Told("deleted", "session.deleted", {"state": None}, {}),
-    Told("tasks_edited", "task.changed", {"task": TASK}, {"task": TASK.as_json()}),
-    Told("tasks_edited", "task.deleted", {"task_deleted": 3}, {"task": 3}),
+    Case("completed", "session.ended", {"space": STAR, "late_ms": 12}, ENDED),
+    Case("finished", "session.ended", {"space": STAR, "late_ms": 12}, ENDED),
+    Case("cancelled", "session.ended", {}, {**ENDED, "late_ms": None, "space": None}),
+    Case("deleted", "session.deleted", {"state": None}, {}),
+    Case("tasks_edited", "task.changed", {"task": TASK}, {"task": TASK.as_json()}),
+    Case("tasks_edited", "task.deleted", {"task_deleted": 3}, {"task": 3}),
 ]
 
 
-@pytest.mark.parametrize("told", CHANGES, ids=lambda told: f"{told.cause}: {told.frame}")
-def test_each_kind_of_change_has_its_frame(told: Told) -> None:
+@pytest.mark.parametrize("case", CHANGES, ids=lambda case: f"{case.cause}: {case.frame}")
+def test_each_kind_of_change_has_its_frame(case: Case) -> None:
     change: dict[str, Any] = {
         "user": 1,
         "revision": 41,
-        "session": 7,
-        "version": 4,
-        "cause": told.cause,
+        "session": 2,
+        "version": 3,
+        "cause": case.cause,
         "at": NOON,
         "device": "Laptop",
-        "state": STATE,
-    } | told.more
+        "state": COMPLETED,
+    } | case.more
     frame = json.loads(messages.of_change(SessionChanged(**change)).as_text())
-    state = None if change["state"] is None else STATE.as_json()
+    state = None if change["state"] is None else COMPLETED.as_json()
     assert frame == {
-        "type": told.frame,
-        "session": 7,
-        "version": 4,
+        "type": case.frame,
+        "session": 2,
+        "version": 3,
         "revision": 41,
-        "cause": told.cause,
+        "cause": case.cause,
         "device": "Laptop",
         "state": state,
-        **told.fields,
+        **case.fields,
     }
 
 
@@ -262,8 +224,8 @@ def test_an_error_carries_the_session_only_where_there_is_one() -> None:
         "code": "bad_message",
         "message": "No.",
     }
-    full = messages.Error(id="c1", code="x", message="No.", session=7, version=4, state=STATE)
-    assert json.loads(full.as_text())["state"]["timer"]["version"] == 4
+    full = messages.Error(id="c1", code="x", message="No.", session=7, version=4, state=COMPLETED)
+    assert json.loads(full.as_text())["state"]["timer"]["version"] == 3
 
 
 def test_a_code_asks_to_reconnect_only_if_that_can_help() -> None:

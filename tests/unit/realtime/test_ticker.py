@@ -76,25 +76,6 @@ def in_ms(length: int) -> int:
 # -- which ticks, and when -----------------------------------------------------------------------
 
 
-def test_each_whole_second_of_the_time_left_is_sent_once(
-    ticker: Ticker, time: FakeTime, screen: Screen
-) -> None:
-    ticker.follow(SESSION, 2, in_ms(5_300), [screen])
-    time.run(10_000)
-    assert screen.remaining == whole_seconds(5)
-
-
-def test_the_ticks_follow_the_deadline_and_not_the_start_of_watching(
-    ticker: Ticker, time: FakeTime, screen: Screen
-) -> None:
-    ends_at = in_ms(4_567)
-    time.run(123)
-    ticker.follow(SESSION, 2, ends_at, [screen])
-    time.run(10_000)
-    assert screen.remaining == whole_seconds(4)
-    assert all(0 <= late <= QUANTUM for late in screen.lateness(ends_at))
-
-
 def test_after_the_deadline_the_ticker_rests(
     ticker: Ticker, time: FakeTime, screen: Screen
 ) -> None:
@@ -116,18 +97,6 @@ def test_a_tick_says_which_state_of_which_session_it_counts(
         "remaining_ms": 1_000,
         "server_time": "2027-01-15T08:00:00.250000Z",
     }
-
-
-def test_two_processes_tick_the_same_seconds_at_the_same_moments(
-    time: FakeTime, screen: Screen
-) -> None:
-    other = Screen(time)
-    ticker_at(time).follow(SESSION, 2, in_ms(9_004), [screen])
-    time.run(2_501)
-    ticker_at(time).follow(SESSION, 2, in_ms(9_004), [other])
-    time.run(10_000)
-    assert other.ticks == screen.ticks[-len(other.ticks) :]
-    assert other.remaining == whole_seconds(6)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
