@@ -44,7 +44,7 @@ WITH_PSYCOPG2 = [
     "tests/unit/server/test_django_handler.py",
     *(
         f"tests/app/accounts/test_{about}.py"
-        for about in ("admission", "deactivation", "many_logins", "races", "refresh", "revisions")
+        for about in ("deactivation", "many_logins", "races", "refresh", "revisions", "tokens")
     ),
     *(
         f"tests/app/sessions_app/test_{about}.py"

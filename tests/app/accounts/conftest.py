@@ -1,15 +1,18 @@
-"""People, who come in by the front door, and the minute that the limits count in."""
+"""Users who sign up through the API, and the minute that the limits count in."""
 
 import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import pytest
 from django.core import mail as django_mail
+from django.core.handlers.base import BaseHandler
 from django.core.mail import EmailMessage
 from django.test import TestCase
+from django.test.client import ClientHandler
 from rest_framework.response import Response
 from rest_framework.test import APIClient
 
@@ -25,7 +28,7 @@ PASSWORD = "correct horse battery"
 
 @dataclass
 class Device:
-    """A client that is logged in, and what it was answered."""
+    """A client that is logged in, and the answer to its log-in."""
 
     answer: dict[str, Any]
     api: APIClient = field(default_factory=APIClient)
@@ -60,6 +63,23 @@ class Device:
 
     def refreshed(self) -> Response:
         return APIClient().post("/users/token/refresh/", {"refresh": self.refresh}, format="json")
+
+
+@pytest.fixture(autouse=True)
+def _shared_middleware(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One chain for all clients: each of its own would walk through the static files, for 30 ms."""
+
+    def load_middleware(self: ClientHandler, is_async: bool = False) -> None:
+        vars(self).update(_loaded())
+
+    monkeypatch.setattr(ClientHandler, "load_middleware", load_middleware)
+
+
+@cache
+def _loaded() -> dict[str, Any]:
+    handler = ClientHandler()
+    BaseHandler.load_middleware(handler)
+    return {name: value for name, value in vars(handler).items() if "_middleware" in name}
 
 
 @pytest.fixture
@@ -102,13 +122,13 @@ def phone(ada: Device, log_in: Callable[..., Device]) -> Device:
 
 @pytest.fixture
 def eve(db: None, sign_up: Callable[..., Device]) -> Device:
-    """Somebody else."""
+    """Another user."""
     return sign_up("eve")
 
 
 @pytest.fixture
 def mails(monkeypatch: pytest.MonkeyPatch) -> list[EmailMessage]:
-    """What was sent. Here it is sent at once: the background would not see this transaction."""
+    """The sent mails. They are sent at once: the background would not see this transaction."""
     queue.flush()
     django_mail.outbox.clear()
     monkeypatch.setattr(queue, "put", lambda work: work())
@@ -117,7 +137,7 @@ def mails(monkeypatch: pytest.MonkeyPatch) -> list[EmailMessage]:
 
 @dataclass
 class Minute:
-    """The clock that the limits go by."""
+    """The clock of the limits."""
 
     now: float
 
@@ -135,7 +155,7 @@ def minute(monkeypatch: pytest.MonkeyPatch) -> Minute:
 
 @pytest.fixture
 def revocations() -> Callable[..., Any]:
-    """What was announced in a block, once that block is committed."""
+    """The revocations of a block, once it is committed."""
 
     @contextmanager
     def listen() -> Iterator[list[LoginRevoked]]:

@@ -1,4 +1,4 @@
-"""The pages for support: who comes in, what can be seen there, and what can be done."""
+"""The admin: its log-in, its pages and its actions."""
 
 from __future__ import annotations
 
@@ -26,7 +26,6 @@ from accounts.services import logins
 pytestmark = pytest.mark.django_db
 
 PASSWORD = "correct horse battery"
-INLINE = re.compile(r"<script(?![^>]*\bsrc=)(?![^>]*json)|<style| style=| on\w+=")
 
 
 def staff(name: str, **more: Any) -> User:
@@ -60,7 +59,7 @@ def post(web: Client, path: str, body: dict[str, Any], form_at: str = "") -> Any
     return web.post(path, {"csrfmiddlewaretoken": token[1], **body})
 
 
-def come_in(name: str, password: str = PASSWORD, web: Client | None = None) -> Any:
+def sign_in(name: str, password: str = PASSWORD, web: Client | None = None) -> Any:
     web = web or browser()
     answer = post(web, "/admin/login/", {"username": name, "password": password})
     return web if answer.status_code == 302 else answer
@@ -74,17 +73,17 @@ def acted(web: Client, table: str, action: str, *rows: Any) -> str:
     return str(web.get(answer["Location"]).content.decode())
 
 
-# -- who comes in --------------------------------------------------------------------------------
+# -- the log-in ----------------------------------------------------------------------------------
 
 
 def test_staff_come_in_by_name_or_address_in_any_case(sam: User) -> None:
     for name in ("sam", "SAM", "Sam@Example.com"):
-        assert come_in(name).get("/admin/").status_code == 200
+        assert sign_in(name).get("/admin/").status_code == 200
 
 
 @pytest.mark.parametrize("name", ["ada", "nobody", "sam"])
-def test_nobody_else_does_and_all_are_told_the_same(ada: Any, sam: User, name: str) -> None:
-    answer = come_in(name, "wrong" if name == "sam" else PASSWORD)
+def test_other_log_ins_are_refused_with_the_same_answer(ada: Any, sam: User, name: str) -> None:
+    answer = sign_in(name, "wrong" if name == "sam" else PASSWORD)
     assert answer.status_code == 200
     assert "Please enter the correct username and password for a staff account" in str(
         answer.content
@@ -92,7 +91,7 @@ def test_nobody_else_does_and_all_are_told_the_same(ada: Any, sam: User, name: s
     assert django_settings.SESSION_COOKIE_NAME not in answer.cookies
 
 
-def test_who_is_not_logged_in_is_sent_to_the_form(ada: Any) -> None:
+def test_a_request_without_a_session_is_redirected_to_the_form(ada: Any) -> None:
     web = browser()
     for path in ("/admin/", "/admin/accounts/user/", "/admin/nowhere/"):
         answer = web.get(path)
@@ -104,8 +103,8 @@ def test_who_is_not_logged_in_is_sent_to_the_form(ada: Any) -> None:
 def test_guesses_are_limited_as_everywhere_and_a_page_says_so(sam: User, settings: Any) -> None:
     settings.LIMIT_FAILED_LOGINS_PER_MINUTE = 3
     for _ in range(3):
-        assert come_in("sam", "wrong").status_code == 200
-    answer = come_in("sam")
+        assert sign_in("sam", "wrong").status_code == 200
+    answer = sign_in("sam")
     assert answer.status_code == 429
     assert answer["Content-Type"].startswith("text/html")
     assert int(answer["Retry-After"]) >= 1
@@ -115,12 +114,12 @@ def test_guesses_are_limited_as_everywhere_and_a_page_says_so(sam: User, setting
     assert Client().post("/users/login/", body, "application/json").status_code == 429
 
 
-def test_a_right_password_of_somebody_who_is_no_staff_is_counted(ada: Any, settings: Any) -> None:
+def test_a_right_password_of_a_user_who_is_no_staff_is_counted(ada: Any, settings: Any) -> None:
     settings.LIMIT_FAILED_LOGINS_PER_ADDRESS = 2
     Login.objects.all().delete()  # Ada is at home nowhere
     for _ in range(2):
-        assert come_in("ada").status_code == 200
-    assert come_in("ada").status_code == 429
+        assert sign_in("ada").status_code == 200
+    assert sign_in("ada").status_code == 429
 
 
 def test_a_form_of_another_page_is_refused(sam: User) -> None:
@@ -138,7 +137,7 @@ def test_the_cookie_is_the_admin_s_alone(sam: User, settings: Any) -> None:
     web = browser()
     web.get("/admin/login/")
     before = web.cookies["csrftoken"].value
-    come_in("sam", web=web)
+    sign_in("sam", web=web)
     cookie = web.cookies[settings.SESSION_COOKIE_NAME]
     assert (cookie["httponly"], cookie["samesite"], cookie["path"]) == (True, "Strict", "/admin/")
     assert cookie["max-age"] == 8 * 60 * 60
@@ -146,10 +145,10 @@ def test_the_cookie_is_the_admin_s_alone(sam: User, settings: Any) -> None:
     assert web.cookies["csrftoken"]["path"] == "/admin/"
 
 
-def test_who_comes_in_after_somebody_else_gets_a_session_of_their_own(
+def test_a_second_member_of_staff_gets_another_session(
     sam: User, root: User, settings: Any
 ) -> None:
-    web = come_in("sam")
+    web = sign_in("sam")
     first = web.cookies[settings.SESSION_COOKIE_NAME].value
     post(web, "/admin/login/", {"username": "root", "password": PASSWORD}, form_at="/admin/")
     second = web.cookies[settings.SESSION_COOKIE_NAME].value
@@ -157,10 +156,10 @@ def test_who_comes_in_after_somebody_else_gets_a_session_of_their_own(
     assert not StaffSession.objects.filter(pk=first).exists()
 
 
-def test_old_sessions_are_deleted_by_who_comes_in(sam: User) -> None:
-    come_in("sam")
+def test_a_log_in_deletes_expired_sessions(sam: User) -> None:
+    sign_in("sam")
     StaffSession.objects.update(expire_date=timezone.now() - timedelta(seconds=1))
-    come_in("sam")
+    sign_in("sam")
     assert StaffSession.objects.count() == 1
 
 
@@ -178,24 +177,24 @@ def no_longer_staff(user: User) -> None:
 
 
 @pytest.mark.parametrize("change", [deactivated, with_a_new_password, no_longer_staff, User.delete])
-def test_who_may_no_longer_come_in_is_out_at_once(sam: User, change: Any) -> None:
-    web = come_in("sam")
+def test_staff_who_lose_access_are_logged_out_at_once(sam: User, change: Any) -> None:
+    web = sign_in("sam")
     assert web.get("/admin/").status_code == 200
     change(sam)
     assert web.get("/admin/").status_code == 302
 
 
 def test_logging_out_ends_the_session(sam: User) -> None:
-    web = come_in("sam")
+    web = sign_in("sam")
     assert post(web, "/admin/logout/", {}, form_at="/admin/").status_code == 200
     assert web.get("/admin/").status_code == 302
     assert StaffSession.objects.count() == 0
 
 
-def test_coming_in_is_noted(sam: User, caplog: pytest.LogCaptureFixture) -> None:
+def test_log_ins_of_staff_are_logged(sam: User, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO, "space.security"):
-        come_in("sam", "wrong")
-        come_in("sam")
+        sign_in("sam", "wrong")
+        sign_in("sam")
     events = [getattr(record, "event", "") for record in caplog.records]
     assert {"log_in_failed", "admin_logged_in"} <= set(events)
     assert PASSWORD not in caplog.text
@@ -205,7 +204,7 @@ def test_coming_in_is_noted(sam: User, caplog: pytest.LogCaptureFixture) -> None
 
 
 def test_a_cookie_opens_nothing_of_the_api(sam: User, settings: Any) -> None:
-    web = come_in("sam")
+    web = sign_in("sam")
     cookie = f"{settings.SESSION_COOKIE_NAME}={web.cookies[settings.SESSION_COOKIE_NAME].value}"
     with CaptureQueriesContext(connection) as queries:
         for path in ("/users/me/", "/sessions/"):
@@ -222,7 +221,7 @@ def test_a_request_of_the_api_gets_no_cookie(ada: Any) -> None:
         assert not answer.cookies
 
 
-# -- what is seen --------------------------------------------------------------------------------
+# -- the pages -----------------------------------------------------------------------------------
 
 
 def every_page(web: Client, ada: Any) -> dict[str, str]:
@@ -250,7 +249,7 @@ def every_page(web: Client, ada: Any) -> dict[str, str]:
 
 
 def test_staff_see_everything_but_secrets(ada: Any, sam: User) -> None:
-    pages = every_page(come_in("sam"), ada)
+    pages = every_page(sign_in("sam"), ada)
     everything = "".join(pages.values())
     assert "ada@example.com" in pages["/admin/accounts/user/"]
     login, user = ada.login, ada.user
@@ -262,7 +261,7 @@ def test_staff_see_everything_but_secrets(ada: Any, sam: User) -> None:
 
 
 def test_pages_need_no_inline_script_or_style(ada: Any, root: User) -> None:
-    web = come_in("root")
+    web = sign_in("root")
     pages = every_page(web, ada)
     pages["delete"] = web.get(f"/admin/accounts/user/{ada.user.pk}/delete/").content.decode()
     pages["login"] = browser().get("/admin/login/").content.decode()
@@ -276,7 +275,7 @@ def test_pages_need_no_inline_script_or_style(ada: Any, root: User) -> None:
 
 
 def test_its_files_are_at_an_address_that_changes_with_django(sam: User, settings: Any) -> None:
-    page = come_in("sam").get("/admin/").content.decode()
+    page = sign_in("sam").get("/admin/").content.decode()
     (sheet,) = re.findall(r'href="([^"]+admin/css/base.css)"', page)
     assert sheet.startswith(settings.STATIC_URL)
     answer = Client().get(sheet)
@@ -288,7 +287,7 @@ def test_its_files_are_at_an_address_that_changes_with_django(sam: User, setting
     "table", ["accounts/user", "accounts/login", "sessions_app/session", "sessions_app/space"]
 )
 def test_nothing_can_be_added_changed_or_deleted(ada: Any, sam: User, table: str) -> None:
-    web = come_in("sam")
+    web = sign_in("sam")
     pk = {"accounts/user": ada.user.pk, "accounts/login": ada.login.pk}.get(table, 1)
     assert web.get(f"/admin/{table}/add/").status_code == 403
     token = {"csrfmiddlewaretoken": web.cookies["csrftoken"].value}
@@ -301,14 +300,14 @@ def test_nothing_can_be_added_changed_or_deleted(ada: Any, sam: User, table: str
 
 
 def test_passwords_cannot_be_set(ada: Any, root: User) -> None:
-    web = come_in("root")
+    web = sign_in("root")
     assert web.get(f"/admin/accounts/user/{ada.user.pk}/password/").status_code in {302, 404}
     assert web.get("/admin/password_change/")["Location"] == "/"
     assert ada.user.check_password(PASSWORD)
 
 
 def test_a_list_asks_the_same_few_questions_however_long_it_is(sam: User) -> None:
-    web = come_in("sam")
+    web = sign_in("sam")
 
     def asked(path: str) -> int:
         with CaptureQueriesContext(connection) as queries:
@@ -331,7 +330,7 @@ def test_a_list_asks_the_same_few_questions_however_long_it_is(sam: User) -> Non
 def test_searching_uses_an_index(sam: User) -> None:
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL enable_seqscan = off")
-    web = come_in("sam")
+    web = sign_in("sam")
     with CaptureQueriesContext(connection) as queries:
         web.get("/admin/accounts/user/?q=SAM@example.com")
     (search,) = [
@@ -344,8 +343,8 @@ def test_searching_uses_an_index(sam: User) -> None:
     assert "Seq Scan" not in plan
 
 
-def test_people_are_found_by_their_whole_name_address_or_id(ada: Any, eve: Any, sam: User) -> None:
-    web = come_in("sam")
+def test_users_are_found_by_whole_name_address_or_id(ada: Any, eve: Any, sam: User) -> None:
+    web = sign_in("sam")
     for term in ("ada", "ADA", "ada@example.com", str(ada.user.pk)):
         page = web.get("/admin/accounts/user/", {"q": term}).content.decode()
         assert "ada@example.com" in page, term
@@ -367,17 +366,17 @@ def test_people_are_found_by_their_whole_name_address_or_id(ada: Any, eve: Any, 
         "login/?user__email__contains=e",
     ],
 )
-def test_a_filter_is_no_way_to_read_what_is_not_shown(root: User, sam: User, lookup: str) -> None:
+def test_a_filter_reads_no_hidden_column(root: User, sam: User, lookup: str) -> None:
     """Django filters a list by any column that stands in its address: a hash, letter by letter."""
-    web = come_in("sam")
+    web = sign_in("sam")
     with CaptureQueriesContext(connection) as asked:
         answer = web.get(f"/admin/accounts/{lookup}")
     assert answer.status_code in {302, 400}
     assert not [query for query in asked if " LIKE " in query["sql"] or " ~ " in query["sql"]]
 
 
-def test_what_is_asked_wrongly_is_no_fault_of_ours(ada: Any, sam: User) -> None:
-    web = come_in("sam")
+def test_a_wrong_address_is_no_server_error(ada: Any, sam: User) -> None:
+    web = sign_in("sam")
     for path in (
         *("accounts/user/?password__startswith=a", "accounts/login/?user__password__startswith=a"),
         *("accounts/user/?is_active__exact=maybe", "accounts/login/?user__id__exact=x"),
@@ -389,13 +388,13 @@ def test_what_is_asked_wrongly_is_no_fault_of_ours(ada: Any, sam: User) -> None:
         assert answer.status_code in {200, 302, 400, 404}, path
 
 
-# -- what is done --------------------------------------------------------------------------------
+# -- the actions ---------------------------------------------------------------------------------
 
 
 def test_support_deactivates_and_reactivates(
     ada: Any, eve: Any, sam: User, revocations: Callable[..., Any], caplog: Any
 ) -> None:
-    web = come_in("sam")
+    web = sign_in("sam")
     with caplog.at_level(logging.INFO, "space.security"), revocations() as heard:
         page = acted(web, "accounts/user", "deactivate", ada.user)
     assert heard == [LoginRevoked(ada.user.pk, None, "deactivated")]
@@ -411,10 +410,10 @@ def test_support_deactivates_and_reactivates(
     assert ada.user.is_active
 
 
-def test_support_goes_on_after_a_restore_that_renumbered_the_tables(
+def test_support_works_after_a_restore_that_renumbered_the_tables(
     ada: Any, eve: Any, sam: User
 ) -> None:
-    web = come_in("sam")
+    web = sign_in("sam")
     of_users = ContentType.objects.get_for_model(User)  # as the server remembers it
     Permission.objects.filter(content_type=of_users).delete()
     ContentType.objects.filter(pk=of_users.pk).update(id=of_users.pk + 1_000)
@@ -427,8 +426,8 @@ def test_support_goes_on_after_a_restore_that_renumbered_the_tables(
     ContentType.objects.clear_cache()
 
 
-def test_support_ends_all_logins_of_somebody(ada: Any, phone: Any, eve: Any, sam: User) -> None:
-    acted(come_in("sam"), "accounts/user", "end_logins", ada.user)
+def test_support_ends_all_logins_of_a_user(ada: Any, phone: Any, eve: Any, sam: User) -> None:
+    acted(sign_in("sam"), "accounts/user", "end_logins", ada.user)
     assert not ada.is_let_in()
     assert not phone.is_let_in()
     assert eve.is_let_in()
@@ -437,7 +436,7 @@ def test_support_ends_all_logins_of_somebody(ada: Any, phone: Any, eve: Any, sam
 def test_support_revokes_one_login(
     ada: Any, phone: Any, sam: User, revocations: Callable[..., Any]
 ) -> None:
-    web = come_in("sam")
+    web = sign_in("sam")
     login = phone.login
     with revocations() as heard:
         page = acted(web, "accounts/login", "revoke", login)
@@ -453,7 +452,7 @@ def test_support_does_nothing_to_staff_or_to_itself(
     sam: User, root: User, log_in: Callable[..., Any], action: str
 ) -> None:
     of_root = log_in("root")
-    web = come_in("sam")
+    web = sign_in("sam")
     acted(web, "accounts/user", action, root, sam)
     acted(web, "accounts/login", "revoke", of_root.login)
     assert of_root.is_let_in()
@@ -462,17 +461,17 @@ def test_support_does_nothing_to_staff_or_to_itself(
 
 
 def test_a_superuser_deactivates_staff(sam: User, root: User) -> None:
-    web = come_in("root")
+    web = sign_in("root")
     acted(web, "accounts/user", "deactivate", sam, root)
     assert not User.objects.get(pk=sam.pk).is_active
     assert User.objects.get(pk=root.pk).is_active
 
 
-def test_what_nobody_has_looked_at_is_not_acted_on(
+def test_an_action_on_too_many_rows_does_nothing(
     ada: Any, sam: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("accounts.admin.MAX_ROWS_PER_ACTION", 0)
-    page = acted(come_in("sam"), "accounts/user", "deactivate", ada.user)
+    page = acted(sign_in("sam"), "accounts/user", "deactivate", ada.user)
     assert "nothing was done" in page
     assert ada.is_let_in()
 
@@ -482,8 +481,8 @@ def test_only_a_superuser_deletes_and_then_everything(
 ) -> None:
     user, access = ada.user, ada.access
     path = f"/admin/accounts/user/{user.pk}/delete/"
-    assert come_in("sam").get(path).status_code == 403
-    web = come_in("root")
+    assert sign_in("sam").get(path).status_code == 403
+    web = sign_in("root")
     assert "1 logins" in web.get(path).content.decode()
     with revocations() as heard:
         assert post(web, path, {"post": "yes"}).status_code == 302
@@ -493,8 +492,4 @@ def test_only_a_superuser_deletes_and_then_everything(
     assert answer.status_code == 401
     assert LogEntry.objects.get().object_repr == f"user {user.pk}"
     assert not LogEntry.objects.filter(object_repr__contains="ada").exists()
-
-
-def test_nobody_deletes_themselves_here(root: User) -> None:
-    web = come_in("root")
     assert web.get(f"/admin/accounts/user/{root.pk}/delete/").status_code == 403

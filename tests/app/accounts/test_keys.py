@@ -1,4 +1,4 @@
-"""Whose tokens are believed: those that one of our keys signed, in the form that we write."""
+"""Only tokens that one of our keys signed, in the form that we write, are accepted."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def refused(response: Any) -> bool:
     return (response.status_code, response.json()["code"]) == (401, "token_not_valid")
 
 
-# -- rotation --------------------------------------------------------------------------------------
+# -- rotation ------------------------------------------------------------------------------------
 
 
 def test_a_token_names_its_key_without_telling_it(ada: Any) -> None:
@@ -48,7 +48,7 @@ def test_a_token_names_its_key_without_telling_it(ada: Any) -> None:
         assert len(header["kid"]) == 16
 
 
-def test_a_key_is_changed_without_logging_anybody_out(settings: Any, ada: Any) -> None:
+def test_a_change_of_keys_logs_no_user_out(settings: Any, ada: Any) -> None:
     # First every server learns the next key, then it signs, then the one before is forgotten.
     before = settings.TOKEN_SIGNING_KEY
     settings.TOKEN_VERIFYING_KEYS = [NEW]
@@ -63,7 +63,7 @@ def test_a_key_is_changed_without_logging_anybody_out(settings: Any, ada: Any) -
     assert refused(open_door(old["access"]))
 
 
-def test_a_server_that_knows_the_next_key_takes_what_it_signed(settings: Any, ada: Any) -> None:
+def test_a_server_that_knows_the_next_key_accepts_its_tokens(settings: Any, ada: Any) -> None:
     before = settings.TOKEN_SIGNING_KEY
     settings.TOKEN_SIGNING_KEY, settings.TOKEN_VERIFYING_KEYS = NEW, [before]
     signed_elsewhere = pair_of(ada.login).access
@@ -98,7 +98,7 @@ def test_an_expired_token_says_so_whichever_key_signed_it(settings: Any, ada: An
             admit(jwt.encode(old, key, algorithm="HS256", headers=headers))
 
 
-# -- what somebody makes up ------------------------------------------------------------------------
+# -- forged tokens -------------------------------------------------------------------------------
 
 
 def claims(token: str) -> dict[str, Any]:
@@ -169,7 +169,7 @@ HEADERS: dict[str, Forge] = {
 
 
 @pytest.mark.parametrize("forge", HEADERS.values(), ids=HEADERS.keys())
-def test_what_is_not_in_our_form_is_refused(ada: Any, forge: Forge) -> None:
+def test_a_token_in_another_form_is_refused(ada: Any, forge: Forge) -> None:
     key = _settings.TOKEN_SIGNING_KEY
     for token, ask in ((ada.access, open_door), (ada.refresh, refresh)):
         forged = forge(jwt.get_unverified_header(token), claims(token), key, token)

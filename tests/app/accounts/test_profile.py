@@ -52,35 +52,18 @@ def test_a_part_of_the_profile_can_be_changed(ada: Any, change: dict[str, Any]) 
         ("username", "EVE"),
         ("username", "eve@example.com"),
         ("username", ""),
-        ("username", None),
         ("email", "Eve@Example.com"),
-        ("email", None),
         ("email", "x"),
         ("time_zone", "Mars/Olympus"),
         ("time_zone", "europe/berlin"),
         ("time_zone", "../../etc/passwd"),
         ("time_zone", "localtime"),
-        ("time_zone", ""),
-        ("time_zone", None),
-        ("time_zone", 1),
         ("time_zone", "UTC\x00"),
         ("day_start", -1),
         ("day_start", 1440),
-        ("day_start", 2**70),
-        ("day_start", "5"),
-        ("day_start", 5.0),
-        ("day_start", True),
-        ("day_start", None),
-        ("reminders", None),
-        ("reminders", "60"),
-        ("reminders", {"60": 1}),
         ("reminders", [0]),
         ("reminders", [86401]),
         ("reminders", [60, 60]),
-        ("reminders", ["60"]),
-        ("reminders", [60.5]),
-        ("reminders", [True]),
-        ("reminders", [[60]]),
         ("reminders", list(range(1, 12))),
     ],
 )
@@ -130,7 +113,7 @@ def test_an_address_that_was_changed_meanwhile_is_not_put_back_without_the_passw
     assert ada.user.email == "safe@example.com"
 
 
-def test_an_address_that_was_given_up_meanwhile_becomes_nobodys_name(
+def test_an_address_that_was_given_up_meanwhile_becomes_no_name(
     ada: Any, eve: Any, log_in: Callable[..., Any]
 ) -> None:
     """Or its next owner could not log in by it."""
@@ -142,7 +125,7 @@ def test_an_address_that_was_given_up_meanwhile_becomes_nobodys_name(
     assert log_in("eve@example.com").user == ada.user
 
 
-def test_an_address_leads_to_who_has_it_and_not_to_who_is_called_so(
+def test_a_log_in_by_address_prefers_its_owner_to_a_name(
     eve: Any, ada: Any, log_in: Callable[..., Any]
 ) -> None:
     """Of a version before, somebody may be."""
@@ -150,7 +133,7 @@ def test_an_address_leads_to_who_has_it_and_not_to_who_is_called_so(
     assert log_in("ada@example.com").user == ada.user
 
 
-def test_what_is_not_the_users_to_write_stays(ada: Any) -> None:
+def test_read_only_fields_stay(ada: Any) -> None:
     response = patch(ada, id=1, revision=9, date_joined="2000-01-01T00:00:00Z", is_staff=True)
     assert response.json() == ada.answer["user"]
     assert not ada.user.is_staff
@@ -213,6 +196,6 @@ def test_an_account_is_deleted_with_its_password_or_without_one(ada: Any, body: 
     assert not User.objects.exists()
 
 
-def test_the_profile_is_for_who_is_logged_in(api: Any) -> None:
+def test_the_profile_needs_a_login(api: Any) -> None:
     for method in ("get", "patch", "delete"):
         assert getattr(api, method)("/users/me/").status_code == 401

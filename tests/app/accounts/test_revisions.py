@@ -1,4 +1,4 @@
-"""The one question of a process: who moved, and which logins have ended."""
+"""The query for changed revisions and ended logins."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from accounts.services import logins
 pytestmark = pytest.mark.django_db
 
 
-def test_only_who_is_beyond_what_is_known_is_told(ada: Any, eve: Any) -> None:
+def test_only_users_with_another_revision_are_returned(ada: Any, eve: Any) -> None:
     User.objects.filter(pk=ada.login.user_id).update(revision=F("revision") + 3)
     known = {ada.login.user_id: 2, eve.login.user_id: 0, 999_999: 0}
     assert changed_since(known, []) == ChangedSince({ada.login.user_id: 3}, set())
@@ -22,13 +22,13 @@ def test_only_who_is_beyond_what_is_known_is_told(ada: Any, eve: Any) -> None:
     )
 
 
-def test_only_logins_that_stand_no_longer_are_told(ada: Any, phone: Any, eve: Any) -> None:
+def test_only_ended_logins_are_returned(ada: Any, phone: Any, eve: Any) -> None:
     ended, others = phone.login.pk, [ada.login.pk, eve.login.pk]
     logins.log_out(ended)
     assert changed_since({}, [*others, ended, 999_999]) == ChangedSince({}, {ended, 999_999})
 
 
-def test_the_logins_of_a_user_who_may_not_come_in_stand_no_longer(ada: Any, eve: Any) -> None:
+def test_logins_of_an_inactive_user_count_as_ended(ada: Any, eve: Any) -> None:
     hers = ada.login
     User.objects.filter(pk=hers.user_id).update(is_active=False)
     everybody = list(Login.objects.values_list("pk", flat=True))
@@ -36,7 +36,7 @@ def test_the_logins_of_a_user_who_may_not_come_in_stand_no_longer(ada: Any, eve:
     assert changed_since({}, everybody).ended == set(everybody) - standing == {hers.pk}
 
 
-def test_it_is_one_statement_also_for_thousands(ada: Any, django_assert_num_queries: Any) -> None:
+def test_thousands_of_users_take_one_statement(ada: Any, django_assert_num_queries: Any) -> None:
     hers, many = ada.login, range(1_000_000, 1_020_000)
     with django_assert_num_queries(1):
         answer = changed_since({hers.user_id: 0} | dict.fromkeys(many, 0), {hers.pk})

@@ -1,4 +1,4 @@
-"""What the log says for who watches, and what it never says."""
+"""The events in the security log, and that it contains no secret."""
 
 import logging
 from collections.abc import Callable
@@ -32,7 +32,7 @@ def post(path: str, address: str = "192.0.2.1", **body: Any) -> Any:
     return APIClient().post(f"/users/{path}/", body, format="json", REMOTE_ADDR=address)
 
 
-def test_coming_in_is_told_with_who_and_where(said: Callable[..., Any]) -> None:
+def test_log_ins_are_logged_with_user_and_address(said: Callable[..., Any]) -> None:
     body = {"username": "ada", "email": "ada@example.com", "password": PASSWORD}
     user = post("signup", **body).json()["user"]["id"]
     post("login", username="ada", password=PASSWORD)
@@ -56,13 +56,13 @@ def test_failed_log_ins_of_one_name_can_be_found_together(
     assert lines[2] != first
 
 
-def test_a_wrong_old_password_is_told_as_such(ada: Any, said: Callable[..., Any]) -> None:
+def test_a_wrong_old_password_is_logged_as_such(ada: Any, said: Callable[..., Any]) -> None:
     change = {"old_password": "guess", "new_password": "another battery"}
     assert ada.api.post("/users/password/", change, format="json").status_code == 400
     assert said()[-1][0] == "password_wrong"
 
 
-def test_a_limit_is_told_once_in_its_minute(
+def test_a_reached_limit_is_logged_once_in_its_minute(
     ada: Any, said: Callable[..., Any], settings: Any
 ) -> None:
     settings.LIMIT_FAILED_LOGINS_PER_MINUTE = 2
@@ -75,7 +75,7 @@ def test_a_limit_is_told_once_in_its_minute(
     assert limits == ["failed log-ins", "refreshes"]
 
 
-def test_the_end_of_a_login_is_told_with_its_reason(
+def test_the_end_of_a_login_is_logged_with_its_reason(
     ada: Any, phone: Any, said: Callable[..., Any], revocations: Callable[..., Any]
 ) -> None:
     other = phone.login
@@ -92,7 +92,7 @@ def test_the_end_of_a_login_is_told_with_its_reason(
     }
 
 
-def test_no_secret_is_ever_told(
+def test_no_secret_is_logged(
     ada: Any, caplog: pytest.LogCaptureFixture, revocations: Callable[..., Any]
 ) -> None:
     caplog.set_level(logging.DEBUG)

@@ -24,7 +24,7 @@ def post(body: Any, **headers: Any) -> Any:
     return APIClient().post("/users/signup/", body, format="json", **headers)
 
 
-def test_it_answers_with_tokens_and_the_user() -> None:
+def test_a_sign_up_answers_with_tokens_and_the_user() -> None:
     response = post(GOOD)
     assert response.status_code == 201
     answer = response.json()
@@ -56,7 +56,7 @@ def test_a_stale_token_sent_along_does_no_harm() -> None:
     assert post(GOOD, HTTP_AUTHORIZATION="Bearer old.stale.token").status_code == 201
 
 
-def test_nobody_makes_himself_staff() -> None:
+def test_a_sign_up_makes_no_staff() -> None:
     post(GOOD | {"is_staff": True, "is_superuser": True, "revision": 7, "id": 1_000_000})
     user = User.objects.get()
     assert (user.is_staff, user.is_superuser, user.revision) == (False, False, 0)
@@ -67,31 +67,19 @@ def test_nobody_makes_himself_staff() -> None:
     ("change", "field"),
     [
         ({"username": None}, "username"),
-        ({"username": ""}, "username"),
         ({"username": "   "}, "username"),
-        ({"username": 5}, "username"),
-        ({"username": True}, "username"),
-        ({"username": ["ada"]}, "username"),
-        ({"username": {"a": 1}}, "username"),
         ({"username": "a\x00b"}, "username"),
-        ({"username": "a\ud800b"}, "username"),
         ({"username": "a b"}, "username"),
         ({"username": "<b>"}, "username"),
         ({"username": "a" * 151}, "username"),
         ({"username": "\ufdfa" * 100}, "username"),  # 18 characters each, once normalised
         ({"username": "grace@example.com"}, "username"),  # somebody's e-mail address
         ({"email": None}, "email"),
-        ({"email": ""}, "email"),
-        ({"email": 5}, "email"),
         ({"email": "nobody"}, "email"),
         ({"email": "a\x00@example.com"}, "email"),
-        ({"email": "\ud800@example.com"}, "email"),
         ({"email": "a" * 250 + "@example.com"}, "email"),
         ({"password": None}, "password"),
-        ({"password": ""}, "password"),
-        ({"password": 1234567890123}, "password"),
         ({"password": "horse\x00battery"}, "password"),
-        ({"password": "horse\ud800battery"}, "password"),
         ({"password": "too short"}, "password"),
         ({"password": "x" * 129}, "password"),
         ({"password": "password123"}, "password"),
@@ -99,7 +87,6 @@ def test_nobody_makes_himself_staff() -> None:
         ({"username": "lovelace", "password": "lovelace12"}, "password"),
         ({"email": "countess@example.com", "password": "countess@example.com"}, "password"),
         ({"device": "x" * 65}, "device"),
-        ({"device": 5}, "device"),
         ({"device": "a\x00b"}, "device"),
     ],
 )
@@ -122,25 +109,7 @@ def test_a_field_that_is_missing_is_named(field: str) -> None:
     assert response.json()[field] == ["This field is required."]
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
-        "[]",
-        '["username"]',
-        '"username"',
-        "5",
-        "null",
-        "",
-        "{",
-        "NaN",
-        '{"username": NaN}',
-        "[" * 100_000,
-        '{"a":' * 50_000,
-        "9" * 5_000,
-        b"\xff\xfe",
-        "[]]",
-    ],
-)
+@pytest.mark.parametrize("body", ["[]", '"x"', "5", "null", "", "{", "NaN", b"\xff\xfe", "[]]"])
 def test_a_body_that_is_no_form_is_refused(body: str | bytes) -> None:
     response = APIClient().post("/users/signup/", body, content_type="application/json")
     assert response.status_code == 400
@@ -237,7 +206,7 @@ def test_device_names_fit_the_column(rf: Any) -> None:
 
 
 @pytest.mark.parametrize("name", ["jeßica@example.com", "JEẞICA@example.com"])
-def test_nobody_takes_the_key_of_an_address_by_a_letter_that_unfolds_into_it(
+def test_no_name_takes_the_key_of_an_address_by_a_letter_that_unfolds_into_it(
     name: str, sign_up: Callable[..., Any], log_in: Callable[..., Any]
 ) -> None:
     """ "ß" makes it no e-mail address, and its key that of one."""

@@ -1,4 +1,4 @@
-"""What a token admits to, and for how long."""
+"""The tokens of a login: what they contain, whom they admit, and for how long."""
 
 from collections.abc import Callable
 from dataclasses import FrozenInstanceError
@@ -12,7 +12,7 @@ from django.db import OperationalError
 from django.db.models import F
 from django.db.models.functions import Now
 
-from accounts.auth.admission import admit, admit_all
+from accounts.auth.admission import Identity, admit, admit_all
 from accounts.exceptions import Revoked, TokenExpired, TokenNotValid
 from accounts.models import Login, LoginQuerySet, User
 
@@ -28,7 +28,16 @@ def signed(claims: dict[str, Any]) -> str:
     return jwt.encode(claims, settings.TOKEN_SIGNING_KEY, algorithm="HS256")
 
 
-def test_an_access_token_says_who_and_by_which_login(ada: Any) -> None:
+def refusal(token: str) -> type[TokenNotValid]:
+    """Why the token is refused, alone and among others."""
+    with pytest.raises(TokenNotValid) as alone:
+        admit(token)
+    (among_others,) = admit_all([token])
+    assert type(among_others) is type(alone.value)
+    return type(alone.value)
+
+
+def test_an_access_token_names_its_user_and_its_login(ada: Any) -> None:
     claims = claims_of(ada.access)
     assert claims["token_type"] == "access"
     assert claims["user_id"] == str(ada.user.pk)
@@ -46,32 +55,40 @@ def test_an_access_token_lives_a_day_and_a_refresh_token_sixty(ada: Any) -> None
     assert lives(ada.refresh) == timedelta(days=60)
 
 
-def test_it_admits_to_a_user_and_a_login_until_its_end(ada: Any) -> None:
+# -- admission -----------------------------------------------------------------------------------
+
+
+def test_a_token_admits_its_user_by_its_login_until_its_end(ada: Any) -> None:
     admission = admit(ada.access)
-    assert admission.user == ada.user
-    assert admission.login.user == ada.user
-    assert admission.expires_at == datetime.fromtimestamp(claims_of(ada.access)["exp"], tz=UTC)
+    expires_at = datetime.fromtimestamp(claims_of(ada.access)["exp"], tz=UTC)
+    assert (admission.user, admission.login.user) == (ada.user, ada.user)
+    assert admission.expires_at == expires_at
     with pytest.raises(FrozenInstanceError):
         admission.user = None  # type: ignore[misc,assignment]
+    login = admission.login
+    assert admit_all([ada.access]) == [Identity(ada.user.pk, login.pk, "Device", expires_at)]
 
 
-def test_it_takes_one_query(ada: Any, django_assert_num_queries: Callable[..., Any]) -> None:
+def test_admission_takes_one_query_for_one_token_and_for_many(
+    ada: Any, eve: Any, django_assert_num_queries: Callable[..., Any]
+) -> None:
     with django_assert_num_queries(1):
         assert ada.is_let_in()
+    with django_assert_num_queries(1):
+        assert all(isinstance(a, Identity) for a in admit_all([ada.access, eve.access] * 50))
+    with django_assert_num_queries(0):
+        assert admit_all([]) == []
+        assert len(admit_all(["x", "y"])) == 2
 
 
 @pytest.mark.parametrize("token", ["", "x", "a.b.c", "\ud800", "x" * 10_000, "e30.e30."])
 def test_garbage_is_not_valid(token: str) -> None:
-    with pytest.raises(TokenNotValid) as refusal:
-        admit(token)
-    assert refusal.value.code == "token_not_valid"
+    assert refusal(token).code == "token_not_valid"
 
 
 def test_an_old_token_has_expired(ada: Any) -> None:
     claims = claims_of(ada.access)
-    with pytest.raises(TokenExpired) as refusal:
-        admit(signed(claims | {"exp": claims["iat"] - 31}))
-    assert refusal.value.code == "token_expired"
+    assert refusal(signed(claims | {"exp": claims["iat"] - 31})) is TokenExpired
 
 
 def test_a_clock_half_a_minute_behind_does_not_matter(ada: Any) -> None:
@@ -82,28 +99,21 @@ def test_a_clock_half_a_minute_behind_does_not_matter(ada: Any) -> None:
 
 def test_the_token_of_an_ended_login_is_revoked(ada: Any, phone: Any) -> None:
     ada.api.post("/users/logout/")
-    with pytest.raises(Revoked) as refusal:
-        admit(ada.access)
-    assert refusal.value.code == "revoked"
-    admit(phone.access)
+    assert refusal(ada.access) is Revoked
+    assert isinstance(admit_all([ada.access, phone.access])[1], Identity)
 
 
-def test_an_inactive_user_is_out_at_once(ada: Any) -> None:
-    User.objects.update(is_active=False)
-    with pytest.raises(Revoked):
-        admit(ada.access)
-    assert not ada.is_let_in()
+def test_a_token_of_an_inactive_or_a_deleted_user_is_revoked(ada: Any, eve: Any) -> None:
+    User.objects.filter(pk=ada.user.pk).update(is_active=False)
+    User.objects.filter(pk=eve.user.pk).delete()
+    for device in (ada, eve):
+        assert refusal(device.access) is Revoked
+        assert not device.is_let_in()
 
 
-def test_a_token_of_a_deleted_user_is_revoked(ada: Any) -> None:
-    User.objects.all().delete()
-    with pytest.raises(Revoked):
-        admit(ada.access)
-
-
-def test_a_login_of_somebody_else_does_not_count(ada: Any, eve: Any) -> None:
-    with pytest.raises(Revoked):
-        admit(signed(claims_of(ada.access) | {"login": eve.login.pk}))
+def test_a_login_of_another_user_or_of_none_is_revoked(ada: Any, eve: Any) -> None:
+    for login in (eve.login.pk, 2**62):
+        assert refusal(signed(claims_of(ada.access) | {"login": login})) is Revoked
 
 
 def test_a_database_that_is_away_is_no_refusal(ada: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -111,61 +121,54 @@ def test_a_database_that_is_away_is_no_refusal(ada: Any, monkeypatch: pytest.Mon
         raise OperationalError("the server is gone")
 
     monkeypatch.setattr(LoginQuerySet, "active", away)
-    with pytest.raises(OperationalError):
-        admit(ada.access)
+    for admission in (lambda: admit(ada.access), lambda: admit_all([ada.access])):
+        with pytest.raises(OperationalError):
+            admission()
     response = ada.api.get("/users/me/")
-    assert response.status_code == 503
-    assert response.json()["code"] == "unavailable"
+    assert (response.status_code, response.json()["code"]) == (503, "unavailable")
     assert "Retry-After" in response
 
 
-def test_when_a_login_was_seen_is_noted_once_a_minute(
-    ada: Any, django_assert_num_queries: Callable[..., Any]
+@pytest.mark.parametrize("admission", [lambda t: admit(t), lambda t: admit_all([t, t])])
+def test_last_seen_is_written_once_a_minute(
+    ada: Any, eve: Any, django_assert_num_queries: Callable[..., Any], admission: Any
 ) -> None:
-    Login.objects.update(last_seen=F("last_seen") - timedelta(seconds=61))
-    stale = Login.objects.get().last_seen
+    hers = Login.objects.filter(pk=ada.login.pk)
+    hers.update(last_seen=F("last_seen") - timedelta(seconds=61))
+    stale, other = hers.get().last_seen, eve.login.last_seen
     with django_assert_num_queries(2):
-        assert ada.is_let_in()
-    seen = Login.objects.get().last_seen
-    assert seen > stale
+        admission(ada.access)
+    assert hers.get().last_seen > stale
     with django_assert_num_queries(1):
-        assert ada.is_let_in()
+        admission(ada.access)
+    assert eve.login.last_seen == other
 
 
 @pytest.mark.parametrize(
     ("header", "code"),
     [
-        (None, "not_authenticated"),
-        ("", "not_authenticated"),
-        ("Basic YTpi", "not_authenticated"),
-        ("Token abc", "not_authenticated"),
-        ("Bearer", "token_not_valid"),
-        ("Bearer ", "token_not_valid"),
-        ("Bearer a b", "token_not_valid"),
-        ("Bearer a.b.c", "token_not_valid"),
+        *[(header, "not_authenticated") for header in (None, "", "Basic YTpi", "Token abc")],
+        *[("Bearer", "token_not_valid"), ("Bearer ", "token_not_valid")],
+        *[("Bearer a b", "token_not_valid"), ("bearer a.b.c", "token_not_valid")],
         ("Bearer \xff\xfe", "token_not_valid"),
-        ("bearer a.b.c", "token_not_valid"),
     ],
 )
-def test_who_has_no_good_token_is_told_so(api: Any, header: str | None, code: str) -> None:
+def test_a_request_without_a_good_token_is_401(api: Any, header: str | None, code: str) -> None:
     headers = {} if header is None else {"HTTP_AUTHORIZATION": header}
     response = api.get("/users/me/", **headers)
-    assert response.status_code == 401
-    assert response.json()["code"] == code
+    assert (response.status_code, response.json()["code"]) == (401, code)
     assert response["WWW-Authenticate"].startswith("Bearer")
 
 
 def test_a_token_is_not_of_a_login_that_is_younger(ada: Any, api: Any) -> None:
-    """A restored database gives the ids of after the backup once more, to somebody else."""
+    """A restored database gives the ids of after the backup once more, to another user."""
     pk, login = ada.user.pk, ada.answer_login
     User.objects.filter(pk=pk).delete()
     User.objects.create(pk=pk, username="bob")
     bobs = Login.objects.create(
         pk=login, user_id=pk, refresh_jti="x", first_seen=Now() + timedelta(seconds=3)
     )
-    with pytest.raises(Revoked):
-        admit(ada.access)
-    assert isinstance(admit_all([ada.access])[0], Revoked)
+    assert refusal(ada.access) is Revoked
     assert not ada.is_let_in()
     assert ada.refreshed().status_code == 401
     api.post("/users/logout/", {"refresh": ada.refresh}, format="json")

@@ -1,4 +1,4 @@
-"""What the OpenAPI document says of accounts."""
+"""Accounts in the OpenAPI document."""
 
 from typing import Any
 
@@ -36,7 +36,7 @@ def test_every_operation_says_how_it_fails(operations: dict[str, Any]) -> None:
         assert failures & {400, 401}, name
 
 
-def test_what_needs_a_token_says_so(operations: dict[str, Any]) -> None:
+def test_operations_that_need_a_token_say_so(operations: dict[str, Any]) -> None:
     entrance = {"sign_up", "log_in", "refresh_tokens", "ask_for_reset", "confirm_reset"}
     open_to_all = {name for name, it in operations.items() if not it.get("security")}
     assert open_to_all == entrance

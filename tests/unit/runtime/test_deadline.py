@@ -13,12 +13,12 @@ from runtime.deadline import at_least, left, longest_wait, unhurried, until, wit
 from runtime.fair_semaphore import FairSemaphore
 
 
-def test_where_nothing_is_said_there_is_no_end_but_that_of_each_statement() -> None:
+def test_without_a_deadline_each_statement_has_its_own_limit() -> None:
     assert left() == inf
     assert longest_wait(6) == 6
 
 
-def test_what_is_left_gets_less_and_is_never_below_zero() -> None:
+def test_the_time_left_decreases_and_is_never_negative() -> None:
     with within(100):
         assert 99 < left() <= 100
         assert left(3) == 3
@@ -27,7 +27,7 @@ def test_what_is_left_gets_less_and_is_never_below_zero() -> None:
     assert left() == inf
 
 
-def test_work_within_work_may_end_sooner_but_never_later() -> None:
+def test_an_inner_deadline_may_be_sooner_but_not_later() -> None:
     with within(10):
         with within(1):
             assert left() <= 1
@@ -50,7 +50,7 @@ def test_a_command_may_let_a_statement_take_long() -> None:
             assert longest_wait(6) <= 1
 
 
-def test_who_has_no_time_for_a_hash_does_not_wait_for_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_request_without_time_for_a_hash_does_not_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(password_hashing, "_slots", FairSemaphore(1))
     began = monotonic()
     hurried = within(password_hashing.HASH_S / 2)
