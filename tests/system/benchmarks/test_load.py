@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import shutil
 import sys
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,8 @@ import pytest
 from websockets.asyncio.server import ServerConnection, serve
 
 from benchmarks.bench import client
+from benchmarks.compiler import compiled
+from local.problem import Problem
 
 LATE_S = 0.03
 SOCKETS = 6
@@ -45,32 +47,29 @@ async def tick_each_second(socket: ServerConnection, before: str = "", after: st
         await socket.send(before + tick(second) + after)
 
 
-@asynccontextmanager
-async def server(handle: Any) -> AsyncIterator[int]:
-    async with serve(handle, "127.0.0.1", 0, compression=None) as running:
-        yield next(iter(running.sockets)).getsockname()[1]
+Measure = Callable[..., Awaitable[tuple[dict[str, Any], dict[str, Any]]]]
 
 
-def run(program: Path, **options: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What it says after connecting, and its report of one second."""
-    with client.load(program, sockets=SOCKETS, per_session=2, seconds=1, **options) as load:
-        connected = load.connected()
-        load.begin()
-        load.measured(1)
-        return connected, load.report()
+@pytest.fixture
+def measure(program: Path) -> Measure:
+    """What the client prints of connecting to a server with this handler, and of one second."""
+
+    def run(options: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+        with client.load(program, sockets=SOCKETS, per_session=2, seconds=1, **options) as load:
+            connected = load.connected()
+            load.begin()
+            load.measured(1)
+            return connected, load.report()
+
+    async def measured(handle: Any, refuse: Any = None, **options: Any) -> Any:
+        async with serve(handle, "127.0.0.1", 0, compression=None, process_request=refuse) as there:
+            port = next(iter(there.sockets)).getsockname()[1]
+            return await asyncio.to_thread(run, {"port": port, "protocol": "plain"} | options)
+
+    return measured
 
 
-async def test_each_tick_is_counted_for_the_second_that_it_names(program: Path) -> None:
-    async with server(tick_each_second) as port:
-        connected, found = await asyncio.to_thread(run, program, port=port, protocol="plain")
-    assert (connected["sockets"], connected["errors"]) == (SOCKETS, 0)
-    assert (found["ticks"], found["expected"], found["missed"]) == (SOCKETS, SOCKETS, 0)
-    assert (found["per_socket_min"], found["per_socket_max"]) == (1, 1)
-    assert LATE_S * 1000 <= found["p50_ms"] <= found["p99_ms"] <= found["max_ms"] < 1_000
-    assert sum(count for _, count in found["histogram"]) == SOCKETS
-
-
-async def test_it_says_which_session_it_wants(program: Path) -> None:
+async def test_each_tick_counts_for_the_second_that_it_names(measure: Measure) -> None:
     paths = []
 
     async def handle(socket: ServerConnection) -> None:
@@ -78,62 +77,61 @@ async def test_it_says_which_session_it_wants(program: Path) -> None:
         paths.append(socket.request.path)
         await tick_each_second(socket)
 
-    async with server(handle) as port:
-        await asyncio.to_thread(run, program, port=port, protocol="plain")
+    connected, found = await measure(handle)
     assert sorted(paths) == sorted(f"/?session={n // 2}" for n in range(SOCKETS))
+    assert (connected["sockets"], connected["errors"]) == (SOCKETS, 0)
+    assert (found["ticks"], found["expected"], found["missed"]) == (SOCKETS, SOCKETS, 0)
+    assert (found["per_socket_min"], found["per_socket_max"]) == (1, 1)
+    assert LATE_S * 1000 <= found["p50_ms"] <= found["p99_ms"] <= found["max_ms"] < 1_000
+    assert sum(count for _, count in found["histogram"]) == SOCKETS
 
 
-async def test_seconds_without_a_tick_are_missed_and_closes_are_told(program: Path) -> None:
-    count = 0
+async def test_missing_ticks_closes_and_cut_sockets_are_counted(measure: Measure) -> None:
+    numbers = itertools.count()
 
     async def handle(socket: ServerConnection) -> None:
-        nonlocal count
-        count += 1
-        if count == 1:
-            await socket.wait_closed()  # says nothing at all
-        elif count == 2:
-            await asyncio.sleep(0.3)
-            await socket.close(4508)
-        else:
-            await tick_each_second(socket)
+        match next(numbers):
+            case 0:  # this client stops reading
+                await asyncio.sleep(0.5)
+                socket.transport.abort()
+            case 1:
+                await socket.wait_closed()  # without a tick
+            case 2:
+                await asyncio.sleep(0.3)
+                await socket.close(4508)
+            case _:
+                await tick_each_second(socket)
 
-    async with server(handle) as port:
-        _, found = await asyncio.to_thread(run, program, port=port, protocol="plain")
-    assert found["missed"] in {1, 2}  # the one that was closed may have had its tick
+    _, found = await measure(handle, stall=1)
+    assert found["expected"] == SOCKETS - 1
+    assert found["missed"] in {1, 2}  # the socket that was closed may have had its tick
     assert found["closed"] == {"4508": 1}
+    assert found["cut"] == 1
 
 
 async def test_to_space_it_authenticates_with_the_token_of_its_user(
-    program: Path, tmp_path: Path
+    measure: Measure, tmp_path: Path
 ) -> None:
-    (tmp_path / "tokens").write_text("".join(f"token-{n}-{'x' * 300}\n" for n in range(3)))
-    heard = []
+    tokens = tmp_path / "tokens"
+    tokens.write_text("".join(f"token-{n}-{'x' * 300}\n" for n in range(3)))
+    received = []
 
     async def handle(socket: ServerConnection) -> None:
-        heard.append(json.loads(await socket.recv()))
+        received.append(json.loads(await socket.recv()))
         await asyncio.sleep(0.2)
         await socket.send('{"type":"ready","server_time":"2026-11-22T12:00:00Z"}')
         await tick_each_second(socket)
 
-    async with server(handle) as port:
-        connected, found = await asyncio.to_thread(
-            run,
-            program,
-            port=port,
-            protocol="space",
-            tokens=tmp_path / "tokens",
-            epoch="e",
-            since=7,
-        )
-    assert sorted(frame["token"][:7] for frame in heard) == sorted(
-        ["token-0", "token-1", "token-2"] * 2
-    )
-    assert {(f["type"], f["epoch"], f["since"]) for f in heard} == {("authenticate", "e", 7)}
-    assert connected["seconds"] >= 0.2, "it is in when it has its `ready`"
+    connected, found = await measure(handle, protocol="space", tokens=tokens, epoch="e", since=7)
+    assert sorted(frame["token"][:7] for frame in received) == [
+        f"token-{n // 2}" for n in range(SOCKETS)
+    ]
+    assert {(f["type"], f["epoch"], f["since"]) for f in received} == {("authenticate", "e", 7)}
+    assert connected["seconds"] >= 0.2, "a socket is in when it has its `ready`"
     assert found["missed"] == 0
 
 
-async def test_it_speaks_socket_io_as_far_as_a_tick_needs(program: Path) -> None:
+async def test_it_speaks_socket_io_as_far_as_a_tick_needs(measure: Measure) -> None:
     async def handle(socket: ServerConnection) -> None:
         await socket.send('0{"sid":"x"}')
         assert await socket.recv() == "40"
@@ -142,38 +140,23 @@ async def test_it_speaks_socket_io_as_far_as_a_tick_needs(program: Path) -> None
         assert await socket.recv() == "3"
         await tick_each_second(socket, '42["session.tick",', "]")
 
-    async with server(handle) as port:
-        connected, found = await asyncio.to_thread(run, program, port=port, protocol="socket.io")
+    connected, found = await measure(handle, protocol="socket.io")
     assert connected["errors"] == 0
     assert found["missed"] == 0
 
 
-async def test_who_is_refused_is_an_error(program: Path) -> None:
+async def test_a_refused_handshake_is_an_error(measure: Measure) -> None:
     async def refuse(connection: ServerConnection, _request: Any) -> Any:
         return connection.respond(403, "no")
 
-    async with serve(tick_each_second, "127.0.0.1", 0, process_request=refuse) as running:
-        port = next(iter(running.sockets)).getsockname()[1]
-        connected, found = await asyncio.to_thread(run, program, port=port, protocol="plain")
+    connected, found = await measure(tick_each_second, refuse)
     assert (connected["sockets"], connected["errors"]) == (0, SOCKETS)
     assert found["ticks"] == 0
 
 
-async def test_who_stops_reading_misses_nothing_and_learns_that_it_was_cut(
-    program: Path,
+def test_without_a_compiler_it_says_how_to_get_one(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    count = 0
-
-    async def handle(socket: ServerConnection) -> None:
-        nonlocal count
-        count += 1
-        if count == 1:
-            await asyncio.sleep(0.5)
-            socket.transport.abort()
-        else:
-            await tick_each_second(socket)
-
-    async with server(handle) as port:
-        _, found = await asyncio.to_thread(run, program, port=port, protocol="plain", stall=1)
-    assert found["expected"] == SOCKETS - 1
-    assert (found["missed"], found["cut"]) == (0, 1)
+    monkeypatch.setenv("PATH", f"{tmp_path}")
+    with pytest.raises(Problem, match="needs a C compiler"):
+        compiled(client.SOURCE, tmp_path)
