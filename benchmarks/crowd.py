@@ -1,4 +1,4 @@
-"""Very many users with a running session each, written by SQL, as the product would leave them."""
+"""Writes very many users with a running session each by SQL, as the product would leave them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A device, as a person has it: signs in over REST, opens the socket, keeps what it hears.
+"""A device: signs in over REST, opens the socket, and keeps the frames that it receives.
 
 Used by the measurements and by the tests that run whole servers.
 """

@@ -87,10 +87,10 @@ class Done:
     connections: int = 0
     codes: Counter[int] = field(default_factory=Counter)
 
-    def ended(self, heard: bytes) -> None:
+    def ended(self, received: bytes) -> None:
         """Counts the close frame at the end of the bytes that were received."""
-        at = heard.rfind(b"\x88")
-        code = int.from_bytes(heard[at + 2 : at + 4]) if at >= 0 else 0
+        at = received.rfind(b"\x88")
+        code = int.from_bytes(received[at + 2 : at + 4]) if at >= 0 else 0
         self.codes[code if 1000 <= code < 5000 else 0] += 1
 
 
@@ -113,7 +113,7 @@ def floods(port: int, seconds: float, token: str) -> Done:
 
 def _flood(tcp: socket.socket, frame: bytes, until: float, done: Done) -> None:
     step_s, batch = 0.01, frame * (FRAMES_PER_S // 100)
-    heard, waiting, at = b"", b"", time.monotonic()
+    received, waiting, at = b"", b"", time.monotonic()
     while (now := time.monotonic()) < until:
         if now >= at:
             at += step_s
@@ -128,15 +128,15 @@ def _flood(tcp: socket.socket, frame: bytes, until: float, done: Done) -> None:
                 data = tcp.recv(65_536)
             except OSError:
                 data = b""
-            heard = (heard + data)[-4096:]
-            if not data or b"\x88" in heard[max(0, heard.rfind(b'"closing"')) :]:
-                done.ended(heard)
+            received = (received + data)[-4096:]
+            if not data or b"\x88" in received[max(0, received.rfind(b'"closing"')) :]:
+                done.ended(received)
                 return
         if writable:
             try:
                 waiting = waiting[tcp.send(waiting) :]
             except OSError:
-                done.ended(heard)
+                done.ended(received)
                 return
 
 

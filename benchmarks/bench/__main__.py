@@ -43,7 +43,7 @@ def options(arguments: list[str]) -> argparse.Namespace:
 
 
 class Run:
-    """One run: what was asked for, and what is known so far."""
+    """One run: its options, and the figures so far."""
 
     def __init__(self, given: argparse.Namespace) -> None:
         self.given = given
@@ -82,7 +82,7 @@ class Run:
         say(f"Left out: {why}")
         self.result["left_out"].append(why)
 
-    def go(self) -> None:
+    def measure(self) -> None:
         say(f"Cores: {self.cores.words()}.")
         load_client = client.build(self.home)
         spaces = [name for name in (UVICORN, DAPHNE) if self.is_asked(name)]
@@ -121,7 +121,7 @@ class Run:
         watch = machine.WatchAll(self.cores)
         try:
             self.result[what] = take(bench, self.result["rows"])
-        except Exception as error:  # whatever it is, the other figures are not lost for it
+        except Exception as error:  # the other figures are kept
             self.leave_out(f"{what}: {str(error) or type(error).__name__}")
         else:
             say(report.lines(self.result[what]))
@@ -131,7 +131,7 @@ class Run:
                 say(f"  disturbed: other programs took {foreign:.0%} of a core meanwhile")
 
     def pin(self, made: Stage) -> None:
-        """All but the servers that are measured: ourselves, PostgreSQL, Valkey."""
+        """Pins this program, PostgreSQL and Valkey: all but the servers that are measured."""
         if self.cores.pinned:
             for pid in (os.getpid(), *(part.pid for part in made.servers.parts if part.pid)):
                 os.sched_setaffinity(pid, self.cores.load)
@@ -140,7 +140,7 @@ class Run:
         return not self.given.peer or any(part.lower() in name.lower() for part in self.given.peer)
 
     def peers(self) -> Iterator[Peer]:
-        """Those that were asked for and can run here, prepared."""
+        """The peers that were asked for and can run here, prepared."""
         known = [one.name for one in PEERS if self.is_asked(one.name)]
         if self.given.quick:
             known = [name for name, _ in plan.quick(known)]
@@ -172,7 +172,7 @@ def main(arguments: list[str]) -> int:
     try:
         with stopped_by_signals(), alone_on_this_machine():
             run = Run(given)
-            run.go()
+            run.measure()
     except Problem as problem:
         say(f"{problem}")
         return 1

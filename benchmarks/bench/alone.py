@@ -15,7 +15,7 @@ LOCK = Path(tempfile.gettempdir()) / "space-bench.lock"
 
 @contextmanager
 def alone_on_this_machine() -> Iterator[None]:
-    """Waits for its turn, whatever checkout the other one is in."""
+    """Waits until no other measurement runs, in any checkout."""
     try:
         lock = LOCK.open("a")
     except OSError:  # another user's: then nobody can tell

@@ -22,7 +22,7 @@ CONNECTS_WITHIN_S = 90.0
 
 
 class Failed(Exception):
-    """The load client ended, or said nothing in time."""
+    """The load client has ended, or has printed nothing in time."""
 
 
 def build(folder: Path) -> Path:

@@ -47,7 +47,7 @@ class Cores:
 
 @contextmanager
 def on(cores: frozenset[int]) -> Iterator[None]:
-    """What is started within runs on these cores, with all its threads from its first moment."""
+    """Programs that are started within run on these cores, from their first moment."""
     if not cores:
         yield
         return
@@ -90,7 +90,7 @@ class Watch:
         self._before = self._look()
 
     def foreign(self) -> dict[str, float]:
-        """Shares of a core: of the server's core, of all of the load's. Empty: it cannot be told.
+        """Shares of a core: of the server's core, of all of the load's. Empty: not known.
 
         Busy time of the cores less that of our processes; `steal`, which a host takes, is busy.
         """
@@ -121,7 +121,7 @@ class WatchAll:
         self._before = self._look()
 
     def foreign(self) -> float | None:
-        """In cores. None: it cannot be told."""
+        """In cores. None: not known."""
         if self._before is None or (now := self._look()) is None:
             return None
         at, busy, ours = (new - old for new, old in zip(now, self._before, strict=True))

@@ -1,4 +1,4 @@
-"""What is measured besides ticks: each takes a `Bench` and the rows so far, and gives figures."""
+"""What is measured besides ticks: each takes a `Bench` and the rows so far, and returns figures."""
 
 from __future__ import annotations
 
@@ -20,15 +20,12 @@ from benchmarks.bench.space import Stage
 from benchmarks.bench.statistics import quantile
 from benchmarks.device import Account, Device, device
 from local.part import Part, guarded
+from local.problem import Problem
 
 Figures = dict[str, Any]
 
 
-class NotHere(Exception):
-    """What this needs is not in the checkout, or failed. The message says what."""
-
-
-# -- everybody comes back at once ----------------------------------------------------------------
+# -- all sockets reconnect at once ---------------------------------------------------------------
 
 STORM = 5_000
 
@@ -39,7 +36,7 @@ def storm(bench: Bench, _rows: list[Figures]) -> Figures:
 
 
 def _storm(bench: Bench, per_session: int) -> Figures:
-    told = bench.stage.told
+    populated = bench.stage.populated
     with bench.stage.serve() as (part, port):
         options: dict[str, Any] = {
             "port": port,
@@ -47,8 +44,8 @@ def _storm(bench: Bench, per_session: int) -> Figures:
             "per_session": per_session,
             "seconds": 3,
             "tokens": bench.stage.tokens_file,
-            "epoch": told["epoch"],
-            "since": told["since"],
+            "epoch": populated["epoch"],
+            "since": populated["since"],
         }
         with client.load(bench.client, sockets=100, **options) as warm:
             warm.connected()
@@ -77,7 +74,7 @@ def _storm(bench: Bench, per_session: int) -> Figures:
 # -- a command on one process, the frame on the other --------------------------------------------
 
 TICKING = 1_000
-PAIRS, COMMANDS, PAUSE_S = 4, 36, 0.4  # a socket may say 40 frames at once, then two a second
+PAIRS, COMMANDS, PAUSE_S = 4, 36, 0.4  # a socket may send 40 frames at once, then two a second
 TICKS_MEANWHILE_S = 12
 
 
@@ -113,8 +110,8 @@ def latency(bench: Bench, _rows: list[Figures]) -> Figures:
 
 
 async def _commands(bench: Bench, one: int, two: int) -> list[float]:
-    """Milliseconds from sending a command to hearing of it on another process."""
-    tokens, told = bench.stage.tokens(), bench.stage.told
+    """Milliseconds from sending a command to its frame on another process."""
+    tokens, populated = bench.stage.tokens(), bench.stage.populated
     first = len(tokens) - EXTRA
     async with AsyncExitStack() as stack:
         pairs = []
@@ -124,7 +121,7 @@ async def _commands(bench: Bench, one: int, two: int) -> list[float]:
             other = await stack.enter_async_context(
                 device(account.at(f"http://127.0.0.1:{two}"), "Phone")
             )
-            pairs.append((sender, other, told["first_session"] + n))
+            pairs.append((sender, other, populated["first_session"] + n))
         waits = await asyncio.gather(
             *(_pair(*pair, after_s=n * PAUSE_S / PAIRS) for n, pair in enumerate(pairs))
         )
@@ -160,13 +157,13 @@ def ends(bench: Bench, _rows: list[Figures]) -> Figures:
         )
     if done.returncode != 0 or not file.exists():
         said = (done.stderr or done.stdout).strip().splitlines()
-        raise NotHere(said[-1] if said else "it wrote nothing")
+        raise Problem(said[-1] if said else "it wrote nothing")
     found: Figures = json.loads(file.read_text())
     found["query_ms"] = {plan["query"]: plan["ms"] for plan in found.pop("plans", [])}
     return found
 
 
-# -- Redis, and those who do not read ------------------------------------------------------------
+# -- Redis, and sockets that do not read----------------------------------------------------------
 
 MANY = Case(10, 10_000)
 
@@ -183,7 +180,7 @@ def redis(bench: Bench, rows: list[Figures]) -> Figures:
     ]
     row = known[0] if known else measure(bench, space(bench, UVICORN), MANY)
     if "redis_commands_per_s" not in row:
-        raise NotHere(row.get("why", "there is no row with 10,000 sockets"))
+        raise Problem(row.get("why", "there is no row with 10,000 sockets"))
     return {"sockets": row["sockets"], "commands_per_s": row["redis_commands_per_s"]}
 
 
@@ -202,7 +199,7 @@ def _stalled(bench: Bench, stall: int, seconds: int) -> Figures:
     alone = bench.stage.home / "token-alone"
     alone.touch(mode=0o600)
     alone.write_text(tokens[-1] + "\n")
-    session = bench.stage.told["first_session"] + len(tokens) - 1
+    session = bench.stage.populated["first_session"] + len(tokens) - 1
     count = READERS + STALLED
     with (
         bench.stage.serve(SOCKETS_PER_USER=str(count)) as (part, port),
@@ -296,7 +293,7 @@ def users_of_requests(made: Stage) -> tuple[list[str], int]:
     """The tokens of users who are free for requests, and the session of the first one."""
     tokens = made.tokens()
     first = len(tokens) - EXTRA + PAIRS
-    return tokens[first:-1], made.told["first_session"] + first
+    return tokens[first:-1], made.populated["first_session"] + first
 
 
 def requests(made: Stage, part: Part, port: int) -> Figures:

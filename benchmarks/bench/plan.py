@@ -11,7 +11,7 @@ GROUP_SEND, GROUP_SEND_CORE = "group_send (pub/sub)", "group_send (core)"
 NODE, RAW = "Node ws", "raw C"
 SOCKET_IO = "socket.io (Redis adapter)"
 SMALL, MIDDLE, LARGE = 2_000, 10_000, 19_000
-TO_COMPARE = 4_000  # where group_send over Redis is at its end
+TO_COMPARE = 4_000  # where group_send over Redis is saturated
 GROWTH = (1_000, TO_COMPARE, MIDDLE, LARGE)
 ON_ONE = 5_000  # devices on one session
 RESERVE = 1_000  # open files that are not sockets of the load
@@ -53,7 +53,7 @@ def full(names: Iterable[str], most: int) -> Iterator[tuple[str, Case]]:
 
 
 def is_hopeless(name: str, case: Case, rows: list[dict[str, Any]]) -> bool:
-    """Whether this peer was at its end with fewer sockets already.
+    """Whether this peer was saturated with fewer sockets already.
 
     Not if all that was wrong is that some did not get in while other programs were in the way.
     """

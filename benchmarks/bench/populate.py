@@ -5,7 +5,7 @@
 Writes one access token a line into the file TOKENS, for the users in order, and prints what else a
 load needs, as JSON. The seconds of the sessions are spread as those of the peers are; their ends
 are hours away. There are EXTRA users more than asked for, whose sessions may be paused and changed.
-The last of them has one with many tasks, so that what is told of it is large.
+The last of them has one with many tasks, so that its frames are large.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What is said of a run: lines on the terminal, and docs/benchmarks.md."""
+"""The report of a run: lines on the terminal, and docs/benchmarks.md."""
 
 from __future__ import annotations
 
@@ -14,25 +14,26 @@ HEADING = (
     f"{'':28} {'a session':>9} {'sockets':>8} {'CPU ms/1000':>11} {'core':>6} "
     f"{'p50 ms':>8} {'p99 ms':>8} {'max ms':>8} {'KB':>6}"
 )
-# What was done for the figures besides ticks.
+# How the figures besides ticks are measured.
 MEANING = {
     "storm": """\
-A server that nobody is connected to; then all sockets connect at once, authenticate and say what
-they have seen, as devices do after a network has come back. *Seconds* until the last one has its
-`ready`; in the three seconds after it none may miss a tick. PostgreSQL runs beside the load.""",
+A server without connections; then all sockets connect at once, authenticate and send the last
+revision that they have seen, as devices do after a network has come back. *Seconds* until the last
+one has its `ready`; in the three seconds after it none may miss a tick. PostgreSQL runs beside the
+load.""",
     "latency": """\
 Two server processes, both on the server's core, 500 sockets
 ticking on each. Four users pause and resume in turn on one process; measured is from sending the
 command to the frame on a device at the other process. The devices are Python, beside the load.""",
     "ends": """\
-From `python -m benchmarks.ends`: one timekeeper, on a PostgreSQL of its own that writes to the
-disk; all sessions are due at one instant. *Late* is what the log says of each end, *heard* when its
-frame was at a subscriber of Redis. *Audit* counts what must not be.""",
+From `python -m benchmarks.ends`: two timekeepers, on a PostgreSQL of its own that writes to the
+disk; all sessions are due at one instant. *Late* is the lateness in the log of each end; *heard* is
+when a subscriber of Redis had its frame. *Audit* counts what must not be.""",
     "redis": "Counted by Valkey itself, in the seconds of the row with 10,000 sockets above.",
     "stalled": """\
 A hundred sockets of one user, whose session has forty tasks: each change of it is a frame of 9 KB
 to all of them. It is renamed again and again. Twenty sockets stop reading; *cut* is how many of
-them the server has got rid of by the end. *Without*: the same, but all read.""",
+them the server has closed by the end. *Without*: the same, but all read.""",
     "rest": """\
 One server process on one core; sixteen connections that are kept, each asking again as soon as it
 is answered. Every request is of another user than the one before. CPU is that of the server.""",
@@ -79,20 +80,18 @@ def marks(row: Result) -> str:
 
 def one_line(figures: Result) -> str:
     """Some figures for the terminal."""
-    shown = []
-    for name, value in figures.items():
-        shown.append(
-            f"{name}: ({one_line(value)})" if isinstance(value, dict) else f"{name} {value}"
-        )
-    return ", ".join(shown)
+    return ", ".join(
+        f"{name}: ({one_line(value)})" if isinstance(value, dict) else f"{name} {value}"
+        for name, value in figures.items()
+    )
 
 
 def lines(figures: Result) -> str:
     """Figures for the terminal: a line each, or a line for each set of them."""
-    shown = []
-    for name, value in figures.items():
-        shown.append(f"  {name}: {one_line(value) if isinstance(value, dict) else value}")
-    return "\n".join(shown)
+    return "\n".join(
+        f"  {name}: {one_line(value) if isinstance(value, dict) else value}"
+        for name, value in figures.items()
+    )
 
 
 def goals_as_text(result: Result) -> str:
@@ -131,19 +130,19 @@ session).
 | | |
 |---|---|
 | machine | {m.get("processor", "?")}, {m["cores"]} cores, {m["system"]} |
-| who runs where | {m["pinning"]} |
+| cores | {m["pinning"]} |
 | open files of a process | {m["open_files"]:,} |
 | Python | {m["python"]}; {libraries} |
 
 - **CPU** is the server process's own, user and system, in milliseconds per 1,000 ticks that
-  arrived, what it does besides ticks included. *Core* is the same as a share of one core. That of
+  arrived, including its other work. *Core* is the same as a share of one core. That of
   Valkey stands apart.
 - **Lateness** is when a tick has arrived at the load client less the instant that it names, on one
   machine with one clock. *Missing* are seconds for which a socket got no tick.
 - **KB** is the growth of the server's resident memory per socket. What the kernel keeps for a
   socket is not in it.
 - Sessions have their seconds spread over the second. Sockets of Space authenticate, belong to users
-  and sessions in PostgreSQL, and hear of changes; peers do nothing of that, they only send the same
+  and sessions in PostgreSQL, and receive changes. Peers do nothing of that: they only send the same
   text.
 - **Saturated**: p99 over {SATURATED_P99_MS:,} ms, or more than {SATURATED_MISSED:.1%} of the ticks
   missing, or of the sockets not let in within {result["patience_s"]:.0f} seconds and one more for

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -101,8 +100,7 @@ def peer(bench: Bench, one: Peer, build: Path) -> Contender:
     @contextmanager
     def process(_to_a_session: int) -> Iterator[tuple[Part, int]]:
         port = network.free_port()
-        redis_url = bench.stage.redis_url
-        program, *rest = one.command(port, sys.executable, build, redis_url, build)
+        program, *rest = one.command(port, build, bench.stage.redis_url)
         log = bench.stage.log("peer")
         part = Part(
             one.name,
@@ -114,7 +112,7 @@ def peer(bench: Bench, one: Peer, build: Path) -> Contender:
         with running(part, bench.cores):
             yield part, port
 
-    return Contender(one.name, one.protocol, CONNECT_RATE, process, "redis" in one.needs)
+    return Contender(one.name, one.protocol, CONNECT_RATE, process, one.uses_redis)
 
 
 def measure(bench: Bench, contender: Contender, case: Case, **more: Any) -> Row:

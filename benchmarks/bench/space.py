@@ -37,7 +37,7 @@ class Stage:
     cores: Cores
     environment: dict[str, str]
     servers: Servers
-    told: dict[str, Any]  # by populate.py
+    populated: dict[str, Any]  # by populate.py
 
     @property
     def tokens_file(self) -> Path:
@@ -104,7 +104,7 @@ def stage(
             checkout.manage(["migrate", "--noinput", "--verbosity", "0"], environment)
             made = Stage(checkout, home, cores, environment, servers, {})
             if users is not None:
-                made.told = _populate(made, users)
+                made.populated = _populate(made, users)
             yield made
 
 

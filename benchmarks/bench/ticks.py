@@ -55,7 +55,7 @@ def _one(bench: Bench, contender: Contender, case: Case) -> Row:
     began = time.monotonic()
     try:
         row = measure(bench, contender, case)
-    except Exception as error:  # the other rows are not lost for it
+    except Exception as error:  # the other rows are kept
         row = failed(contender, case, error)
     return row | {"took_s": round(time.monotonic() - began, 1)}
 

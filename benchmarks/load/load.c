@@ -369,7 +369,7 @@ static void connect_all(void) {
     poll_once(1);
   }
   int64_t took = clock_us(CLOCK_MONOTONIC) - began_us;
-  for (int i = 0; i < opened; i++) /* whoever is not in by now stays out */
+  for (int i = 0; i < opened; i++) /* a socket that is not in by now stays out */
     if (clients[i].state != IN) gone(&clients[i], 1006);
   printf("connected {\"seconds\": %.3f, \"errors\": %d, \"sockets\": %d, \"first_s\": %.3f, \"median_s\": %.3f, ",
          (double)took / 1e6, sockets - joined, joined, joined ? (double)joined_us[0] / 1e6 : 0,

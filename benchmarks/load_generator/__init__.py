@@ -1,11 +1,11 @@
-"""`./space load`: many devices that behave like people's, and check what they are told.
+"""`./space load`: many devices that behave like people's, and check what they receive.
 
 __main__.py    the command line
-run.py         one run: sign in, come, act, compare, report
-people.py      what somebody does who has a few devices and some sessions
-device.py      one device: its socket, and the way back after it was lost
+run.py         one run: sign in, connect, act, compare, report
+people.py      what a person does with a few devices and some sessions
+device.py      one device: its socket, and how it reconnects
 rest.py        requests; obeys 429
-accounts.py    who they are, kept for the next run
+accounts.py    the users, kept for the next run
 
 rules.py       every rule that is checked, as one sentence each
 device_check.py, tick_check.py, user_check.py, log_check.py

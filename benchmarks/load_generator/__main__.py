@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.load_generator.rules import Findings
-from benchmarks.load_generator.run import CannotRun, CannotSignIn, Plan, run
+from benchmarks.load_generator.run import Plan, run
+from local.problem import Problem
 
 USERS_FILE = Path(__file__).resolve().parents[2] / ".space" / "load" / "users.json"
 
@@ -19,7 +20,7 @@ def main() -> int:
     plan = _plan()
     try:
         findings = _runner(run(plan))
-    except (CannotRun, CannotSignIn) as reason:
+    except Problem as reason:
         print(reason, file=sys.stderr)
         return 2
     return 1 if findings else 0
@@ -27,7 +28,7 @@ def main() -> int:
 
 def _plan() -> Plan:
     parser = argparse.ArgumentParser("./space load", description=__doc__)
-    parser.description = "Many devices that behave like people's, and check what they are told."
+    parser.description = "Many devices that behave like people's, and check what they receive."
     parser.add_argument(
         "--url",
         action="append",

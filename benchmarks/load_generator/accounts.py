@@ -1,4 +1,4 @@
-"""Who uses the Space of a run. The accounts are kept for the next one: sign-ups are limited."""
+"""The users of a run. A file keeps their accounts for the next run: sign-ups are limited."""
 
 from __future__ import annotations
 
@@ -10,12 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.load_generator.rest import Rest
+from local.problem import Problem
 
-AT_ONCE = 4  # the server hashes two passwords at a time, and refuses who waits too long
-
-
-class CannotSignIn(Exception):
-    """The server would not have us. Says why."""
+SIGN_INS_AT_ONCE = 4  # the server hashes two passwords at a time, and refuses a long wait
 
 
 @dataclass
@@ -28,7 +25,7 @@ class Account:
     refresh: str = ""
 
     async def renew(self, rest: Rest) -> bool:
-        """The next pair of tokens. False: the login does not stand any more."""
+        """The next pair of tokens. False: the login has ended."""
         answer = await rest.ask("POST", "/users/token/refresh/", refresh=self.refresh)
         if answer.status_code != 200:
             return False
@@ -36,7 +33,7 @@ class Account:
         return True
 
     async def log_in(self, rest: Rest) -> bool:
-        """False: nobody of this name, or not with this password."""
+        """False: there is no user of this name with this password."""
         answer = await rest.ask(
             "POST", "/users/login/", username=self.username, password=self.password, device="Load"
         )
@@ -60,10 +57,10 @@ class Account:
 
 
 async def signed_in(rest: Rest, users: int, file: Path, say: Any) -> list[Account]:
-    """So many accounts: those of the file, and new ones. Raises `CannotSignIn`."""
+    """So many accounts: those of the file, and new ones. Raises `Problem`."""
     kept = _read(file)
     known = [Account(**each) for each in kept.get(rest.base, [])][:users]
-    gate = asyncio.Semaphore(AT_ONCE)
+    gate = asyncio.Semaphore(SIGN_INS_AT_ONCE)
 
     async def come_in(account: Account | None) -> Account:
         async with gate:
@@ -87,7 +84,7 @@ async def signed_in(rest: Rest, users: int, file: Path, say: Any) -> list[Accoun
 
 def _good(answer: Any) -> dict[str, Any]:
     if answer.status_code not in {200, 201}:
-        raise CannotSignIn(f"The server answered {answer.status_code}: {answer.text[:300]}")
+        raise Problem(f"The server answered {answer.status_code}: {answer.text[:300]}")
     return dict(answer.json())
 
 

@@ -1,4 +1,4 @@
-"""One device: its socket, and its way back. What it hears goes through its `DeviceCheck`."""
+"""One device: its socket, and how it reconnects. Its `DeviceCheck` judges what it receives."""
 
 from __future__ import annotations
 
@@ -14,16 +14,17 @@ import msgspec
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
-from benchmarks.load_generator.accounts import Account, CannotSignIn
+from benchmarks.load_generator.accounts import Account
 from benchmarks.load_generator.device_check import DeviceCheck, Frame
 from benchmarks.load_generator.lag import Lag, now_ms
 from benchmarks.load_generator.rest import Rest
 from benchmarks.load_generator.state import State
 from benchmarks.load_generator.tally import Tally
+from local.problem import Problem
 
-ANSWER_WITHIN_S = 12.0  # a little longer than the rule: it is the rule that finds it
+ANSWER_WITHIN_S = 12.0  # a little longer than the rule, which then finds it
 PING_EVERY_S = 10.0
-LOOK_AROUND_EVERY_S = 2.0
+CHECK_EVERY_S = 2.0
 LONGEST_BACKOFF_S = 30.0
 FIRST_PINGS = 3  # so that the clock is known at once
 
@@ -78,7 +79,7 @@ class Device:
                 await asyncio.sleep(max(jitter_s, self._after_ms / 1000))
 
     def close_the_laptop(self, seconds: float) -> None:
-        """The connection is gone without a word, and comes back after so long."""
+        """The connection is cut without a close, and the device reconnects after so long."""
         if self._socket is not None:
             self._tally.count["laptops closed"] += 1
             self._asleep_s = seconds
@@ -122,7 +123,7 @@ class Device:
                 waiting.set_result(None)
         self._waiting.clear()
         if socket.close_code == 4401:
-            with suppress(httpx.HTTPError, CannotSignIn):  # the next connection says so again
+            with suppress(httpx.HTTPError, Problem):  # the next connection says so again
                 if not await self.account.renew(self._rest):
                     await self.account.log_in(self._rest)
 
@@ -132,7 +133,7 @@ class Device:
             seen = {"epoch": self.check.epoch, "since": self.check.revision}
         await self._send(type="authenticate", token=self.account.access, device=self.name, **seen)
 
-    # -- hearing ---------------------------------------------------------------------------------
+    # -- receiving -------------------------------------------------------------------------------
 
     async def _heard(self, text: str | bytes, began: float) -> None:
         at = now_ms()
@@ -169,7 +170,7 @@ class Device:
             await self._ping()
 
     async def _load(self) -> None:
-        """The lists anew, after a reset; as often as it takes, while this connection lives."""
+        """Reads the lists after a reset; as often as it takes, while this connection lives."""
         socket = self._socket
         while self._socket is socket:
             with suppress(httpx.HTTPError):
@@ -180,17 +181,17 @@ class Device:
             await asyncio.sleep(1)
 
     async def _upkeep(self, socket: ClientConnection) -> None:
-        """A clock sample now and then, and a look at what has not come."""
+        """Takes clock samples, and checks what has not arrived."""
         next_ping = now_ms() + random.uniform(0, PING_EVERY_S) * 1000
         while True:
-            await asyncio.sleep(LOOK_AROUND_EVERY_S)
+            await asyncio.sleep(CHECK_EVERY_S)
             at = now_ms()
-            self.check.look_around(at, lagging=self._lag.is_lagging(at))
+            self.check.check_overdue(at, lagging=self._lag.is_lagging(at))
             if self.check.is_ready and at > next_ping:
                 next_ping = at + PING_EVERY_S * 1000
                 await self._ping()
 
-    # -- saying ----------------------------------------------------------------------------------
+    # -- sending ---------------------------------------------------------------------------------
 
     async def command(self, action: str, session: int, **arguments: Any) -> Frame | None:
         """An ack or an error. If the connection goes before it, the command is repeated over REST,
@@ -260,7 +261,7 @@ class Device:
         return frame_id
 
     async def _send(self, **frame: Any) -> None:
-        """What is said into a connection that has gone is lost, as on a real one."""
+        """A frame is lost where the connection has gone, as on a real one."""
         if self._socket is None:
             return
         with suppress(ConnectionClosed):

@@ -1,4 +1,4 @@
-"""The rules for what one device is told. Instants (`at`) are milliseconds of this machine's clock.
+"""The rules for what one device receives. Instants (`at`) are milliseconds of this machine's clock.
 
 A device keeps what it knows while it is away; `connected` begins another connection.
 """
@@ -85,8 +85,8 @@ class DeviceCheck:
             self._found("closed_without_closing", f"{code} after {self._closing}")
         self.tally.count[f"closed with {code}"] += 1
 
-    def look_around(self, at: float, *, lagging: bool) -> None:
-        """What has not happened. To be called every few seconds, while connected."""
+    def check_overdue(self, at: float, *, lagging: bool) -> None:
+        """Checks what has not happened; called every few seconds, while connected."""
         if lagging:
             return
         for frame_id, (what, since) in list(self._asked.items()):
@@ -110,7 +110,7 @@ class DeviceCheck:
     # -- frames ----------------------------------------------------------------------------------
 
     def heard(self, frame: Any, at: float, *, lagging: bool = False) -> set[str]:
-        """What the device must do now: `sync` (a gap was seen), `load` (the lists anew)."""
+        """What the device must do now: `sync` (a gap was seen), `load` (the lists)."""
         self._last_heard = at
         try:
             kind = frame["type"]
@@ -195,10 +195,12 @@ class DeviceCheck:
     def _take_missed(self, frame: Frame, at: float) -> None:
         assert self.revision is not None
         if frame["revision"] < self.revision:
-            self._found("revision_backwards", f"{self.revision} is known, {frame['revision']} told")
+            self._found(
+                "revision_backwards", f"{self.revision} is known, {frame['revision']} received"
+            )
             return
         for change in frame["changes"]:
-            self.user.told(change, self.who)
+            self.user.received(change, self.who)
             if change["revision"] <= self.revision:
                 continue
             if change["revision"] != self.revision + 1:
@@ -216,13 +218,13 @@ class DeviceCheck:
             self._found(
                 "gap_not_healed",
                 f"`ready` is at {frame['revision']}, its changes end at {self.revision}, "
-                f"and {self._highest} was told before",
+                f"and {self._highest} was received before",
             )
         self.revision = max(self.revision, frame["revision"])
         self._highest = max(self._highest, self.revision)
 
     def loaded(self, states: list[State], at: float) -> None:
-        """GET /sessions/ after a reset. What was told meanwhile is newer, or is the same."""
+        """GET /sessions/ after a reset. What was received meanwhile is newer, or the same."""
         self.user.stored(states)
         for state in states:
             if state["id"] not in self._deleted_meanwhile:
@@ -237,12 +239,12 @@ class DeviceCheck:
 
     def _change(self, frame: Frame, at: float, lagging: bool) -> set[str]:
         assert self.revision is not None
-        self.user.told(frame, self.who)
+        self.user.received(frame, self.who)
         session, version, revision = frame["session"], frame["version"], frame["revision"]
         if revision <= self.revision:
-            self.tally.count["changes told again"] += 1
+            self.tally.count["changes received again"] += 1
             return set()
-        self.tally.count["changes heard"] += 1
+        self.tally.count["changes received"] += 1
         self._highest = max(self._highest, revision)
         in_order = revision == self.revision + 1
         if in_order:
@@ -256,7 +258,7 @@ class DeviceCheck:
         elif state is not None:
             newer = state["timer"]["version"] > version
             of_it = state["id"] == session and state["timer"]["version"] >= version
-            # An end that was missed is told even if something came after it; so is its state then.
+            # A missed end is sent even if a change came after it; its state is the newer one then.
             if not of_it or (newer and frame["type"] != "session.ended"):
                 self._found("frame_disagrees_with_its_state", f"{frame}")
             self._take(state, at)
@@ -268,7 +270,7 @@ class DeviceCheck:
         if not self.clock.is_known or lagging:
             return
         late = self.clock.now(at) - instant_ms(frame["state"]["timer"]["server_time"])
-        self.tally.took["a change heard after it was made"].add(late)
+        self.tally.took["a change received after it was made"].add(late)
         if late > TOLD_WITHIN_MS:
             self._found("told_late", f"{late:.0f} ms: {frame}")
 
@@ -294,7 +296,7 @@ class DeviceCheck:
         self._deleted_meanwhile.add(session)
 
     def _ended(self, frame: Frame, at: float, lagging: bool) -> None:
-        self.tally.count[f"ends heard: {frame['cause']}"] += 1
+        self.tally.count[f"ends received: {frame['cause']}"] += 1
         if frame["cause"] != "completed":
             return
         ended_at, late_ms = instant_ms(frame["ended_at"]), frame["late_ms"]
@@ -313,7 +315,7 @@ class DeviceCheck:
             if late < -self.clock.unsure_ms - 5:
                 self._found("ended_early", f"it came {-late:.1f} ms early: {frame}")
             if not lagging:
-                self.tally.took["an end heard after its deadline"].add(late)
+                self.tally.took["an end received after its deadline"].add(late)
 
     # -- answers ---------------------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""How late this program itself is: what it measures is worth no more than its own loop."""
+"""How late this program itself is: its figures are no better than its own loop."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def now_ms() -> float:
 
 
 class Lag:
-    """Sleeps over and over, and sees how much longer that took."""
+    """Sleeps repeatedly, and measures how much longer each sleep took."""
 
     def __init__(self) -> None:
         self.histogram = Histogram()

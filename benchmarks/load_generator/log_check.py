@@ -1,4 +1,4 @@
-"""The rules for what is stored, read over REST when everybody has stopped."""
+"""The rules for what is stored, which is read over REST when all people have stopped."""
 
 from __future__ import annotations
 

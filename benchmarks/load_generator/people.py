@@ -1,5 +1,7 @@
-"""What a person does who has some devices and some sessions: a few things a minute, and not all of
-them sensible. Who they are is random, what they may see is not: that is checked elsewhere."""
+"""What a person does with some devices and some sessions: a few things a minute, not all sensible.
+
+What a person does is random. What a device may receive is not: the checks judge that.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,7 @@ from benchmarks.load_generator.state import Known, State
 from benchmarks.load_generator.tally import Tally
 from benchmarks.load_generator.user_check import UserCheck
 
-TITLE = "Load"  # of all sessions of a run: what another run has left is deleted by it
+TITLE = "Load"  # of all sessions of a run, so that a later run can delete what is left
 MINUTES = (1, 2, 3, 25)
 ENDED = {"completed", "finished", "cancelled"}
 KEPT = 3  # ended sessions
@@ -47,7 +49,7 @@ class Person:
     # -- the day ---------------------------------------------------------------------------------
 
     async def morning(self) -> None:
-        """What another run has left goes; the sessions of this one are planned, the first runs."""
+        """Deletes the sessions of another run, plans those of this one, and starts the first."""
         for state in await self._list():
             if state["title"].startswith(TITLE):
                 await self._ask("DELETE", f"/sessions/{state['id']}/")
@@ -200,8 +202,8 @@ class Person:
             before, fresh = await self._revision(), await self._list()
             revision = await self._revision()
             if before == revision:  # nothing happened while we read
-                told = all(d.is_here and d.check.revision == revision for d in self.devices)
-                if told or now_ms() > over:
+                in_step = all(d.is_here and d.check.revision == revision for d in self.devices)
+                if in_step or now_ms() > over:
                     return fresh, revision
             await asyncio.sleep(0.3)
 
@@ -220,7 +222,7 @@ class Person:
         return int((await self._ask("GET", "/changes/?since=0") or {"revision": -1})["revision"])
 
     async def _ask(self, method: str, path: str, **body: Any) -> Any:
-        """What was answered, or None for a refusal."""
+        """The body of the answer, or None for a refusal."""
         answer = await self._rest.ask(method, path, self.account.access, **body)
         if answer.status_code == 401 and await self.account.renew(self._rest):
             answer = await self._rest.ask(method, path, self.account.access, **body)

@@ -1,4 +1,4 @@
-"""What is printed: a line every ten seconds, and all of it at the end."""
+"""The printed text: a line every ten seconds, and a report at the end."""
 
 from __future__ import annotations
 
@@ -11,21 +11,22 @@ LONGEST_EXAMPLE = 600  # characters
 
 
 def line(seconds: float, here: int, devices: int, tally: Tally, findings: Findings) -> str:
-    """Where the run stands."""
+    """The state of the run."""
     count, minutes = tally.count, divmod(round(seconds), 60)
-    changes = count["changes heard"] + count["changes told again"] + count["changes made up for"]
+    kinds = ("changes received", "changes received again", "changes made up for")
+    changes = sum(count[kind] for kind in kinds)
     ticks = tally.took["a tick after its second"]
     return (
         f"{minutes[0]:3}:{minutes[1]:02}  {here}/{devices} here"
         f"  {count['ticks']:,} ticks, p99 {ticks.quantile(0.99):.0f} ms"
-        f"  {count['commands acknowledged']:,} commands  {changes:,} changes heard"
+        f"  {count['commands acknowledged']:,} commands  {changes:,} changes received"
         f"  {count['came back']:,} came back"
         f"  {findings.count.total():,} violations"
     )
 
 
 def left_out(tally: Tally) -> float:
-    """The share of seconds that no tick told."""
+    """The share of seconds without a tick."""
     return tally.count["seconds left out"] / max(1, tally.count["seconds between ticks"])
 
 

@@ -1,4 +1,4 @@
-"""Requests, as a client that is polite makes them: it waits when it is told to."""
+"""Requests of a polite client: it waits where an answer asks for it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from benchmarks.load_generator.tally import Tally
 
 LONGEST_WAIT_S = 70
 TIMES = 5
-# What another device's change, a deletion, a limit or a part that is down may cause.
+# What a change of another device, a deletion, a limit or a part that is down may cause.
 MAY_BE = {401, 404, 409, 412, 422, 429, 503}
 
 
@@ -61,7 +61,7 @@ class Rest:
 
     async def _wait(self, answer: httpx.Response, path: str) -> None:
         seconds = min(LONGEST_WAIT_S, int(answer.headers.get("Retry-After", "1")))
-        self._tally.count["requests told to wait"] += 1
+        self._tally.count["requests that had to wait"] += 1
         if now_ms() > self._told_to_wait_until:
             self._told_to_wait_until = now_ms() + seconds * 1000
             self._say(f"{path} is answered {answer.status_code}: waiting {seconds} s, as it says.")

@@ -1,4 +1,4 @@
-"""One run: sign in, come, act, compare, report."""
+"""One run: sign in, connect, act, compare, report."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 
 import httpx
 
-from benchmarks.load_generator.accounts import CannotSignIn, signed_in
+from benchmarks.load_generator.accounts import signed_in
 from benchmarks.load_generator.device import Device
 from benchmarks.load_generator.device_check import DeviceCheck
 from benchmarks.load_generator.lag import Lag, now_ms
@@ -23,17 +23,18 @@ from benchmarks.load_generator.rest import Rest
 from benchmarks.load_generator.rules import Findings
 from benchmarks.load_generator.tally import Tally
 from benchmarks.load_generator.user_check import UserCheck
+from local.problem import Problem
 
 DEVICES_OF_A_USER = 10  # the server's limit of sockets
 LINE_EVERY_S = 10.0
 COMING_PER_S = 100  # devices, at the beginning
 FILES_BESIDE = 100
-AT_ONCE = 16  # people, where all do the same
+PEOPLE_AT_ONCE = 16  # where all do the same
 
 
 @dataclass
 class Plan:
-    """What was asked for. Devices spread over the `urls`; requests go to the first."""
+    """The options of a run. Devices spread over the `urls`; requests go to the first."""
 
     urls: list[str]
     devices: int
@@ -48,16 +49,12 @@ class Plan:
         return max(fewest, min(self.devices, self.sessions))
 
 
-class CannotRun(Exception):
-    """Says why."""
-
-
 def say(text: str) -> None:
     print(text, flush=True)
 
 
 async def run(plan: Plan) -> Findings:
-    """Prints as it goes. Raises `CannotRun`, `CannotSignIn`."""
+    """Prints as it goes. Raises `Problem`."""
     _enough_files(plan.devices)
     findings, tally, lag = Findings(), Tally(), Lag()
     rest = Rest(plan.urls[0], findings, tally, say)
@@ -65,7 +62,7 @@ async def run(plan: Plan) -> Findings:
     watching = asyncio.create_task(lag.watch())
     try:
         for url in plan.urls:
-            await _somebody_there(url)
+            await _check_ready(url)
         people = await _people(plan, rest, findings, tally, lag)
         if not stop.is_set():
             await _a_day(plan, people, findings, tally, stop)
@@ -115,18 +112,18 @@ async def _a_day(
             await asyncio.wait_for(stop.wait(), min(LINE_EVERY_S, left / 1000))
         here = sum(device.is_here for device in devices)
         say(line((now_ms() - began) / 1000, here, len(devices), tally, findings))
-    _tell_what_failed(await _stopped(acting))
-    say("Everybody stops; now all devices must show what is stored. (Ctrl-C again: at once.)")
+    _raise_first(await _stopped(acting))
+    say("All people stop; now all devices must show what is stored. (Ctrl-C again: at once.)")
     stop.clear()
     await _unless(stop, _each(person.evening() for person in people))
     await asyncio.gather(*(device.leave() for device in devices))
-    _tell_what_failed(await _stopped(lives))
+    _raise_first(await _stopped(lives))
     if not stop.is_set():
         await _unless(stop, _each(person.clean_up() for person in people))
 
 
 async def _each(works: Iterable[Awaitable[None]]) -> None:
-    gate = asyncio.Semaphore(AT_ONCE)
+    gate = asyncio.Semaphore(PEOPLE_AT_ONCE)
 
     async def one(work: Awaitable[None]) -> None:
         async with gate:
@@ -139,7 +136,7 @@ async def _each(works: Iterable[Awaitable[None]]) -> None:
 
 
 async def _unless(stop: asyncio.Event, work: Awaitable[None]) -> None:
-    """Does this, or leaves it when we are stopped."""
+    """Does this work until its end, or until the run is stopped."""
     working = asyncio.ensure_future(work)
     stopping = asyncio.create_task(stop.wait())
     await asyncio.wait([working, stopping], return_when=asyncio.FIRST_COMPLETED)
@@ -158,20 +155,20 @@ async def _stopped(tasks: list[asyncio.Task[None]]) -> list[BaseException]:
     return [e for e in ended if e is not None and not isinstance(e, asyncio.CancelledError)]
 
 
-def _tell_what_failed(failures: list[BaseException]) -> None:
+def _raise_first(failures: list[BaseException]) -> None:
     """A fault of this program must not look like a run without violations."""
     if failures:
         raise failures[0]
 
 
-async def _somebody_there(url: str) -> None:
+async def _check_ready(url: str) -> None:
     try:
         async with httpx.AsyncClient(timeout=10) as http:
             answer = await http.get(url + "/readyz")
     except httpx.HTTPError as error:
-        raise CannotRun(f"No Space answers at {url} ({type(error).__name__}).") from None
+        raise Problem(f"No Space answers at {url} ({type(error).__name__}).") from None
     if answer.status_code != 200:
-        raise CannotRun(f"The Space at {url} is not ready: {answer.text[:300]}")
+        raise Problem(f"The Space at {url} is not ready: {answer.text[:300]}")
 
 
 def _stop_at_ctrl_c() -> asyncio.Event:
@@ -185,10 +182,7 @@ def _enough_files(devices: int) -> None:
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = devices + FILES_BESIDE
     if most != resource.RLIM_INFINITY and wanted > most:
-        raise CannotRun(
+        raise Problem(
             f"{devices} devices need {wanted} open files, and {most} are allowed here (ulimit -n)."
         )
     resource.setrlimit(resource.RLIMIT_NOFILE, (wanted if most < 0 else most, most))
-
-
-__all__ = ["CannotRun", "CannotSignIn", "Plan", "run"]

@@ -33,7 +33,7 @@ class Known:
     """A session as a device knows it."""
 
     state: State  # as `lasting` leaves it
-    learned_at: float  # ms, this machine's clock: when this version was first heard of here
+    learned_at: float  # ms, this machine's clock: when this version was first received here
 
     @property
     def version(self) -> int:

@@ -1,4 +1,4 @@
-"""What was counted and measured, by all devices together."""
+"""Counters and histograms of all devices together."""
 
 from __future__ import annotations
 

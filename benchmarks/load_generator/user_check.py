@@ -1,4 +1,4 @@
-"""What all devices of one user were told, held against each other."""
+"""Compares what all devices of one user have received."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from benchmarks.load_generator.rules import Findings
 from benchmarks.load_generator.state import State, lasting
 
-MOST = 512  # changes that are remembered; a device that was away is told of at most 200
+MOST = 512  # changes that are remembered; a device that was away receives at most 200
 STORED_WITHIN_MS = 15_000
 CAUSES = {
     "start": {"started"},
@@ -34,7 +34,7 @@ class UserCheck:
         self._acked: dict[tuple[int, int], tuple[str, float]] = {}
         self.highest_ack: dict[int, int] = {}  # session: version
 
-    def told(self, change: dict[str, Any], who: str) -> None:
+    def received(self, change: dict[str, Any], who: str) -> None:
         """A frame of a change, or a row of what was missed (with `kind` for `cause`)."""
         session, version, revision = change["session"], change["version"], change["revision"]
         cause = change.get("cause") or change["kind"]
@@ -53,7 +53,7 @@ class UserCheck:
             _shorten(memory)
 
     def one_state(self, state: State, who: str) -> State:
-        """The state without what passes: the same object for all who were told the same."""
+        """The state without what passes: the same object for all devices that received the same."""
         key = (state["id"], state["timer"]["version"])
         mine = lasting(state)
         known = self._states.setdefault(key, mine)
@@ -92,7 +92,7 @@ class UserCheck:
                 self._found(
                     rule,
                     f"{self.name}: {action} of session {session} was acknowledged as version "
-                    f"{version}, and nobody was told of it within {STORED_WITHIN_MS // 1000} s",
+                    f"{version}, and no device received it within {STORED_WITHIN_MS // 1000} s",
                 )
 
     def _hold_to_ack(self, session: int, version: int) -> None:

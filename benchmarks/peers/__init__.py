@@ -10,8 +10,8 @@
     raw C                       epoll and one send() a socket: what the kernel alone costs
 
 A peer is one process that listens on 127.0.0.1:PORT, prints `ready` when it does, and ends on
-SIGTERM. A device connects to `/?session=S`, and hears a tick each second at the session's own
-phase (`ticks.py` says which) as soon as it is there. Nobody signs in: that cost is Space's alone.
+SIGTERM. A device connects to `/?session=S`, and receives a tick each second at the session's own
+phase (see `ticks.py`). No device signs in: that cost is Space's alone.
 """
 
 from __future__ import annotations

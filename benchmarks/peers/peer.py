@@ -1,4 +1,4 @@
-"""What the harness knows of a peer."""
+"""The description of a peer, for `./space bench`."""
 
 from __future__ import annotations
 
@@ -7,26 +7,26 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-Command = Callable[[int, str, Path, str, Path], list[str]]
+# Of a port, the folder of what `prepare` has made, and the address of Redis.
+Command = Callable[[int, Path, str], list[str]]
 
 
 def nothing_to_prepare(build_dir: Path) -> None:
-    """What Python peers need is in the project's own `.venv`."""
+    """Peers in Python find what they need in the project's own `.venv`."""
 
 
 @dataclass(frozen=True)
 class Peer:
-    """A program to measure. `needs`: what else must be there, beside Python.
+    """A program to measure.
 
-    `command(port, python, node_dir, redis_url, build_dir)` is the line that starts it, to be run
-    with `env` added to the environment; `prepare(build_dir)` comes before it, as often as one
-    likes, and may raise `Problem`. `node_dir` is where `prepare` has put what runs on Node: the
-    `build_dir` that it was given.
+    `command` is the line that starts it, to be run with `env` added to the environment.
+    `prepare(build_dir)` comes first, any number of times. It raises `Problem` where something that
+    the peer needs is not on this machine.
     """
 
     name: str
     command: Command
-    needs: tuple[Literal["node", "redis", "cc"], ...] = ()
+    uses_redis: bool = False
     protocol: Literal["plain", "socket.io"] = "plain"
     prepare: Callable[[Path], None] = nothing_to_prepare
     env: dict[str, str] = field(default_factory=dict)

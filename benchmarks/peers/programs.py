@@ -2,73 +2,55 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
+from typing import Any
 
 from benchmarks.compiler import compiled
 from benchmarks.peers import npm
-from benchmarks.peers.peer import Command, Peer
+from benchmarks.peers.peer import Peer
 
 HERE = Path(__file__).resolve().parent
-ROOT = HERE.parents[1]
+IN_THE_CHECKOUT = {"PYTHONPATH": str(HERE.parents[1])}  # wherever the harness stands
 RAW = HERE / "raw.c"
-IN_THE_CHECKOUT = {"PYTHONPATH": str(ROOT)}  # wherever the harness stands
+REDIS = "REDIS"  # stands for its address
 
 
-def _python(module: str, *arguments: str) -> Command:
-    def command(port: int, python: str, _node: Path, redis_url: str, _build: Path) -> list[str]:
-        filled = [redis_url if argument == "REDIS" else argument for argument in arguments]
-        return [python, "-m", f"benchmarks.peers.{module}", str(port), *filled]
+def _python(name: str, module: str, *arguments: str) -> Peer:
+    def command(port: int, _build_dir: Path, redis_url: str) -> list[str]:
+        program = [sys.executable, "-m", f"benchmarks.peers.{module}", str(port)]
+        return [*program, *_filled(arguments, redis_url)]
 
-    return command
+    return Peer(name, command, REDIS in arguments, env=IN_THE_CHECKOUT)
 
 
-def _node(script: str, *arguments: str) -> Command:
-    def command(port: int, _python: str, node_dir: Path, redis_url: str, _build: Path) -> list[str]:
-        filled = [redis_url if argument == "REDIS" else argument for argument in arguments]
-        return ["node", str(node_dir / script), str(port), *filled]
+def _node(name: str, script: str, *arguments: str, **more: Any) -> Peer:
+    def command(port: int, build_dir: Path, redis_url: str) -> list[str]:
+        return ["node", str(build_dir / script), str(port), *_filled(arguments, redis_url)]
 
-    return command
+    prepared: dict[str, Any] = {"prepare": npm.install, "env": npm.PRODUCTION}
+    return Peer(name, command, REDIS in arguments, **prepared, **more)
+
+
+def _filled(arguments: tuple[str, ...], redis_url: str) -> list[str]:
+    return [redis_url if argument == REDIS else argument for argument in arguments]
+
+
+def _raw(port: int, build_dir: Path, _redis_url: str) -> list[str]:
+    return [str(build_dir / RAW.stem), str(port)]
 
 
 def _compile_raw(build_dir: Path) -> None:
     compiled(RAW, build_dir)
 
 
-def _raw(port: int, _python: str, _node: Path, _redis_url: str, build_dir: Path) -> list[str]:
-    return [str(build_dir / RAW.stem), str(port)]
-
-
 PEERS: list[Peer] = [
-    Peer(
-        "group_send (pub/sub)",
-        _python("group_send", "pubsub", "REDIS"),
-        needs=("redis",),
-        env=IN_THE_CHECKOUT,
-    ),
-    Peer(
-        "group_send (core)",
-        _python("group_send", "core", "REDIS"),
-        needs=("redis",),
-        env=IN_THE_CHECKOUT,
-    ),
-    Peer("sleep loop per socket", _python("sleep_loop"), env=IN_THE_CHECKOUT),
-    Peer("Node ws", _node("ws.mjs"), needs=("node",), prepare=npm.install, env=npm.PRODUCTION),
-    Peer(
-        "socket.io (no adapter)",
-        _node("socketio.mjs"),
-        needs=("node",),
-        protocol="socket.io",
-        prepare=npm.install,
-        env=npm.PRODUCTION,
-    ),
-    Peer(
-        "socket.io (Redis adapter)",
-        _node("socketio.mjs", "REDIS"),
-        needs=("node", "redis"),
-        protocol="socket.io",
-        prepare=npm.install,
-        env=npm.PRODUCTION,
-    ),
-    Peer("websockets.broadcast", _python("broadcast"), env=IN_THE_CHECKOUT),
-    Peer("raw C", _raw, needs=("cc",), prepare=_compile_raw),
+    _python("group_send (pub/sub)", "group_send", "pubsub", REDIS),
+    _python("group_send (core)", "group_send", "core", REDIS),
+    _python("sleep loop per socket", "sleep_loop"),
+    _node("Node ws", "ws.mjs"),
+    _node("socket.io (no adapter)", "socketio.mjs", protocol="socket.io"),
+    _node("socket.io (Redis adapter)", "socketio.mjs", REDIS, protocol="socket.io"),
+    _python("websockets.broadcast", "broadcast"),
+    Peer("raw C", _raw, prepare=_compile_raw),
 ]

@@ -12,7 +12,7 @@ SECOND = 1_000  # ms
 # ms: sessions wake at multiples of this and so share wake-ups, as Space's do. By themselves they
 # would be less late and cost up to a third more.
 QUANTUM = 10
-LENGTH = 25 * 60 * SECOND  # ms, of every countdown here; they begin anew at the end
+LENGTH = 25 * 60 * SECOND  # ms, of every countdown here; they begin again at the end
 
 
 def phase(session: int) -> int:

@@ -3,7 +3,7 @@
 // ms: sessions wake at multiples of this and so share wake-ups, as Space's do. By themselves they
 // would be less late and cost up to a third more.
 const QUANTUM = 10;
-const LENGTH = 25 * 60 * 1000; // ms, of every countdown here; they begin anew at the end
+const LENGTH = 25 * 60 * 1000; // ms, of every countdown here; they begin again at the end
 
 // The millisecond of each second at which this session ticks: spread over the sessions.
 const phase = (session) => (session * 7919) % 1000;

@@ -7,7 +7,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -58,7 +57,7 @@ def running(peer: Peer) -> Iterator[str]:
     """The address of the peer, as a process."""
     must_run(peer)
     with reserved_port() as port:
-        command = peer.command(port, sys.executable, BUILD_DIR, os.environ["REDIS_URL"], BUILD_DIR)
+        command = peer.command(port, BUILD_DIR, os.environ["REDIS_URL"])
         process = subprocess.Popen(
             command, env=os.environ | peer.env, stdout=subprocess.PIPE, text=True
         )

@@ -313,7 +313,7 @@ def _(desk: Desk) -> None:
 def _(desk: Desk) -> None:
     """nothing 10 s after the deadline"""
     desk.hears({"type": "heartbeat"}, at=DEADLINE + 10_000)
-    desk.laptop.look_around(DEADLINE + 10_001, lagging=False)
+    desk.laptop.check_overdue(DEADLINE + 10_001, lagging=False)
 
 
 @breaks("ack_not_told")
@@ -350,7 +350,7 @@ def _(desk: Desk) -> None:
 def _(desk: Desk) -> None:
     """a ping for more than 10 s"""
     desk.laptop.asks("p1", "ping", 0)
-    desk.laptop.look_around(10_001, lagging=False)
+    desk.laptop.check_overdue(10_001, lagging=False)
 
 
 @breaks("frame_before_ready")
@@ -363,7 +363,7 @@ def _(desk: Desk) -> None:
 @breaks("silent")
 def _(desk: Desk) -> None:
     """for two heartbeats"""
-    desk.laptop.look_around(30_001, lagging=False)
+    desk.laptop.check_overdue(30_001, lagging=False)
 
 
 @pytest.mark.parametrize("case", BREAKS)
@@ -405,7 +405,7 @@ def test_a_run_without_faults_breaks_no_rule(desk: Desk) -> None:
     desk.phone.heard(ready(6, reset=True), DEADLINE + 20)
     desk.phone.loaded([ended(6, 6)["state"]], DEADLINE + 30)
     check_devices([ended(6, 6)["state"]], 6, [desk.laptop, desk.phone], desk.findings)
-    desk.laptop.look_around(DEADLINE + 11_000, lagging=False)
+    desk.laptop.check_overdue(DEADLINE + 11_000, lagging=False)
     desk.laptop.closed(1012)
     assert desk.findings.example == {}
 
