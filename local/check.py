@@ -1,4 +1,4 @@
-"""`./space check`: all that must hold before a change goes in, tests included."""
+"""`./space check`: every check that a change must pass, tests included."""
 
 import secrets
 

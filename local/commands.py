@@ -27,7 +27,7 @@ TEST_ARGUMENTS = """\
 arguments:
   (none)             the daily run: unit, app, docs, one journey, the logic of the page
   --rest             what --all runs and the daily run does not
-  --all              every test that runs by itself
+  --all              every test that runs unattended
   a file, a folder, -k TEXT, ...   are pytest's; they choose from all tests"""
 
 DEMO_ARGUMENTS = """\
@@ -49,7 +49,7 @@ arguments:
   --sockets N        only with so many sockets
   --per-session K    devices to a session: a number, or all
   --seconds N        measured of each row (10)
-  --minutes N        for all of it: what does not fit is left out, the least telling first (24)"""
+  --minutes N        for the whole run (24): the least important rows are left out first"""
 
 LOAD_ARGUMENTS = """\
 arguments:

@@ -1,6 +1,6 @@
 """The environment of the programs that we start.
 
-The user's environment wins over `.env`, and `.env` over what is made here.
+The user's environment wins over `.env`, and `.env` over the values made here.
 """
 
 import json

@@ -28,7 +28,7 @@ THROW_AWAY = {
 
 
 class ClusterProblem(Problem):
-    """PostgreSQL's data cannot be made, or not be used. The message says what to do."""
+    """PostgreSQL's data cannot be made or used. The message gives the remedy."""
 
 
 @dataclass(frozen=True)

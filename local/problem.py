@@ -1,4 +1,4 @@
-"""What a user can do something about, and how a command ends with it."""
+"""An error that the user can mend, and the exit code of a command that ends with it."""
 
 from collections.abc import Callable
 

@@ -85,7 +85,7 @@ def _claim(host: str, port: int) -> int:
     if reason:
         raise Problem(
             f"Cannot listen on port {port} of {host}: {reason}. "
-            "Stop what uses it, or choose another with --port."
+            "Stop its other user, or choose another port with --port."
         )
     return port
 

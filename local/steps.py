@@ -1,5 +1,6 @@
 """The steps of a command: each with its time, and a summary at the end."""
 
+import signal
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,6 +11,9 @@ from local.console import say
 from local.foreground import run_in_foreground
 from local.part import guarded
 from local.problem import Problem
+
+# The exit codes of a program that was stopped from outside.
+STOPPED = {128 + number for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)}
 
 
 @dataclass(frozen=True)
@@ -22,7 +26,7 @@ class Step:
 
 @dataclass
 class Steps:
-    """What has run so far. A step that fails does not keep the next one from running."""
+    """The steps so far. A step that fails does not keep the next one from running."""
 
     results: list[tuple[str, bool, float]] = field(default_factory=list)
     exit_code: int = 0  # of the first step that failed
@@ -42,13 +46,15 @@ class Steps:
             say(f"--- {name}: {'ok' if passed else 'FAILED'}, {seconds:.1f} s")
 
     def run(self, step: Step, environment: Mapping[str, str]) -> int:
-        """A step that is a program. Returns its exit code."""
+        """A step that is a program. Returns its exit code; one that was stopped stops them all."""
         code = 1
         with suppress(Problem), self.step(step.name):
             code = _run(step, {**environment, **step.environment})
             if code != 0:
                 self.exit_code = self.exit_code or code
                 raise Problem(f"exit code {code}")
+        if code in STOPPED:
+            raise KeyboardInterrupt
         return code
 
     def summary(self) -> int:

@@ -1,8 +1,8 @@
-"""`./space test`: which tests run, and how. Other arguments than its own two are pytest's.
+"""`./space test`: the choice of tests. Other arguments than `--rest` and `--all` are pytest's.
 
 ./space test           the daily run
 ./space test --rest    what `--all` runs and the daily run does not
-./space test --all     every test that needs nobody to watch it
+./space test --all     every test that runs unattended
 """
 
 import os
@@ -35,8 +35,8 @@ CHOOSES = {"-k", "-m", "--lf", "--last-failed", "--ff", "--failed-first", "--col
 CHOOSES |= {"--version", "-V", "--markers", "--fixtures"}
 NO_WORKERS = {"-n", "--numprocesses", "-p", "-s", "--pdb", "--trace", "--collect-only", "--co"}
 
-# Where the driver could matter: statements of our own, transactions that meet, what a constraint
-# refuses, rows in parts, broken connections, reconcile; and each command once through the API.
+# Where the driver could matter: statements of our own, transactions that meet, refusals of a
+# constraint, rows in parts, broken connections, reconcile; and each command once through the API.
 WITH_PSYCOPG2 = [
     *(f"tests/app/runtime/test_{about}.py" for about in ("bulk", "clock", "driver", "postgres")),
     "tests/app/ops/test_logs.py",
@@ -60,7 +60,7 @@ WITH_PSYCOPG2 = [
 
 @dataclass(frozen=True)
 class Request:
-    """What the user has asked for."""
+    """The arguments of the command."""
 
     scope: str  # daily, rest or all
     arguments: list[str]  # for pytest
@@ -75,7 +75,7 @@ class Request:
         return cls(scope, rest, names_a_part, names_a_part or _has(rest, CHOOSES))
 
     def options(self) -> list[str]:
-        """What pytest is given before the paths. A part is sooner done without workers."""
+        """pytest's options before the paths. A part is sooner done without workers."""
         workers = [] if self.names_a_part or _has(self.arguments, NO_WORKERS) else _workers()
         return workers if self.scope == "daily" else [*workers, MORE_EXAMPLES]
 
@@ -121,7 +121,7 @@ def logic_of_the_page(root: Path) -> list[Step]:
 
 
 def left_out(request: Request) -> str:
-    """What a run of this scope did not test, and how to run that; empty if nothing."""
+    """The tests that a run of this scope leaves out, and how to run them; empty if none."""
     daily = LEFT_OUT if request.scope == "daily" else ""
     no_node = NO_NODE if request.scope != "rest" and shutil.which("node") is None else ""
     return " ".join(filter(None, (daily, no_node)))

@@ -21,7 +21,7 @@ export class Store {
   #spaces = new Map();
   #spaceOf = new Map(); // the same by session
   #deleted = new Set();
-  #loads = new Set(); // those on their way: each the ids of what has changed since it began
+  #loads = new Set(); // those on their way: each the ids of the changes since it began
   #listeners = new Set();
 
   onChange(listener) {
@@ -134,8 +134,8 @@ export class Store {
   }
 
   /**
-   * Fresh lists: they replace what is known, but for what changed while they were on the way and
-   * what has ended before their first page. False where a load that began later was faster.
+   * Fresh lists: they replace the known sessions, except those that changed while the lists were on
+   * the way, and those that ended before their first page. False where a load that began later was faster.
    */
   load(sessions, spaces, older = null, newer = this.beginLoad()) {
     if (!this.#loads.has(newer)) return false;
@@ -161,7 +161,7 @@ export class Store {
   }
 
   clear() {
-    this.#loads.clear(); // what they bring is of another time, or another user
+    this.#loads.clear(); // their lists are of another time, or another user
     [this.epoch, this.revision, this.loaded, this.failed] = [null, null, false, false];
     this.older = null;
     for (const kept of [this.#sessions, this.#spaces, this.#spaceOf, this.#deleted]) kept.clear();

@@ -1,5 +1,5 @@
 /**
- * The last frames of the socket, and what happened to it: shown in the dialog of the connection.
+ * The last frames of the socket, and its events: shown in the dialog of the connection.
  *
  * Routine (ticks, clock samples) is kept apart, so that an hour of ticks does not push out the
  * one command that a reader needs. Nothing here touches the page.

@@ -46,7 +46,7 @@ class Runtime:
         is_ready: Callable[[Part], bool] = Part.is_alive,
         command: Sequence[str] | None = None,
     ) -> Part:
-        """The container, not yet started. SIGTERM to it is passed on to what runs inside."""
+        """The container, not yet started. SIGTERM to it is passed on to the program inside."""
         bundle = self.home / name
         shutil.rmtree(bundle, ignore_errors=True)
         bundle.mkdir(parents=True)
@@ -124,7 +124,7 @@ class Runtime:
 
 
 def environment_of(service: Mapping[str, Any]) -> dict[str, str]:
-    """What compose gives the container; a variable without a value is not set."""
+    """The variables that compose gives the container; one without a value is not set."""
     given: Mapping[str, str | None] = service["environment"]
     return {name: value for name, value in given.items() if value is not None}
 

@@ -52,7 +52,7 @@ class Check:
     def __init__(self, checkout: Checkout, home: Path, stack: ExitStack) -> None:
         self.checkout, self.root, self.home, self.stack = checkout, checkout.root, home, stack
         self.steps = Steps()
-        self.step = self.steps.step  # when one fails, what comes after it is not tried
+        self.step = self.steps.step  # after one that fails, the next are not tried
         self.compose = Compose(self.root, checkout.venv.site_packages, self.home)
 
     def run(self) -> int:

@@ -20,7 +20,7 @@ class Compose:
         self.program = site_packages / "compose" / "docker-compose"
 
     def new_env(self) -> dict[str, str]:
-        """What `deploy/new-env` writes, written somewhere else."""
+        """The variables that `deploy/new-env` writes; it writes to another folder here."""
         (self.home / "deploy").mkdir(parents=True, exist_ok=True)
         script = self.home / "deploy" / "new-env"
         script.write_bytes((self.root / "deploy" / "new-env").read_bytes())

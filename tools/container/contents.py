@@ -7,7 +7,7 @@ from typing import Any
 from local.venv import name_of, pins
 from tools.container.commands import must
 
-# Of the repository: what production runs.
+# The parts of the repository that production runs.
 CONTENT = {"accounts", "client", "config", "docs", "manage.py", "realtime", "requirements.txt"}
 CONTENT |= {"ops", "runtime", "server", "sessions_app", "static", "web", "__pycache__"}
 APP, PACKAGES = "app", "opt/venv/lib"
@@ -46,7 +46,7 @@ def check_files(files: Path, root: Path) -> None:
 
 
 def _check_packages(files: Path, root: Path) -> None:
-    """Exactly what requirements.txt pins; so nothing that only development needs."""
+    """Exactly the pins of requirements.txt; so no package that only development needs."""
     infos = (files / PACKAGES).glob("python3*/site-packages/*.dist-info")
     installed = {_plain(path.name.split("-")[0]) for path in infos}
     pinned = {_plain(name_of(pin).split(";")[0]) for pin in pins(root / "requirements.txt")}

@@ -1,4 +1,4 @@
-"""The needs of `./space check container`: a table, and what to do about each line."""
+"""The needs of `./space check container`: a table, with a remedy for each line."""
 
 import os
 import sys
@@ -40,7 +40,7 @@ NEEDS = (
 
 
 def unmet(needs: Sequence[Need] = NEEDS) -> bool:
-    """Whether the check cannot run here. Says what is missing, and what to do about it."""
+    """Whether the check cannot run here. Names each missing need and its remedy."""
     missing = [need for need in needs if not need.is_met()]
     for need in missing:
         so = "needs" if need.required else "runs without"

@@ -1,4 +1,4 @@
-"""How pip inside a build finds packages as pip here does: what `pip config list` reports.
+"""pip inside a build finds packages as pip here does: by the report of `pip config list`.
 
 Settings go in as a secret of the build, and folders that they name as read-only volumes of it:
 nothing of this machine gets into the image.
@@ -36,7 +36,7 @@ def as_file(settings: Mapping[str, str]) -> str:
 
 
 def folders(settings: Mapping[str, str]) -> Iterable[Path]:
-    """Files and folders that the settings name. An index by file: links to what lies beside it."""
+    """Files and folders that the settings name. An index by file: links to the files beside it."""
     words = (word for value in settings.values() for word in value.split())
     named = {
         Path(word.removeprefix("file://")).parent if word.startswith("file://") else Path(word)

@@ -28,7 +28,7 @@ def screenshots(checkout: Checkout) -> int:
         checkout.venv.ensure(venv.TEST, checkout.environment())
         browser = [str(checkout.venv.python), "-m", "tests.browser.chromium"]
         if run_in_foreground(browser, checkout.environment()) != 0:
-            return 1  # it has said what is missing
+            return 1  # it has named the missing browser
         given = {name: v for name, v in checkout.environment().items() if name not in SERVERS}
         with lasting_servers(home, home / "log", checkout.programs, given) as servers:
             environment = given | servers.addresses | {"MEDIA_ROOT": str(home / "media")}

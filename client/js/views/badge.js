@@ -21,7 +21,7 @@ export class Badge {
   #button = document.getElementById("badge");
   #text = this.#button.querySelector(".text");
 
-  /** `parts`: connection, clock, and what else the dialog shows. */
+  /** `parts`: connection, clock, and the other parts of the dialog. */
   constructor(parts) {
     this.#parts = parts;
     this.#button.addEventListener("click", () => connectionDialog(this.#button, this.#parts));

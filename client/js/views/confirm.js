@@ -2,7 +2,7 @@
 
 import { h, newId } from "../dom.js";
 
-/** True where the user said yes. Escape means no; `destroys`: yes takes something away. */
+/** True where the user said yes. Escape means no; `destroys`: yes deletes something. */
 export function confirm({ title, text, yes, no = "Not now", destroys = false }) {
   const id = newId("question");
   const agree = h("button", { value: "yes", class: destroys ? "danger" : "primary" }, yes);

@@ -1,6 +1,6 @@
 /**
  * A text that is edited where it stands: a click on it makes it a field (for the keyboard there is a
- * button behind it), Enter keeps what was written, Escape leaves it.
+ * button behind it), Enter keeps the new text, Escape leaves it.
  */
 
 import { h, setText } from "../dom.js";

@@ -49,7 +49,7 @@ export function readyRow(first, actions) {
   return { element, update };
 }
 
-/** `{element, update(session)}`; `store` knows what the session became. */
+/** `{element, update(session)}`; `store` knows the star of the session. */
 export function endedRow(first, actions, store) {
   let session = first;
   let drawn; // id of the body in the mark

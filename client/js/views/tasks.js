@@ -36,7 +36,7 @@ export function tasksView(actions, { heading } = {}) {
     [length.input.value, session] = [5, null];
   };
   const update = (state) => {
-    if (session && session.id !== state.id) clear(); // what was begun was not for this one
+    if (session && session.id !== state.id) clear(); // the unfinished input was for the other one
     session = state;
     showList(list, state.tasks, views, make);
     const planned = state.tasks.reduce((sum, task) => sum + task.duration, 0);

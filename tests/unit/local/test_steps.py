@@ -24,6 +24,11 @@ def test_a_failed_step_keeps_no_other_from_running_and_gives_the_exit_code(
     assert [line.split()[0] for line in summary] == ["ok", "FAILED", "ok", "FAILED"]
 
 
+def test_a_step_that_is_stopped_by_a_signal_stops_the_command() -> None:
+    with pytest.raises(KeyboardInterrupt):
+        Steps().run(python("import os; os.kill(os.getpid(), 15)"), os.environ)
+
+
 def test_a_quiet_step_shows_its_output_only_if_it_fails(capsys: pytest.CaptureFixture[str]) -> None:
     steps = Steps()
     steps.run(python("print(6 * 7)", quiet=True), os.environ)

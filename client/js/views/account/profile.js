@@ -86,7 +86,7 @@ function valuesOf(fields) {
   };
 }
 
-/** Only what differs: another device may have changed the rest meanwhile. */
+/** Only the changed fields: another device may have changed the rest meanwhile. */
 function changes(user, values) {
   const differs = ([name, value]) => JSON.stringify(value) !== JSON.stringify(user[name]);
   return Object.fromEntries(Object.entries(values).filter(differs));
