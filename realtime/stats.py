@@ -27,48 +27,50 @@ class Stats:
         "space_ticks_skipped", "Ticks that were not sent: the socket was full."
     )
     seconds_skipped: int = counter(
-        "space_skipped_seconds", "Seconds of sessions that nobody was told: the loop came too late."
+        "space_skipped_seconds", "Seconds of sessions without a tick: the event loop was too late."
     )
     slow_closed: int = counter(
-        "space_sockets_too_slow", "Sockets that were closed: they read slowly."
+        "space_sockets_too_slow", "Sockets closed because their client read slowly."
     )
     # limits that clients exceeded
-    floods: int = counter("space_socket_floods", "Sockets that sent more frames than any needs.")
+    floods: int = counter("space_socket_floods", "Sockets that sent too many frames of any kind.")
     unauthenticated_closed: int = counter(
-        "space_strangers_closed", "Sockets that made room before they said whose they are."
+        "space_strangers_closed", "Sockets closed early: too many did not authenticate."
     )
     connects_refused: int = counter(
-        "space_comings_refused", "Sockets of users who came in too often."
+        "space_comings_refused", "Sockets of users whose devices connected too often."
     )
     # reconciling with the database
-    rounds: int = counter("space_reconcile_rounds", "Questions for what was missed.")
+    rounds: int = counter(
+        "space_reconcile_rounds", "Rounds that asked the database for missed changes."
+    )
     rounds_failed: int = counter("space_reconcile_rounds_failed", "Those that failed.")
     rooms_healed: int = counter(
         "space_healed_rooms",
-        "Divergences: a user's devices here had missed something, and were told.",
+        "Rooms (one user's sockets here) that had missed changes, and got them.",
     )
-    changes_healed: int = counter("space_healed_changes", "Changes that such devices had missed.")
+    changes_healed: int = counter("space_healed_changes", "Changes that such rooms had missed.")
     rooms_reset: int = counter(
-        "space_reset_rooms", "Of the healed: missed too much, and load afresh."
+        "space_reset_rooms", "Rooms that missed too much: their devices load all again."
     )
     logins_healed: int = counter(
-        "space_healed_logins", "Sockets whose login had ended without their hearing of it."
+        "space_healed_logins", "Sockets of ended logins whose revocation was lost."
     )
     joins_retried: int = counter(
         "space_group_joins_retried", "Groups that could not be joined at first."
     )
     clock_steps: int = counter("space_clock_steps", "Steps of the database's clock, or this one's.")
     tasks_restarted: int = counter(
-        "space_tasks_renewed", "Tasks of the process that had ended, which none should."
+        "space_tasks_renewed", "Background tasks that had ended unexpectedly."
     )
     # the canary
     canaries_sent: int = 0
     canaries_returned: int = 0
     canaries_lost: int = 0  # did not return in time, or could not be sent
-    times_redis_lost: int = counter("space_deaf", "How often it found that it does not hear Redis.")
+    times_redis_lost: int = counter("space_deaf", "How often this process lost Redis.")
     connections_dropped: int = counter(
         "space_redis_connections_dropped",
-        "Connections to Redis cut in the hope of hearing by the next.",
+        "Connections to Redis that were cut to connect again.",
     )
     # publishing: written by the publisher's thread
     published: int = counter("space_messages_published", "Messages taken by Redis.")
@@ -87,23 +89,23 @@ stats = Stats()
 
 tick_lateness = Histogram(
     "space_tick_lateness_seconds",
-    "How late ticks left, at most: from the first instant of their 10 ms slot to the end of the"
-    " breath of 250 sockets that they left in.",
+    "Upper bound of a tick's delay: from the start of its 10 ms slot to the end of its batch of 250"
+    " sockets.",
     *(0.01, 0.0125, 0.015, 0.02, 0.03, 0.05, 0.1, 0.25, 0.5, 1, 2.5),
 )
 publish_delay = Histogram(
     "space_publish_delay_seconds",
-    "From a commit to Redis' answer, of messages that it took.",
+    "From a commit to the answer of Redis, of messages that it took.",
     *(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
 )
 canary_round_trip = Histogram(
     "space_canary_round_trip_seconds",
-    "From such a word's leaving to its being heard: how fast news travel.",
+    "From a ping of the canary to its echo: how fast messages travel.",
     *(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2),
 )
 reconcile_duration = Histogram(
     "space_reconcile_duration_seconds",
-    "How long a round took, with what it healed.",
+    "Duration of a round, with its healing.",
     *(0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
 )
 

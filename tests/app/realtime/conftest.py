@@ -24,5 +24,5 @@ async def ada(base: str) -> Person:
 
 @pytest.fixture
 async def eve(base: str) -> Person:
-    """Somebody else."""
+    """Another user."""
     return await person(base, "eve")

@@ -1,4 +1,4 @@
-"""A process that does not hear Redis knows it, says so, and hears again."""
+"""A process that has lost Redis notices, logs it, and recovers."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from tests.support.half_open import Way, way_to
 
 @dataclass
 class Redis:
-    """Carries the word, or loses it, or is away. Time stands still unless it is told to pass."""
+    """Carries the ping, or loses it, or is away. Time passes only by `now_s`."""
 
     hears: bool = True
     is_away: bool = False
@@ -50,7 +50,7 @@ class Redis:
         if self.hears:
             self.canary.on_echo()
 
-    async def sings(self, times: int) -> None:
+    async def is_pinged(self, times: int) -> None:
         for _ in range(times):
             await self.canary.ping()
             self.now_s += 5
@@ -64,7 +64,7 @@ async def redis(monkeypatch: pytest.MonkeyPatch) -> Redis:
 
 async def test_a_process_whose_pings_return_has_not_lost_redis(redis: Redis) -> None:
     before = stats.as_dict()
-    await redis.sings(3)
+    await redis.is_pinged(3)
     assert (redis.done, redis.canary.lost_for_s()) == ([], 0)
     risen = {name: count - before[name] for name, count in stats.as_dict().items()}
     assert (risen["canaries_sent"], risen["canaries_returned"], risen["canaries_lost"]) == (3, 3, 0)
@@ -73,7 +73,7 @@ async def test_a_process_whose_pings_return_has_not_lost_redis(redis: Redis) -> 
 async def test_one_lost_ping_changes_nothing(redis: Redis) -> None:
     for hears in (True, False, True, False, True):
         redis.hears = hears
-        await redis.sings(1)
+        await redis.is_pinged(1)
     assert redis.done == []
 
 
@@ -82,25 +82,25 @@ async def test_two_lost_pings_in_a_row_mean_that_redis_is_lost(
     redis: Redis, away: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
     before = stats.times_redis_lost
-    await redis.sings(1)
+    await redis.is_pinged(1)
     redis.hears, redis.is_away = False, away
-    await redis.sings(2)
+    await redis.is_pinged(2)
     assert (redis.done, redis.canary.lost_for_s()) == (["resubscribe"], 15)
-    await redis.sings(2)  # each time anew
+    await redis.is_pinged(2)  # each time again
     assert (redis.done, redis.canary.lost_for_s()) == (["resubscribe"] * 3, 25)
     redis.hears, redis.is_away = True, False
-    await redis.sings(1)
+    await redis.is_pinged(1)
     assert (redis.done[3:], redis.canary.lost_for_s()) == (["recovered"], 0)
     assert stats.times_redis_lost == before + 1
     said = [record.message for record in caplog.records]
-    assert len(said) == 2  # once that it is deaf, once that it hears
+    assert len(said) == 2  # one for the loss, one for the recovery
     assert "receives nothing" in said[0]
     assert "receives from Redis again" in said[1]
 
 
 async def test_a_new_connection_is_given_its_time(redis: Redis) -> None:
     redis.hears = False
-    await redis.sings(2)
+    await redis.is_pinged(2)
     redis.now_s -= 4.5
     await redis.canary.ping()
     assert redis.done == ["resubscribe"]
@@ -108,7 +108,7 @@ async def test_a_new_connection_is_given_its_time(redis: Redis) -> None:
 
 async def test_a_late_echo_counts(redis: Redis) -> None:
     redis.hears = False
-    await redis.sings(2)
+    await redis.is_pinged(2)
     redis.canary.on_echo()
     assert redis.done == ["resubscribe", "recovered"]
 
@@ -148,7 +148,7 @@ async def test_a_half_open_connection_is_replaced_and_missed_changes_are_sent_at
         await until(lambda: stats.rounds > rounds)
         monkeypatch.setattr(
             reconcile, "ROUND_INTERVAL_S", 3600
-        )  # from here on only who is called comes
+        )  # from here on there is a round only on request
         rounds = stats.rounds
         await until(lambda: stats.rounds > rounds)
         way.goes_nowhere()
@@ -184,9 +184,9 @@ async def test_a_process_that_lost_redis_for_long_is_not_ready(
             nothing_helps.setattr(Node.here().canary, "_resubscribe", lambda: None)
             way.goes_nowhere()
             await until(lambda: Node.here().canary.lost_for_s() > 0.3)
-            deaf = await http.get("/readyz")
-        assert (deaf.status_code, deaf.json()["hears"], deaf.json()["redis"]) == (503, False, True)
-        assert deaf.json()["deaf_s"] >= 0.3
+            lost = await http.get("/readyz")
+        assert (lost.status_code, lost.json()["hears"], lost.json()["redis"]) == (503, False, True)
+        assert lost.json()["deaf_s"] >= 0.3
         channel_layer.resubscribe()
 
 
@@ -228,7 +228,7 @@ async def test_a_dead_listening_task_is_started_again(way: Way, ada: Person) -> 
         task = channel_layer.channel_layer()._shards[0]._receive_task
         times_before = stats.times_redis_lost
         task.cancel()
-        # (It may be deaf for a millisecond only: too short to be seen.)
+        # (Redis may be lost for a millisecond only, too short to be seen.)
         await until(lambda: stats.times_redis_lost > times_before)
         await until(lambda: not Node.here().canary.lost_redis)
         await ada.has_session()

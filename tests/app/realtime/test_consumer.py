@@ -19,7 +19,7 @@ from realtime import database
 from realtime.broker import publisher
 from realtime.broker.channel_layer import channel_layer
 from realtime.database import in_database
-from realtime.delivery.outbox import MAX_QUEUED
+from realtime.delivery.outbox import LONGEST_QUEUE
 from realtime.hub import admission
 from realtime.hub.background import Node
 from realtime.protocol.close_codes import Close
@@ -273,18 +273,18 @@ async def test_a_command_is_acknowledged_and_announced_to_all_devices(ada: Perso
     async with device(ada.account, "Phone") as phone, device(ada.account) as laptop:
         ack = await phone.command("start", session.id)
         # That it was created may come late, and again.
-        told = await laptop.heard_type("session.state", session=session.id, cause="started")
+        sent = await laptop.heard_type("session.state", session=session.id, cause="started")
         also = await phone.heard_type("session.state", session=session.id, cause="started")
     assert (ack["type"], ack["version"]) == ("ack", session.timer.version + 1)
     assert ack["state"]["timer"]["status"] == "running"
-    assert {k: told[k] for k in ("cause", "device", "version", "revision")} == {
+    assert {k: sent[k] for k in ("cause", "device", "version", "revision")} == {
         "cause": "started",
         "device": "Phone",
         "version": ack["version"],
         "revision": phone.ready["revision"] + 1,
     }
-    assert told["state"]["timer"]["ends_at"] == ack["state"]["timer"]["ends_at"]
-    assert also["state"] == told["state"]
+    assert sent["state"]["timer"]["ends_at"] == ack["state"]["timer"]["ends_at"]
+    assert also["state"] == sent["state"]
 
 
 async def test_commands_of_one_socket_are_done_in_order(ada: Person) -> None:
@@ -470,7 +470,7 @@ async def test_no_tick_comes_before_ready(ada: Person, monkeypatch: pytest.Monke
     read = admission._read_all
 
     def slowly(*arguments: Any) -> Any:
-        """The database takes its time, while another device is told of a second."""
+        """The database answers after another device has got a tick."""
         ticking.wait(10)
         return read(*arguments)
 
@@ -504,7 +504,7 @@ async def test_a_repeated_answer_brings_no_ticks_back(ada: Person) -> None:
         assert laptop.ready["active"] is None
         repeated = await laptop.command("start", session.id, key="k")
         assert repeated["state"]["timer"]["status"] == "running"
-        # What was told of the start may only now be read; of the end was told right after it.
+        # The message of the start may be read only now; that of the end follows it.
         await until(lambda: Node.here().hub.ticker._sessions == {})
 
 
@@ -609,13 +609,13 @@ async def test_a_watcher_ends_up_with_the_state_of_a_new_socket(ada: Person) -> 
         for action in ("start", "pause", "resume"):
             await laptop.command(action, session.id)
         await laptop.command("extend", session.id, seconds=60)
-        told = await laptop.heard_type("session.state", cause="extended")
-        async with device(ada.account) as newcomer:
-            shown = newcomer.ready["active"]
-    for state in (told["state"], shown):  # what goes on while it runs
+        sent = await laptop.heard_type("session.state", cause="extended")
+        async with device(ada.account) as new:
+            shown = new.ready["active"]
+    for state in (sent["state"], shown):  # what changes while it runs
         for name in ("server_time", "remaining_ms", "focused_ms"):
             del state["timer"][name]
-    assert told["state"] == shown
+    assert sent["state"] == shown
 
 
 async def test_a_change_between_joining_and_reading_is_not_lost(
@@ -650,11 +650,11 @@ async def test_a_change_during_the_read_is_sent_after_ready(
 
     monkeypatch.setattr(admission, "_read_all", read)
     async with device(ada.account) as laptop:
-        told = await laptop.heard_type("session.state")
-        assert told["state"]["title"] == "Meanwhile"
-        assert told["revision"] == laptop.ready["revision"] + 1
+        sent = await laptop.heard_type("session.state")
+        assert sent["state"]["title"] == "Meanwhile"
+        assert sent["revision"] == laptop.ready["revision"] + 1
         # It counts as heard: nothing is left to be healed.
-        assert room_of(ada).revision == told["revision"]
+        assert room_of(ada).revision == sent["revision"]
 
 
 # -- our own faults ------------------------------------------------------------------------------
@@ -687,7 +687,7 @@ async def test_a_client_that_does_not_read_delays_no_other_and_is_cut(
         stalled.socket.transport.pause_reading()
         await until(lambda: len(room_of(ada).sockets) == 2)
         news = json.dumps({"type": "error", "id": None, "code": "long", "message": "x" * 10_000})
-        for number in range(MAX_QUEUED + 100):
+        for number in range(LONGEST_QUEUE + 100):
             for consumer in tuple(room_of(ada).sockets):
                 consumer.deliver(news, None)
             if number % 10 == 0:  # the laptop reads

@@ -1,4 +1,4 @@
-"""Who goes down tells everybody, and answers what it has begun."""
+"""A process that shuts down closes all its sockets, and answers running commands first."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ async def drained(base: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[A
 
 
 async def test_an_unauthenticated_socket_is_closed_for_the_restart(base: str, drained: Any) -> None:
-    async with raw(base) as stranger:
+    async with raw(base) as socket:
         await until(lambda: len(Node.here().open_sockets) == 1)
         drained()
-        ending = await stranger.ending()
+        ending = await socket.ending()
     assert (ending.code, ending.reason) == (Close.RESTARTING, "restarting")
     assert ending.closing["reconnect"] is True
 
@@ -54,11 +54,11 @@ async def test_a_socket_that_is_authenticating_is_closed_for_the_restart(
         return await admit(token)
 
     monkeypatch.setattr(Node.here().admission, "admit", slow)
-    async with raw(ada.account.base) as newcomer:
-        await newcomer.send(type="authenticate", token=ada.account.access)
+    async with raw(ada.account.base) as socket:
+        await socket.send(type="authenticate", token=ada.account.access)
         await asked.wait()
         drained()
-        ending = await newcomer.ending()
+        ending = await socket.ending()
         may_answer.set()
     assert ending.code == Close.RESTARTING
 

@@ -1,4 +1,4 @@
-"""What is committed is told, and whoever cannot be told holds nothing up."""
+"""Committed changes are published, and a Redis that is away delays nothing."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ PROMPTLY_S = 0.5  # far less than what a publisher is patient for
 
 
 class Layer:
-    """Notes what the groups are sent, and does as it is told."""
+    """Records the messages to the groups, and fails or hangs as the test says."""
 
     def __init__(self) -> None:
         self.sent: list[tuple[str, dict[str, Any]]] = []
@@ -228,7 +228,7 @@ def test_an_outage_of_redis_is_two_lines_in_the_log(
     assert [line.split(",")[0] for line in lines] == ["cannot publish", "publishing again"]
 
 
-# -- and who made the change ---------------------------------------------------------------------
+# -- with the domain -----------------------------------------------------------------------------
 
 
 def test_a_committed_change_is_published_to_the_group_of_its_user(

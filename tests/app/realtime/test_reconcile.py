@@ -1,4 +1,4 @@
-"""What was lost on its way comes all the same, because the database is asked now and then."""
+"""A lost message is healed: each process asks the database for missed changes."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ async def test_each_lost_change_is_sent_once(ada: Person) -> None:
             await laptop.heard_type("session.state", revision=2 * number + 1)
             await ada.has_session(f"Heard {number}")
             await laptop.heard_type("session.state", revision=2 * number + 2)
-    told = [f["revision"] for f in laptop.frames if f["type"] == "session.state"]
-    assert sorted(told) == [1, 2, 3, 4, 5, 6]
+    sent = [f["revision"] for f in laptop.frames if f["type"] == "session.state"]
+    assert sorted(sent) == [1, 2, 3, 4, 5, 6]
 
 
 async def test_a_new_socket_that_read_a_lost_change_does_not_hide_it_from_the_others(
@@ -54,8 +54,8 @@ async def test_a_new_socket_that_read_a_lost_change_does_not_hide_it_from_the_ot
         async with device(ada.account) as phone:
             assert phone.ready["active"]["id"] == session.id
             await phone.send(type="sync", since=0)
-            told = await laptop.heard_type("session.state")
-    assert (told["cause"], told["session"]) == ("started", session.id)
+            sent = await laptop.heard_type("session.state")
+    assert (sent["cause"], sent["session"]) == ("started", session.id)
 
 
 async def test_each_divergence_is_healed_and_counted_once(
@@ -67,7 +67,7 @@ async def test_each_divergence_is_healed_and_counted_once(
         await no_round_unless_called(monkeypatch)
         before = stats.as_dict()
         with messages_lost():
-            for title in ("Lost", "Lost too"):  # of which only the newest is told
+            for title in ("Lost", "Lost too"):  # of which only the newest is sent
                 await ada.does(services.edit, session.id, {"title": title})
             await eve.has_session()
         Node.here().reconciler.messages_lost.set()
@@ -175,8 +175,8 @@ async def test_every_device_is_healed_to_the_state_of_a_new_socket(
             await ada.does(services.extend, session.id, 60)
             await ada.does(services.pause, session.id)
         states = [await newest(watcher, session) for watcher in (laptop, phone)]
-        async with device(ada.account) as newcomer:
-            shown = newcomer.ready["active"]
+        async with device(ada.account) as new:
+            shown = new.ready["active"]
     for state in (*states, shown):
         del state["timer"]["server_time"]
     assert states == [shown, shown]

@@ -1,4 +1,4 @@
-"""What a room has heard, and what follows from it, in whatever order the messages come."""
+"""What a room has received, and which ticks follow, in any order of messages."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SOON = 2_000_000_000_000  # a deadline, in milliseconds
 
 
 class Socket:
-    """Notes what it is told."""
+    """Records its frames."""
 
     def __init__(self) -> None:
         self.frames: list[str] = []
@@ -99,7 +99,7 @@ async def test_the_last_socket_that_leaves_ends_all_ticks(hub: Hub, socket: Sock
 async def test_a_start_received_after_its_end_was_read_brings_no_ticks(
     hub: Hub, socket: Socket
 ) -> None:
-    """What told of the end went to nobody: the room's last socket had left, its next not come."""
+    """The message of the end had no receiver: the last socket had left, the next not yet joined."""
     room = hub.rooms[ADA]
     hub.state_read(room, 3, None)
     hub.on_message(change(2, SOON))
@@ -155,7 +155,7 @@ class RoomUnderAnyOrder(RuleBasedStateMachine):
 
     @rule(revision=st.integers(0, 12))
     def a_socket_reads(self, revision: int) -> None:
-        if self.room.revision is None:  # the first: what was before it concerns nobody here
+        if self.room.revision is None:  # the first: earlier changes concern no socket here
             self.known |= set(range(1, revision + 1))
         self.room.read_by_one(revision)
 

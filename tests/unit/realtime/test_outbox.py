@@ -308,5 +308,5 @@ async def test_a_closed_outbox_writes_no_tick(wired: Outbox, wire: Wire) -> None
 async def outbox_is_idle(outbox: Outbox) -> None:
     """Waits until nothing is on its way."""
     async with asyncio.timeout(5):
-        while outbox._draining is not None:  # noqa: ASYNC110 -- it tells nobody
+        while outbox._draining is not None:  # noqa: ASYNC110 -- there is no event for it
             await asyncio.sleep(0)

@@ -116,7 +116,7 @@ def test_every_session_gets_its_seconds_whatever_else_is_watched(
         ticker.follow(session, 1, in_ms(began + length), [screens[-1][1]])
     time.run(8_000)
     for length, screen in screens:
-        # A second that came less than one slot before is still told.
+        # A second that came less than one slot before is still sent.
         least, most = max(0, length - 1) // 1_000, max(0, length + QUANTUM) // 1_000
         assert screen.remaining in (whole_seconds(least), whole_seconds(most))
         assert all(0 <= late <= QUANTUM for late in screen.lateness(in_ms(began + length)))
@@ -228,7 +228,7 @@ def test_after_an_overrun_it_goes_on_with_the_next_second(
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(st.integers(0, 1_500), st.integers(0, 2_500)), max_size=8))
-@example([(2_500, 1_905)])  # comes back within the slot of a second that it has just told
+@example([(2_500, 1_905)])  # comes back within the slot of a second that was just sent
 def test_no_second_is_sent_twice_or_long_after_however_often_the_loop_stalls(
     monkeypatch: pytest.MonkeyPatch, stumbles: list[tuple[int, int]]
 ) -> None:
@@ -309,17 +309,17 @@ def crowd(time: FakeTime) -> list[Screen]:
 def test_the_loop_does_something_else_between_two_batches(
     ticker: Ticker, time: FakeTime, crowd: list[Screen]
 ) -> None:
-    told = []
+    sent = []
 
     def look() -> None:
-        told.append(sum(bool(screen.ticks) for screen in crowd))
-        if told[-1] < len(crowd):
+        sent.append(sum(bool(screen.ticks) for screen in crowd))
+        if sent[-1] < len(crowd):
             time.call_soon(look)
 
     ticker.follow(SESSION, 2, in_ms(1_004), crowd)
     time.call_later(0.012, look)
     time.run(900)
-    assert told == [MAX_BATCH, 2 * MAX_BATCH, 3 * MAX_BATCH, len(crowd)]
+    assert sent == [MAX_BATCH, 2 * MAX_BATCH, 3 * MAX_BATCH, len(crowd)]
 
 
 def test_many_small_sessions_of_one_slot_are_sent_in_batches(

@@ -1,4 +1,4 @@
-"""The database was restored while devices are connected: each of them starts over."""
+"""The database was restored while devices are connected: each of them is reset."""
 
 from __future__ import annotations
 
@@ -88,5 +88,5 @@ async def test_revisions_that_went_back_begin_a_new_epoch(
         await laptop.heard_type("session.tick", version=2)
         with messages_lost():
             await ada.does(services.pause, session.id)
-        told = await laptop.heard_type("session.state", cause="paused")
-        assert (told["revision"], told["state"]["timer"]["version"]) == (3, 3)
+        sent = await laptop.heard_type("session.state", cause="paused")
+        assert (sent["revision"], sent["state"]["timer"]["version"]) == (3, 3)

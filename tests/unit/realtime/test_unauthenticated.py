@@ -1,4 +1,4 @@
-"""Sockets that have not said who they are, and users that come in again and again."""
+"""Sockets that are not authenticated, and users that connect again and again."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ def clock() -> Clock:
 
 
 class Silent:
-    """One that has said nothing."""
+    """A socket that has sent nothing."""
 
     def __init__(self) -> None:
-        self.shown_out = False
+        self.closed = False
 
     def close_unauthenticated(self) -> None:
-        self.shown_out = True
+        self.closed = True
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def here(clock: Clock, settings: object, monkeypatch: pytest.MonkeyPatch) -> Una
     return UnauthenticatedSockets(clock)
 
 
-def come(here: UnauthenticatedSockets, count: int) -> list[Silent]:
+def connect(here: UnauthenticatedSockets, count: int) -> list[Silent]:
     new = [Silent() for _ in range(count)]
     for one in new:
         here.add(one)
@@ -52,61 +52,61 @@ async def looks(times: int = 3) -> None:
 async def test_silent_sockets_within_the_limit_stay(
     here: UnauthenticatedSockets, clock: Clock
 ) -> None:
-    new = come(here, MOST)
+    new = connect(here, MOST)
     clock.now += 10
     await looks()
-    assert not any(one.shown_out for one in new)
+    assert not any(one.closed for one in new)
 
 
 async def test_above_the_limit_the_oldest_silent_sockets_are_closed(
     here: UnauthenticatedSockets, clock: Clock
 ) -> None:
-    new = come(here, MOST + 2)
+    new = connect(here, MOST + 2)
     clock.now += unauthenticated.SILENT_S + 0.1
     await looks()
-    assert [one.shown_out for one in new] == [True] * 2 + [False] * MOST
+    assert [one.closed for one in new] == [True] * 2 + [False] * MOST
     assert len(here) == MOST
 
 
 async def test_a_crowd_that_has_just_connected_stays(
     here: UnauthenticatedSockets, clock: Clock
 ) -> None:
-    new = come(here, unauthenticated.HARD_FACTOR * MOST)
+    new = connect(here, unauthenticated.HARD_FACTOR * MOST)
     clock.now += unauthenticated.SILENT_S - 0.1
     await looks()
-    assert not any(one.shown_out for one in new)
+    assert not any(one.closed for one in new)
 
 
 async def test_a_socket_that_may_have_sent_its_token_while_the_loop_was_busy_stays(
     here: UnauthenticatedSockets, clock: Clock
 ) -> None:
     """The first look after a long pause has not read what came in it; the second has."""
-    new = come(here, MOST + 1)
+    new = connect(here, MOST + 1)
     clock.now += 60
     here._check()
-    assert not any(one.shown_out for one in new)
+    assert not any(one.closed for one in new)
     here._check()
-    assert [one.shown_out for one in new] == [True] + [False] * MOST
+    assert [one.closed for one in new] == [True] + [False] * MOST
 
 
 async def test_far_above_the_limit_the_oldest_is_closed_at_once(
     here: UnauthenticatedSockets,
 ) -> None:
-    new = come(here, unauthenticated.HARD_FACTOR * MOST + 1)
-    assert [one.shown_out for one in new] == [True] + [False] * unauthenticated.HARD_FACTOR * MOST
+    new = connect(here, unauthenticated.HARD_FACTOR * MOST + 1)
+    assert [one.closed for one in new] == [True] + [False] * unauthenticated.HARD_FACTOR * MOST
 
 
 async def test_authenticated_and_closed_sockets_do_not_count(
     here: UnauthenticatedSockets, clock: Clock
 ) -> None:
-    new = come(here, MOST + 2)
+    new = connect(here, MOST + 2)
     for one in new[:2]:
         here.discard(one)
         here.discard(one)
     clock.now += 10
     await looks()
     assert len(here) == MOST
-    assert not any(one.shown_out for one in new)
+    assert not any(one.closed for one in new)
 
 
 # -- coming in again and again -------------------------------------------------------------------
