@@ -1,16 +1,27 @@
-"""What `./space load` measures with, and what it says."""
+"""The parts of `./space load`: a device that waits, the clock, quantiles, and the report."""
 
 from __future__ import annotations
 
+import asyncio
 import random
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, cast
 
+import pytest
+
+from benchmarks.load_generator.accounts import Account
+from benchmarks.load_generator.device import Device
+from benchmarks.load_generator.device_check import DeviceCheck
 from benchmarks.load_generator.histogram import Histogram
 from benchmarks.load_generator.lag import Lag, now_ms
 from benchmarks.load_generator.report import report
+from benchmarks.load_generator.rest import Rest
 from benchmarks.load_generator.rules import Findings
 from benchmarks.load_generator.run import Plan
 from benchmarks.load_generator.server_clock import ServerClock
 from benchmarks.load_generator.tally import Tally
+from benchmarks.load_generator.user_check import UserCheck
 
 
 def test_quantiles_are_right_to_a_twentieth_and_take_no_room() -> None:
@@ -42,7 +53,7 @@ def test_the_clock_is_that_of_the_quickest_ping() -> None:
     assert not clock.is_known
 
 
-def test_it_knows_that_it_is_late_itself_also_before_it_has_woken() -> None:
+def test_the_program_knows_that_it_is_late_itself() -> None:
     lag = Lag()
     at = now_ms()
     assert not lag.is_lagging(at)
@@ -52,7 +63,7 @@ def test_it_knows_that_it_is_late_itself_also_before_it_has_woken() -> None:
     assert lag.is_bottleneck
 
 
-def test_a_user_has_at_most_ten_devices_and_one_running_session(tmp_path) -> None:
+def test_a_user_has_at_most_ten_devices_and_one_running_session(tmp_path: Path) -> None:
     def users(devices: int, sessions: int) -> int:
         return Plan([], devices, sessions, 1, tmp_path).users
 
@@ -70,3 +81,45 @@ def test_the_report_names_each_broken_rule_with_an_example() -> None:
     said = report(Tally(), findings, Lag())
     assert "2 x tick_late: a tick arrives before the next one is due" in said
     assert "e.g. Ada's Laptop: a tick" in said
+
+
+class Socket:
+    """A connection without answers."""
+
+    close_code = 1006
+
+    def __init__(self) -> None:
+        self.said = asyncio.Event()
+
+    async def send(self, text: str) -> None:
+        self.said.set()
+
+
+@pytest.fixture
+def device() -> Device:
+    findings, tally = Findings(), Tally()
+    check = DeviceCheck("Laptop", UserCheck("ada", findings), findings, tally)
+    rest = cast(Rest, None)
+    return Device("Laptop", "", Account("ada", ""), check, rest, Lag(), tally)
+
+
+async def waiting(device: Device, ask: Callable[[Device], Any]) -> asyncio.Task[Any]:
+    """A task that has asked and waits."""
+    socket = Socket()
+    device._socket = cast(Any, socket)
+    task = asyncio.create_task(ask(device))
+    await socket.said.wait()
+    return task
+
+
+async def test_a_person_can_be_stopped_while_waiting_for_an_answer(device: Device) -> None:
+    task = await waiting(device, lambda device: device.command("pause", 1))
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+async def test_a_command_ends_with_its_connection(device: Device) -> None:
+    task = await waiting(device, lambda device: device.twice("pause", 1))
+    await device._lost(cast(Any, device._socket))
+    assert await task == [None, None]
