@@ -1,4 +1,4 @@
-"""Old and new code run side by side on one database: no migration may hold the old up."""
+"""Old and new code run side by side on one database: no migration may block the old code."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def newest(loader: MigrationLoader) -> Any:
     return loader.project_state()
 
 
-def test_ours_hold_nobody_up(loader: MigrationLoader) -> None:
+def test_our_migrations_do_not_block_old_code(loader: MigrationLoader) -> None:
     found = []
     for key, migration in loader.disk_migrations.items():
         if key[0] in OURS:
@@ -61,7 +61,7 @@ def add(field: models.Field[Any, Any]) -> migrations.AddField:
     ],
     ids=lambda operation: operation.describe(),
 )
-def test_what_only_adds_passes(loader: MigrationLoader, operation: Any) -> None:
+def test_an_operation_that_only_adds_is_allowed(loader: MigrationLoader, operation: Any) -> None:
     assert problems(made_of(operation), newest(loader)) == []
 
 
@@ -90,25 +90,27 @@ def test_what_only_adds_passes(loader: MigrationLoader, operation: Any) -> None:
     ],
     ids=lambda given: given if isinstance(given, str) else type(given).__name__,
 )
-def test_what_holds_others_up_does_not(loader: MigrationLoader, operation: Any, why: str) -> None:
+def test_an_operation_that_blocks_or_breaks_old_code_is_found(
+    loader: MigrationLoader, operation: Any, why: str
+) -> None:
     (found,) = problems(made_of(operation), newest(loader))
     assert why in found
 
 
-def test_what_was_thought_through_says_why(loader: MigrationLoader) -> None:
+def test_a_migration_may_give_a_reason_for_an_exception(loader: MigrationLoader) -> None:
     removed = migrations.RemoveField("login", "device")
     assert problems(made_of(removed, beside_old_code="not read since 0.3"), newest(loader)) == []
 
 
-def test_a_migration_has_the_time_that_it_needs_and_waits_for_no_lock(
+def test_a_migration_has_no_statement_timeout_and_a_short_lock_timeout(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     seen = {}
 
-    def look(_command: Any, *_: Any, **__: Any) -> None:
+    def record(_command: Any, *_: Any, **__: Any) -> None:
         seen.update(timeouts())
 
-    monkeypatch.setattr("django.core.management.commands.migrate.Command.handle", look)
+    monkeypatch.setattr("django.core.management.commands.migrate.Command.handle", record)
     before = timeouts()
     call_command("migrate", verbosity=0)
     assert (before["statement_timeout"], seen["statement_timeout"]) == ("5s", "0")

@@ -1,4 +1,4 @@
-"""A PostgreSQL that is frozen, and not down: nobody waits for it for longer than they may."""
+"""A frozen PostgreSQL: no thread waits for it beyond its deadline."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def own_connection(transactional_db: None) -> Iterator[None]:
     connection.close()
 
 
-def test_a_frozen_backend_is_waited_for_no_longer_than_there_is_time(own_connection: None) -> None:
+def test_a_thread_waits_for_a_frozen_backend_until_its_deadline(own_connection: None) -> None:
     with frozen(backend()):
         began = time.monotonic()
         with within(SHORT_S), pytest.raises(OperationalError):
@@ -75,7 +75,7 @@ def test_a_transaction_of_a_frozen_backend_is_given_up(own_connection: None) -> 
 
 
 @pooled
-def test_a_thread_that_has_no_time_left_asks_nothing_and_keeps_its_connection(
+def test_a_thread_without_time_sends_nothing_and_keeps_its_connection(
     own_connection: None,
 ) -> None:
     before = backend()
@@ -85,7 +85,7 @@ def test_a_thread_that_has_no_time_left_asks_nothing_and_keeps_its_connection(
 
 
 @pooled
-def test_a_transaction_without_time_left_is_undone_and_keeps_its_connection(
+def test_a_transaction_without_time_is_undone_and_keeps_its_connection(
     own_connection: None,
 ) -> None:
     before = backend()
@@ -134,7 +134,7 @@ async def test_the_threads_of_sockets_come_back_from_frozen_backends(
             os.kill(pid, signal.SIGCONT)
 
 
-# -- what was asked for, where the answer is lost -------------------------------------------------
+# -- repeating a request whose answer was lost ----------------------------------------------------
 
 
 def after_the_thaw(user_id: int, act: Callable[[], str]) -> str:
@@ -148,7 +148,7 @@ def after_the_thaw(user_id: int, act: Callable[[], str]) -> str:
             time.sleep(0.01)
 
 
-def test_what_was_not_committed_before_the_freeze_happens_once_with_the_same_key(
+def test_a_change_that_was_not_committed_happens_once_with_the_same_key(
     own_connection: None,
 ) -> None:
     user_id = signed_up("ada").user_id
@@ -169,7 +169,7 @@ def test_what_was_not_committed_before_the_freeze_happens_once_with_the_same_key
     assert after_the_thaw(user_id, lambda: "third") == "second"
 
 
-def test_what_was_committed_all_the_same_gives_its_answer_to_the_same_key(
+def test_a_change_that_was_committed_gives_its_answer_to_the_same_key(
     own_connection: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     user_id = signed_up("ada").user_id

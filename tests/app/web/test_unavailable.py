@@ -1,4 +1,4 @@
-"""What PostgreSQL says when it cannot do its work now: the client may try again, and is told when.
+"""Errors of a PostgreSQL that cannot work now: 503, with the time to try again.
 
 Each error is raised by a real server, under its own code.
 """
@@ -46,7 +46,14 @@ A_BUG = {
     "42501": "insufficient_privilege",
     "XX000": "internal_error",
 }
-BROKEN = {"08006", "25006", "57P01", "57P02", "57P03", "57P04"}  # what else there is, is so too
+BROKEN = {
+    "08006",
+    "25006",
+    "57P01",
+    "57P02",
+    "57P03",
+    "57P04",
+}  # other connections may be broken too
 
 
 def say(code: str) -> None:
@@ -72,7 +79,7 @@ def client(settings: Any, db: None) -> Client:
 
 
 @pytest.mark.parametrize("code", FOR_A_MOMENT)
-def test_over_rest_it_is_503_and_says_when_to_come_again(client: Client, code: str) -> None:
+def test_a_passing_error_is_503_with_retry_after(client: Client, code: str) -> None:
     answer = client.get(f"/asking/{code}/")
     assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
     assert int(answer["Retry-After"]) > 0
@@ -80,7 +87,7 @@ def test_over_rest_it_is_503_and_says_when_to_come_again(client: Client, code: s
 
 
 @pytest.mark.parametrize("code", A_BUG)
-def test_what_would_fail_again_is_not(client: Client, code: str) -> None:
+def test_an_error_that_would_come_again_is_500(client: Client, code: str) -> None:
     answer = client.get(f"/asking/{code}/")
     assert (answer.status_code, answer.json()["code"]) == (500, "internal")
     assert "Retry-After" not in answer
@@ -88,7 +95,7 @@ def test_what_would_fail_again_is_not(client: Client, code: str) -> None:
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("code", FOR_A_MOMENT)
-async def test_on_the_socket_a_command_is_told_unavailable(
+async def test_a_command_on_the_socket_gets_unavailable(
     code: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(commands, "command", lambda *_, **__: say(code))
@@ -100,7 +107,7 @@ async def test_on_the_socket_a_command_is_told_unavailable(
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("code", FOR_A_MOMENT)
-def test_connections_are_made_anew_where_all_may_be_broken_and_not_where_the_server_goes_on(
+def test_only_an_error_that_may_have_broken_all_connections_renews_them(
     code: str,
 ) -> None:
     with pytest.raises(DatabaseError) as failure:

@@ -1,4 +1,4 @@
-"""`deploy/new-env` writes what docker-compose.yml asks for, once."""
+"""`deploy/new-env` writes the variables that docker-compose.yml needs, once."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ def test_secrets_are_long_different_and_need_no_quoting_in_a_url(new_env, tmp_pa
     assert all(secret.replace("-", "").replace("_", "").isalnum() for secret in secrets)
 
 
-def test_only_its_owner_can_read_it(new_env, tmp_path):
+def test_only_the_owner_can_read_the_file(new_env, tmp_path):
     new_env()
     assert (tmp_path / ".env").stat().st_mode & 0o777 == 0o600
 
 
-def test_a_try_out_does_without_https(new_env, tmp_path):
+def test_without_an_address_https_is_off(new_env, tmp_path):
     new_env()
     found = written(tmp_path)
     assert (found["HTTPS"], found["TRUSTED_PROXIES"]) == ("false", "1")
@@ -59,7 +59,7 @@ def test_a_host_name_means_https_and_one_more_proxy(new_env, tmp_path):
     )
 
 
-def test_secrets_that_are_there_stay(new_env, tmp_path):
+def test_existing_secrets_stay(new_env, tmp_path):
     new_env()
     before = written(tmp_path)
     assert new_env().returncode != 0
@@ -69,6 +69,6 @@ def test_secrets_that_are_there_stay(new_env, tmp_path):
 @pytest.mark.parametrize(
     "url", ["http://space.example", "https://", "https://a b", "space.example"]
 )
-def test_an_address_that_cannot_be_served_writes_nothing(new_env, tmp_path, url):
+def test_an_invalid_address_writes_nothing(new_env, tmp_path, url):
     assert new_env(url).returncode == 2
     assert not (tmp_path / ".env").exists()

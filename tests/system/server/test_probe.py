@@ -1,4 +1,4 @@
-"""The health check of the container, against a server that answers what it is told to."""
+"""The health check of the container, against a server that answers a given status."""
 
 from __future__ import annotations
 
@@ -35,22 +35,17 @@ def server():
         thread.join()
 
 
-def test_it_tells_what_the_server_answers(server):
-    assert status_of("/200", server) == 200
-    assert status_of("/503", server) == 503
-
-
-def test_no_server_is_not_healthy():
+def test_without_a_server_there_is_no_status():
     assert status_of("/healthz", free_port()) == 0
 
 
 @pytest.mark.parametrize(("path", "code"), [("/200", 0), ("/503", 1)])
-def test_the_exit_code_says_it(server, path, code):
+def test_the_exit_code_is_0_where_the_server_answers_200(server, path, code):
     command = [sys.executable, "-m", "config.probe", path, str(server)]
     assert subprocess.run(command).returncode == code
 
 
-def test_it_loads_nothing_of_django():
+def test_the_probe_loads_nothing_of_django():
     command = "import sys, config.probe; sys.exit('django' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", command]).returncode == 0
 
@@ -60,13 +55,13 @@ def test_it_loads_nothing_of_django():
     [(0.0, True), (FRESH_S + 1, False), (-3600.0, False)],
     ids=["now", "too long ago", "before the machine was started"],
 )
-def test_a_timekeeper_is_well_if_it_did_its_job_lately(tmp_path, seconds_ago, well):
+def test_a_timekeeper_is_healthy_if_a_round_succeeded_lately(tmp_path, seconds_ago, well):
     file = tmp_path / "alive"
     LivenessFile(file, now=lambda: time.monotonic() - seconds_ago).record(worked=True)
     assert is_well(f"file:{file}") is well
 
 
-def test_a_timekeeper_that_turns_in_vain_is_not_well(tmp_path):
+def test_a_timekeeper_whose_rounds_fail_is_not_healthy(tmp_path):
     now = time.monotonic() - FRESH_S - 1
     liveness = LivenessFile(tmp_path / "alive", now=lambda: now)
     now = time.monotonic()
@@ -74,7 +69,7 @@ def test_a_timekeeper_that_turns_in_vain_is_not_well(tmp_path):
     assert not is_well(f"file:{tmp_path / 'alive'}")
 
 
-def test_a_timekeeper_that_never_was_is_not_well(tmp_path):
+def test_a_missing_or_broken_file_is_not_healthy(tmp_path):
     assert not is_well(f"file:{tmp_path / 'alive'}")
     (tmp_path / "alive").write_text("{")
     assert not is_well(f"file:{tmp_path / 'alive'}")

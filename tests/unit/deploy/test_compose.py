@@ -1,4 +1,4 @@
-"""What docker-compose.yml promises, read as YAML; `./space check container` tries the rest."""
+"""The promises of docker-compose.yml, read as YAML; `./space check container` runs it."""
 
 from __future__ import annotations
 
@@ -54,18 +54,18 @@ def test_a_service_has_limits(service):
 
 
 @every_service
-def test_a_service_is_checked_or_says_that_it_cannot_be(service):
+def test_a_service_has_a_health_check_or_disables_it(service):
     health = service["healthcheck"]
     assert health.get("disable") or health["test"][0] in ("CMD", "CMD-SHELL")
 
 
 @every_service
-def test_a_service_comes_back_by_itself_unless_it_runs_once(service):
+def test_a_service_restarts_by_itself_unless_it_runs_once(service):
     once = service.get("command", [""])[0] == "migrate"
     assert service["restart"] == ("no" if once else "unless-stopped")
 
 
-def test_what_serves_waits_for_the_migration():
+def test_servers_and_timekeepers_wait_for_the_migration():
     for name in ("server-1", "server-2", "timekeeper-1", "timekeeper-2"):
         waits = SERVICES[name]["depends_on"]
         assert waits["migrate"] == {"condition": "service_completed_successfully"}
@@ -78,7 +78,7 @@ def test_only_the_proxy_can_be_reached_from_outside():
     assert [n for n, service in SERVICES.items() if "public" in service["networks"]] == ["proxy"]
 
 
-def test_the_proxy_is_where_the_servers_believe_it_to_be():
+def test_the_servers_trust_the_address_of_the_proxy():
     address = SERVICES["proxy"]["networks"]["front"]["ipv4_address"]
     assert SERVICES["server-1"]["environment"]["FORWARDED_ALLOW_IPS"] == address
     known = {f"{n}:{SERVICES[n]['networks']['front']['ipv4_address']}" for n in SERVERS}
@@ -87,13 +87,13 @@ def test_the_proxy_is_where_the_servers_believe_it_to_be():
     assert all(f"server {name}:8000 " in nginx for name in SERVERS)
 
 
-def test_all_of_space_is_one_image_that_is_built_once():
+def test_all_services_of_space_share_one_image():
     ours = {name: s for name, s in SERVICES.items() if s["image"].startswith("space:")}
     assert len(ours) == 5
     assert [name for name, service in ours.items() if "build" in service] == ["migrate"]
 
 
-def test_every_variable_that_is_passed_on_is_one_of_the_settings():
+def test_every_variable_that_is_passed_on_is_a_setting():
     declared = {variable.name for group in sections().values() for variable in group}
     assert set(SERVICES["server-1"]["environment"]) <= declared
 

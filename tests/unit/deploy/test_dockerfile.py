@@ -1,4 +1,4 @@
-"""What the Dockerfile promises; `./space check container` builds and runs it."""
+"""The promises of the Dockerfile; `./space check container` builds and runs it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_the_last_stage_only_copies():
     assert not [line for line in LAST_STAGE if line.startswith("RUN ")]
 
 
-def test_packages_are_those_that_are_pinned_and_wheels_only():
+def test_only_pinned_packages_and_wheels_are_installed():
     text = "\n".join(LINES)
     assert "--no-deps --only-binary :all:" in text
     assert "requirements-" not in text
@@ -40,7 +40,7 @@ def test_the_base_is_pinned_to_a_minor_version():
     assert re.search(r"python:3\.\d+-slim-[a-z]+$", base)
 
 
-def test_the_context_lets_in_every_package_that_runs_and_nothing_else():
+def test_the_build_context_has_every_package_that_runs_and_no_other():
     tools = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]
     ours = {
         name for name in tools["importlinter"]["root_packages"] if name not in {"local", "tools"}

@@ -1,4 +1,4 @@
-"""The dashboard and the alerts ask for numbers that there are, and lead to words that there are."""
+"""The dashboard and the alerts use metrics that exist, and link to headings that exist."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ RULES: list[dict[str, Any]] = [
     for group in yaml.safe_load((ROOT / "deploy/alerts.yml").read_text())["groups"]
     for rule in group["rules"]
 ]
-# What Prometheus makes itself, and what the library's ProcessCollector tells.
+# Made by Prometheus itself, or by the library's ProcessCollector.
 _OTHERS = {
     *("up", "process_cpu_seconds_total", "process_resident_memory_bytes"),
     *("process_open_fds", "process_max_fds"),
@@ -34,13 +34,15 @@ _SUFFIXES = {
 }
 
 
-def there_are() -> set[str]:
-    roles: tuple[families.Role, ...] = ("server", "timekeeper")
-    found = [family for role in roles for family in families.all_of(role)]
-    return {family.name + end for family in found for end in _SUFFIXES[family.type]}
+ROLES: tuple[families.Role, ...] = ("server", "timekeeper")
+FAMILIES = {family.name: family for role in ROLES for family in families.all_of(role)}
 
 
-def asked_for(expression: str) -> set[str]:
+def existing() -> set[str]:
+    return {name + end for name, family in FAMILIES.items() for end in _SUFFIXES[family.type]}
+
+
+def used_by(expression: str) -> set[str]:
     return set(re.findall(r"\b(?:space|process)_\w+|\bup\b", re.sub(r'"[^"]*"', "", expression)))
 
 
@@ -52,25 +54,23 @@ def expressions() -> Iterator[str]:
         yield rule["expr"]
 
 
-def test_every_number_that_is_asked_for_is_told() -> None:
-    asked = set().union(*map(asked_for, expressions()))
-    assert asked - there_are() - _OTHERS == set()
+def test_every_metric_that_is_used_exists() -> None:
+    asked = set().union(*map(used_by, expressions()))
+    assert asked - existing() - _OTHERS == set()
     assert len(asked) > 40
 
 
-def test_the_dashboard_shows_all_that_is_told() -> None:
-    """A number that nobody looks at need not be counted."""
-    shown = set().union(*map(asked_for, expressions()))
-    bases = {re.sub(r"_(bucket|count|sum)$", "", name) for name in there_are()}
+def test_the_dashboard_shows_every_metric() -> None:
+    """A metric that no panel or alert uses need not be counted."""
+    shown = set().union(*map(used_by, expressions()))
+    bases = {re.sub(r"_(bucket|count|sum)$", "", name) for name in existing()}
     assert bases - {re.sub(r"_(bucket|count|sum)$", "", name) for name in shown} == set()
 
 
-def test_a_bound_that_is_asked_for_is_one_that_is_counted() -> None:
+def test_every_bucket_that_is_used_exists() -> None:
     for expression in expressions():
         for name, bound in re.findall(r'(space_\w+)_bucket\{[^}]*le="([\d.]+)"', expression):
-            family = next(f for r in families.TITLES.values() if r for f in families.all_of(r)
-                          if f.name == name)  # fmt: skip
-            assert bound in {sample.labels.get("le") for sample in family.samples}
+            assert bound in {sample.labels.get("le") for sample in FAMILIES[name].samples}
 
 
 def test_the_dashboard_can_be_imported_anywhere() -> None:
@@ -91,7 +91,7 @@ def test_the_dashboard_can_be_imported_anywhere() -> None:
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: str(rule["alert"]))
-def test_an_alert_says_what_to_do(rule: dict[str, Any]) -> None:
+def test_an_alert_has_a_summary_and_a_runbook(rule: dict[str, Any]) -> None:
     name, _, anchor = rule["annotations"]["runbook"].partition("#")
     headings = re.findall(r"^#+ (.+)$", (ROOT / name).read_text(), re.MULTILINE)
     anchors = {re.sub(r"[^\w -]", "", h).lower().replace(" ", "-") for h in headings}
@@ -101,5 +101,5 @@ def test_an_alert_says_what_to_do(rule: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("name", ["deploy/nginx.conf", "deploy/Caddyfile"])
-def test_no_proxy_of_ours_leads_to_the_port_of_the_metrics(name: str) -> None:
+def test_no_proxy_forwards_to_the_port_of_the_metrics(name: str) -> None:
     assert not re.search(r":9\d{3}\b", (ROOT / name).read_text())
