@@ -54,7 +54,7 @@ def test_a_login_outlives_a_clock_of_the_database_that_is_put_back(ada: Any) -> 
 def test_a_repeat_within_ten_seconds_gives_the_same_pair(ada: Any) -> None:
     first = ada.refreshed().json()
     assert ada.refreshed().json() == first
-    seconds_pass(9)
+    seconds_pass(5)  # a busy machine takes some, too
     again = ada.refreshed()
     assert again.status_code == 200
     assert jwt_id(again.json()["refresh"]) == jwt_id(first["refresh"])
