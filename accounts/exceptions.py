@@ -39,7 +39,7 @@ class InvalidInput(AccountError):
 class WrongPassword(InvalidInput):
     """The password, asked for again in this field, is wrong."""
 
-    def __init__(self, field: str = "old_password") -> None:
+    def __init__(self, field: str) -> None:
         super().__init__({field: ["This is not your password."]})
 
 

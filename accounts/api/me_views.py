@@ -1,6 +1,5 @@
 """Views of the user's own profile, password and logins."""
 
-from contextlib import nullcontext
 from typing import Any, cast
 
 from django.http import HttpResponse
@@ -21,11 +20,10 @@ from accounts.api.serializers import (
     UserSerializer,
 )
 from accounts.api.throttling import PasswordChangesPerUser, RequestsPerUser
-from accounts.auth.attempts import password_attempt
 from accounts.exceptions import NoSuchLogin
 from accounts.models import Login
 from accounts.services import logins
-from accounts.services.profiles import Changes, change_profile, moves
+from accounts.services.profiles import Changes, change_profile
 
 _COMMON: dict[str, Any] = {"tags": schema.TAGS}
 
@@ -53,10 +51,7 @@ class MeView(AccountView):
         me = admitted(request).user
         given = valid(ProfileSerializer(me, data=request.data, partial=True))
         password = given.pop("password", None)
-        changes = cast(Changes, given)
-        guarded = password is not None and moves(me, changes)
-        with password_attempt(me.username) if guarded else nullcontext():
-            changed = change_profile(me, changes, password=password)
+        changed = change_profile(me, cast(Changes, given), password=password)
         return Response(UserSerializer(changed).data)
 
     @extend_schema(
@@ -68,10 +63,8 @@ class MeView(AccountView):
         **_COMMON,
     )
     def delete(self, request: Request) -> Response:
-        me = admitted(request).user
         password = valid(DeletionSerializer(data=request.data)).get("password")
-        with password_attempt(me.username) if password is not None else nullcontext():
-            logins.delete_account(me, password=password)
+        logins.delete_account(admitted(request).user, password=password)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
@@ -89,10 +82,9 @@ class PasswordView(AccountView):
     )
     def post(self, request: Request) -> Response:
         given = valid(PasswordSerializer(data=request.data))
-        with password_attempt(admitted(request).user.username):
-            ended = logins.change_password(
-                admitted(request).login, old=given["old_password"], new=given["new_password"]
-            )
+        ended = logins.change_password(
+            admitted(request).login, old=given["old_password"], new=given["new_password"]
+        )
         return Response({"ended": ended})
 
 

@@ -43,6 +43,13 @@ def password_attempt(name: str) -> Iterator[User | None]:
     _refuse_if_reached(counted)
 
 
+def confirm_password(user: User, password: str, *, field: str) -> None:
+    """For a user who is asked for their password again. Raises WrongPassword, TooManyRequests."""
+    with password_attempt(user.username):
+        if not user.check_password(password):
+            raise WrongPassword(field)
+
+
 def _refuse_if_reached(counted: Counted) -> None:
     counts = read_counts([limit.name_of(key) for limit, key in counted])
     for (limit, _), count in zip(counted, counts, strict=True):

@@ -13,7 +13,7 @@ from django.contrib.auth.hashers import make_password
 from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
 
-from accounts.auth.attempts import password_attempt
+from accounts.auth.attempts import confirm_password, password_attempt
 from accounts.auth.credentials import refuse_taken, refuse_weak, verified
 from accounts.auth.tokens import Claims, RefreshToken, new_jti
 from accounts.events import AccountChanged, LoginRevoked, Reason, announce, announce_change
@@ -110,14 +110,13 @@ def end_login(user: User, login_id: int) -> None:
 def change_password(login: Login, *, old: str, new: str) -> int:
     """Sets the password and ends every other login. Returns how many. Raises InvalidInput."""
     user = login.user
-    if not user.check_password(old):
-        raise WrongPassword
+    confirm_password(user, old, field="old_password")
     refuse_weak(new, user, field="new_password")
     password = make_password(new)
     with transaction.atomic():
         unchanged = User.objects.filter(pk=user.pk, password=user.password)
         if not unchanged.update(password=password):
-            raise WrongPassword  # another device changed it meanwhile
+            raise WrongPassword("old_password")  # another device changed it meanwhile
         announce_change(AccountChanged(user.pk, "password_changed", user.username, user.email))
         ended = _end(_others(login), "password_changed")
     record("password_changed", user=user.pk, login=login.pk)
@@ -164,8 +163,8 @@ def delete_account(user: User, *, password: str | None = None) -> None:
 
     Raises WrongPassword if a password is given, and wrong.
     """
-    if password is not None and not user.check_password(password):
-        raise WrongPassword("password")
+    if password is not None:
+        confirm_password(user, password, field="password")
     with transaction.atomic():
         # First the lock that every change of the user's takes, so that none adds a row meanwhile.
         for doomed in User.objects.select_for_update().filter(pk=user.pk):

@@ -7,6 +7,7 @@ from zoneinfo import available_timezones
 
 from django.db import IntegrityError, transaction
 
+from accounts.auth.attempts import confirm_password
 from accounts.auth.credentials import refuse_taken
 from accounts.events import AccountChanged, announce_change, reminders_changed
 from accounts.exceptions import InvalidInput, Revoked, WrongPassword
@@ -39,8 +40,10 @@ def change_profile(user: User, changes: Changes, *, password: str | None = None)
     Another e-mail address needs the password: a reader of its mails can set a new one. Only the
     named columns are written: another transaction may raise `revision` meanwhile.
     """
-    if moves(user, changes):
-        _refuse_wrong(password, user)  # slow, so before the transaction
+    if _moves(user, changes):
+        if password is None:
+            raise InvalidInput({"password": ["Another e-mail address needs your password."]})
+        confirm_password(user, password, field="password")  # slow, so before the transaction
     try:
         with transaction.atomic():
             moved = _change(user, changes, password)
@@ -63,7 +66,7 @@ def _change(user: User, changes: Changes, password: str | None) -> bool:
     row = User.objects.select_for_update(no_key=not names).filter(pk=user.pk)
     if (stored := row.first()) is None:
         raise Revoked
-    if moves(stored, changes) and (password is None or stored.password != user.password):
+    if _moves(stored, changes) and (password is None or stored.password != user.password):
         raise WrongPassword("password")  # another device changed it meanwhile
     before = AccountChanged(stored.pk, "email_changed", stored.username, stored.email)
     values = dict(changes)
@@ -80,7 +83,7 @@ def _change(user: User, changes: Changes, password: str | None) -> bool:
         User.objects.filter(pk=user.pk).update(**values)
     if "reminders" in changes:
         reminders_changed.send(sender=User, user_id=user.pk)
-    return moves(stored, changes)
+    return _moves(stored, changes)
 
 
 def _renamed(user: User, changes: Changes) -> User:
@@ -92,13 +95,6 @@ def _renamed(user: User, changes: Changes) -> User:
     )
 
 
-def moves(user: User, changes: Changes) -> bool:
+def _moves(user: User, changes: Changes) -> bool:
     """Whether the e-mail address would change."""
     return "email" in changes and normal_email(changes["email"]) != user.email
-
-
-def _refuse_wrong(password: str | None, user: User) -> None:
-    if password is None:
-        raise InvalidInput({"password": ["Another e-mail address needs your password."]})
-    if not user.check_password(password):
-        raise WrongPassword("password")
