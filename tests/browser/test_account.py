@@ -44,6 +44,15 @@ async def another_login(user_id: int, device: str) -> Login:
     return await in_database(Login.objects.create, user_id=user_id, device=device, refresh_jti="x")
 
 
+async def refuses_another_password(window: Window, password: Locator) -> None:
+    """The form was sent without a password, and is sent again with a wrong one."""
+    await expect(password).to_have_accessible_description("Please fill this in.")
+    await password.fill("not this one")
+    await window.page.keyboard.press("Enter")
+    await expect(password).to_have_accessible_description("This is not your password.")
+    await expect(password).to_be_focused()
+
+
 async def test_the_profile_is_shown_changed_and_kept(laptop: Window, ada: Person) -> None:
     dialog = await opened(laptop)
     profile = part(dialog, "Profile")
@@ -168,11 +177,7 @@ async def test_an_account_is_deleted_only_by_its_password(windows: Windows, one:
     password = question.get_by_label("Your password")
     await expect(password).to_be_focused()
     await window.page.keyboard.press("Enter")
-    await expect(password).to_have_accessible_description("Please fill this in.")
-    await password.fill("not this one")
-    await window.page.keyboard.press("Enter")
-    await expect(password).to_have_accessible_description("This is not your password.")
-    await expect(password).to_be_focused()
+    await refuses_another_password(window, password)
     await window.page.keyboard.press("Escape")
     await expect(question).to_have_count(0)
     await expect(ask).to_be_focused()
@@ -193,11 +198,7 @@ async def test_another_address_asks_for_the_password(windows: Windows, one: Serv
     await expect(password).to_be_hidden()
     await email.fill("hopper@example.org")
     await profile.get_by_role("button", name="Save").click()
-    await expect(password).to_have_accessible_description("Please fill this in.")
-    await password.fill("not this one")
-    await window.page.keyboard.press("Enter")
-    await expect(password).to_have_accessible_description("This is not your password.")
-    await expect(password).to_be_focused()
+    await refuses_another_password(window, password)
     await password.fill(PASSWORD)
     await window.page.keyboard.press("Enter")
     await expect(profile.get_by_text("Saved.")).to_be_visible()

@@ -9,12 +9,12 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from local import venv
+from local.part import wait_for
 
 ROOT = Path(__file__).resolve().parents[3]
 TIMEOUT_S = 20  # seconds; most waits take one
@@ -93,7 +93,7 @@ def place(checkout, tmp_path):
         process.send_signal(signal.SIGKILL)
         process.wait()
         process.stdout.close()
-    assert eventually(lambda: place.processes() == [])
+    assert wait_for(lambda: place.processes() == [], TIMEOUT_S)
 
 
 def borrow_packages(root: Path) -> None:
@@ -103,10 +103,3 @@ def borrow_packages(root: Path) -> None:
     shutil.copy(Path(sys.prefix) / "pyvenv.cfg", ours.folder)
     (ours.folder / "lib").symlink_to(Path(sys.prefix) / "lib")
     ours.remember({pin for file in venv.RUN for pin in venv.pins(root / file)})
-
-
-def eventually(condition) -> bool:
-    deadline = time.monotonic() + TIMEOUT_S
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(0.02)
-    return condition()

@@ -8,7 +8,8 @@ import stat
 import httpx
 import pytest
 
-from tests.system.local.conftest import eventually
+from local.part import wait_for
+from tests.system.local.conftest import TIMEOUT_S
 from tools.container.needs import CANNOT_RUN_HERE
 
 
@@ -29,18 +30,18 @@ def test_a_killed_run_leaves_no_process_and_the_next_one_starts(place):
     process = place.start()
     process.kill()
     process.wait()
-    assert eventually(lambda: place.processes() == [])
+    assert wait_for(lambda: place.processes() == [], TIMEOUT_S)
 
     place.start()
 
 
 def test_a_process_that_dies_is_started_again(place):
     place.start()
-    before = place.state()["processes"]
-    for pid in before.values():
+    before = set(place.state()["processes"].values())
+    for pid in before:
         os.kill(pid, signal.SIGKILL)
 
-    assert eventually(lambda: not set(place.state()["processes"].values()) & set(before.values()))
+    assert wait_for(lambda: before.isdisjoint(place.state()["processes"].values()), TIMEOUT_S)
 
 
 def test_a_second_run_says_where_the_first_one_is(place):
