@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.db.models.expressions import RawSQL
 from django.db.models.functions import Now
 
 from accounts.auth.tokens import AccessToken, Claims
@@ -39,7 +40,7 @@ def admit(token: str) -> Admission:
     Raises TokenNotValid, TokenExpired or Revoked. Errors of the database come through as they are.
     """
     claims = Claims.of(AccessToken, token)
-    login = next(iter(_active([claims.login_id]).select_related("user")), None)
+    login = next(iter(_active(pk=claims.login_id).select_related("user")), None)
     login = _checked(claims, login)
     _touch([login])
     return Admission(user=login.user, login=login, expires_at=claims.expires_at)
@@ -51,7 +52,9 @@ def admit_all(tokens: Sequence[str]) -> list[Identity | TokenNotValid]:
     rows: dict[int, Any] = {}
     if asked := {c.login_id for c in claims if isinstance(c, Claims)}:
         columns = ("pk", "user_id", "device", "first_seen", "last_seen", "asked_at")
-        rows = {row.pk: row for row in _active(asked).values_list(*columns, named=True)}
+        # As one array: as many parameters cost several times as much.
+        ids = RawSQL("SELECT unnest(%s::bigint[])", [list(asked)])
+        rows = {row.pk: row for row in _active(pk__in=ids).values_list(*columns, named=True)}
         _touch(rows.values())
     return [
         c if isinstance(c, TokenNotValid) else _identity_or_refusal(c, rows.get(c.login_id))
@@ -59,9 +62,9 @@ def admit_all(tokens: Sequence[str]) -> list[Identity | TokenNotValid]:
     ]
 
 
-def _active(login_ids: Iterable[int]) -> LoginQuerySet:
-    """The active ones of these, each with the database's clock as `asked_at`."""
-    return Login.objects.active().filter(pk__in=login_ids).annotate(asked_at=Now())
+def _active(**which: Any) -> LoginQuerySet:
+    """The active logins of these, each with the database's clock as `asked_at`."""
+    return Login.objects.active().filter(**which).annotate(asked_at=Now())
 
 
 def _checked(claims: Claims, login: Any) -> Any:
