@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
-import sysconfig
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from datetime import timedelta
@@ -19,13 +17,11 @@ from accounts.auth.tokens import pair_of
 from accounts.models import Login
 from accounts.services import logins
 from benchmarks.device import Account
-from local.servers import Programs
-from local.valkey import Valkey
 from realtime.database import in_database
 from tests.hostile.sockets import opened, say
 from tests.support.devices import PASSWORD, Person, person
-from tests.support.servers import Server, reserved_port, servers
-from tests.system.test_redis_away import Redis
+from tests.support.own_valkey import OwnValkey, own_valkey
+from tests.support.servers import Server, servers
 
 WITHIN_S = 1.0
 WITHIN_WHEN_DEAF_S = 30.0
@@ -166,17 +162,13 @@ async def is_dead(base: str, token: str) -> None:
 
 
 @pytest.fixture
-def redis(tmp_path: Path) -> Iterator[Redis]:
-    program = Programs.below(Path(sysconfig.get_path("purelib"))).valkey
-    with reserved_port() as port:
-        own = Redis(Valkey(program, tmp_path / "valkey", port, secrets.token_hex(8)), tmp_path)
-        own.come()
+def redis(tmp_path: Path) -> Iterator[OwnValkey]:
+    with own_valkey(tmp_path) as own:
         yield own
-        own.part.stop()
 
 
 async def test_while_redis_is_away_they_close_within_thirty_seconds(
-    redis: Redis, transactional_db: None, tmp_path: Path
+    redis: OwnValkey, transactional_db: None, tmp_path: Path
 ) -> None:
     with servers(tmp_path, "uvicorn", "uvicorn", REDIS_URL=redis.server.url) as two:
         people = {way: await Victim.arrives(two[0].base, way.__name__) for way in WAYS}

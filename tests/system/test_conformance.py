@@ -1,4 +1,7 @@
-"""The contract with clients holds on either server that can run Space."""
+"""The contract with clients holds on Daphne too.
+
+`tests/app/realtime` proves each promise on uvicorn, in one process with the test.
+"""
 
 from __future__ import annotations
 
@@ -17,17 +20,15 @@ from benchmarks.device import Device, device
 from realtime.database import in_database
 from realtime.protocol.limits import BAD_FRAMES, BURST
 from realtime.protocol.messages import LARGEST_FRAME
-from server.run import LARGEST_FRAME_READ
 from sessions_app import services
 from sessions_app.models import Task
 from tests.support.devices import Person, person, raw
 from tests.support.servers import Server, servers
 
 
-@pytest.fixture(params=["uvicorn", "daphne"])
-def server(request: pytest.FixtureRequest, transactional_db: None) -> Server:
-    found: Server = request.getfixturevalue({"uvicorn": "one", "daphne": "daphne"}[request.param])
-    return found
+@pytest.fixture
+def server(daphne: Server, transactional_db: None) -> Server:
+    return daphne
 
 
 @pytest.fixture
@@ -119,22 +120,6 @@ async def test_a_bad_frame_is_answered_and_the_socket_stays(
         assert (await socket.next())["type"] == "pong"
 
 
-async def test_text_that_is_no_text_ends_the_socket(ada: Person) -> None:
-    async with raw(ada.account.base) as socket:
-        await socket.authenticate(ada.account.access)
-        await socket.socket.send(b"\xff", text=True)
-        async with asyncio.timeout(10):
-            await socket.socket.wait_closed()
-        assert socket.socket.close_code in {1007, 1006}  # the library's own; Daphne's cuts
-
-
-async def test_the_frames_of_one_message_are_one_message(ada: Person) -> None:
-    async with raw(ada.account.base) as socket:
-        await socket.authenticate(ada.account.access)
-        await socket.socket.send(iter(['{"type": "ping", ', '"client_', 'time": 1}']))
-        assert (await socket.next())["type"] == "pong"
-
-
 @pytest.mark.parametrize(
     ("code", "reconnect", "frames"),
     [
@@ -152,15 +137,6 @@ async def test_misuse_ends_the_socket_with_a_code(
             await socket.send_raw(frame)
         ending = await socket.ending()
     assert (ending.code, ending.closing["reconnect"]) == (code, reconnect)
-
-
-async def test_a_frame_that_is_far_too_large_ends_the_socket(ada: Person) -> None:
-    async with raw(ada.account.base) as socket:
-        await socket.authenticate(ada.account.access)
-        await socket.send_raw(" " * (LARGEST_FRAME_READ + 1))
-        async with asyncio.timeout(10):
-            await socket.socket.wait_closed()
-        assert socket.socket.close_code in {1009, 1006}  # the library's own; Daphne's cuts
 
 
 async def test_without_a_good_token_there_is_nothing(server: Server) -> None:
@@ -196,8 +172,12 @@ async def test_the_eleventh_socket_sends_the_first_away(ada: Person) -> None:
 CROWD = 500
 
 
-async def test_a_crowd_that_comes_at_once_is_let_in(server: Server) -> None:
+@pytest.mark.parametrize("kind", ["one", "daphne"])
+async def test_a_crowd_that_comes_at_once_is_let_in(
+    request: pytest.FixtureRequest, kind: str, transactional_db: None
+) -> None:
     """As after a restart: none is refused, however long the queue is."""
+    server: Server = request.getfixturevalue(kind)
     host, port = server.base.removeprefix("http://").split(":")
     handshake = (
         f"GET /ws/ HTTP/1.1\r\nHost: {host}:{port}\r\nUpgrade: websocket\r\n"
@@ -253,11 +233,12 @@ def _with_tasks(session_id: int) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
-@pytest.mark.parametrize("kind", ["uvicorn", "daphne"])
-async def test_who_stops_reading_is_cut_and_the_others_go_on(
-    kind: str, transactional_db: None, tmp_path: Path
+async def test_a_client_that_stops_reading_is_cut_and_the_others_go_on(
+    transactional_db: None, tmp_path: Path
 ) -> None:
-    with servers(tmp_path, kind, DJANGO_SETTINGS_MODULE="tests.support.small_buffers") as [server]:
+    with servers(tmp_path, "daphne", DJANGO_SETTINGS_MODULE="tests.support.small_buffers") as [
+        server
+    ]:
         ada = await person(server.base, "ada")
         session = await ada.has_session(duration=TASKS)
         await in_database(_with_tasks, session.id)

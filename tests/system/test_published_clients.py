@@ -8,18 +8,16 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from accounts.models import Login
 from benchmarks.device import Account
 from local.part import wait_for
 from realtime.database import in_database
 from sessions_app import services
-from sessions_app.events import SessionState
-from sessions_app.ledger import Actor
+from tests.support.devices import Person
 from tests.support.servers import Server, servers
 
 CLIENTS = Path(__file__).resolve().parents[2] / "docs" / "clients"
@@ -36,28 +34,11 @@ KINDS = [
 ]
 
 
-@dataclass
-class Person:
-    """Who signed up by the front door, since the server checks the password with its own hasher."""
-
-    account: Account
-
-    async def does(
-        self, service: Callable[..., SessionState], *args: Any, **more: Any
-    ) -> SessionState:
-        """Over REST, so to say: no socket of the client's is asked."""
-        actor = Actor(self.account.user["id"], "REST")
-        return await in_database(service, *args, by=actor, **more)
-
-    async def has_session(self) -> Any:
-        return await self.does(services.create, title="Write", duration=25)
-
-    async def has_running(self) -> Any:
-        return await self.does(services.start, (await self.has_session()).id)
-
-
 async def person(server: Server) -> Person:
-    return Person(await Account.sign_up(server.base, "ada"))
+    """A user who signs up over REST, since the server checks the password with its own hasher."""
+    account = await Account.sign_up(server.base, "ada")
+    login = await in_database(Login.objects.get, user_id=account.user["id"])
+    return Person(account, login)
 
 
 @pytest.fixture

@@ -3,56 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import secrets
-import sysconfig
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
 from benchmarks.device import Device, Frame, device
-from local.part import Part
-from local.servers import Programs
-from local.valkey import Valkey
 from tests.support.devices import Person, person
-from tests.support.servers import Server, reserved_port, servers
+from tests.support.own_valkey import OwnValkey, own_valkey
+from tests.support.servers import Server, servers
 
 IN_STEP_S = 6.0  # after any fault heals every device shows the truth within this
 
 
-@dataclass
-class Redis:
-    """A Valkey of this test's own, which can go away and come back at the same address."""
-
-    server: Valkey
-    folder: Path
-    part: Part = field(init=False)
-
-    def come(self) -> None:
-        self.part = self.server.part(self.folder / "valkey.log", os.environ)
-        self.part.start()
-        self.part.wait_until_ready(10)
-
-    def go(self) -> None:
-        assert self.part.process is not None
-        self.part.process.kill()
-        self.part.process.wait()
-
-
 @pytest.fixture
-def redis(tmp_path: Path) -> Iterator[Redis]:
-    program = Programs.below(Path(sysconfig.get_path("purelib"))).valkey
-    with reserved_port() as port:
-        own = Redis(Valkey(program, tmp_path / "valkey", port, secrets.token_hex(8)), tmp_path)
-        own.come()
+def redis(tmp_path: Path) -> Iterator[OwnValkey]:
+    with own_valkey(tmp_path) as own:
         yield own
-        own.part.stop()
 
 
 @pytest.fixture
-def two(redis: Redis, transactional_db: None, tmp_path: Path) -> Iterator[list[Server]]:
+def two(redis: OwnValkey, transactional_db: None, tmp_path: Path) -> Iterator[list[Server]]:
     with servers(tmp_path, "uvicorn", "uvicorn", REDIS_URL=redis.server.url) as two:
         yield two
 
@@ -63,7 +34,7 @@ async def ada(two: list[Server]) -> Person:
 
 
 async def test_the_countdown_goes_on_and_devices_are_in_step_soon_after(
-    redis: Redis, two: list[Server], ada: Person
+    redis: OwnValkey, two: list[Server], ada: Person
 ) -> None:
     session = await ada.has_session()
     async with (
