@@ -5,7 +5,7 @@ import os
 import django
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
-django.setup()  # loads the apps: before what imports models
+django.setup()  # loads the apps, before the modules that import models
 
 from channels.routing import ProtocolTypeRouter  # noqa: E402
 

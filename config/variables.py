@@ -21,7 +21,7 @@ env = environ.Env()
 if (BASE_DIR / ".env").is_file():
     environ.Env.read_env(BASE_DIR / ".env")  # the environment wins over it
 
-NONE: Any = object()  # the default of what must be set
+NONE: Any = object()  # the default of a variable that must be set
 
 
 class Variable(Generic[T]):

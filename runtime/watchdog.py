@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 
 EXIT_CODE = 75  # "try again later", in sysexits.h
 CHECK_EVERY_S = 1.0
-LONGEST_CHECK_S = 2.0  # what one check counts at most, however long the last one is ago
+LONGEST_CHECK_S = 2.0  # one check counts no more, however long ago the last one was
 LOOP_WARNS_AFTER_S = 5.0
 LOOP_TOLERANCE_S = 15.0
 PROBE_EVERY_S = 5.0
@@ -106,7 +106,7 @@ def _in_thread(act: Callable[[], None]) -> threading.Thread:
 
 
 class HealthCheck:
-    """`name` says what is wrong where `fails()`, which may read plain attributes only.
+    """`name` is the reason where `fails()`, which may read plain attributes only.
 
     `control_probe` raises where the same work fails on its own (on another connection); it may
     block. Without one the process is always at fault.

@@ -10,7 +10,7 @@ THRESHOLDS = (10_000, 20, 20)
 
 
 def settle() -> None:
-    """To be called once, when the server listens. What is loaded by then is never scanned."""
+    """To be called once, when the server listens: objects loaded by then are never scanned."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(*THRESHOLDS)

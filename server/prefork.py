@@ -37,7 +37,7 @@ START_S = 10.0  # a first start that fails so soon would fail again
 STEADY_S = 60.0  # a child that has lived so long is started again at once
 LONGEST_PAUSE_S = 10.0
 SILENT_S = 60.0  # counted by polls, so a parent that was stopped itself blames no child
-LONGEST_POLL_S = 1.0  # what one poll counts at most
+LONGEST_POLL_S = 1.0  # one poll counts no more
 _SIGNALS = {signal.SIGTERM, signal.SIGINT}
 
 
@@ -75,7 +75,7 @@ class Prefork:
         """Blocks. All children have ended afterwards. Raises `CannotStart`."""
         self._parent_lives, self._lifeline = os.pipe()
         gc.collect()
-        gc.freeze()  # what is loaded stays shared: the collector would write into it
+        gc.freeze()  # loaded objects stay shared: the collector would write into their pages
         with self._signals():
             try:
                 while not self._stop_signals:

@@ -17,7 +17,7 @@ from server.uvicorn.http import Http
 from server.uvicorn.websocket import WebSocket
 
 # Above the protocol's own limit of 16 KiB, so that a frame that is a little too large is answered
-# with 4413; the library refuses what is larger with its own 1009, without reading it.
+# with 4413; the library refuses a larger one with its own 1009, without reading it.
 LARGEST_FRAME_READ = 64 * 1024
 # Longer than proxies keep an idle connection (60 s): the side that closes first must be the proxy,
 # or it sends a request into a connection that we have just closed.

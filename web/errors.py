@@ -81,7 +81,7 @@ def error_response(
     sentence: str,
     headers: Mapping[str, str] | None = None,
 ) -> JsonResponse:
-    """The same shape for what is raised outside DRF."""
+    """The same shape for errors outside DRF."""
     body = error_body(code, sentence, getattr(request, "id", ""))
     return JsonResponse(body, status=status_code, headers=headers)
 

@@ -238,7 +238,7 @@ def _database() -> Iterator[Metric]:
     counted = pool_stats()
 
     def stat(key: str) -> int | None:
-        return None if counted is None else counted.get(key, 0)  # it leaves out what is 0
+        return None if counted is None else counted.get(key, 0)  # the pool leaves out zeros
 
     size, idle = stat("pool_size"), stat("pool_available")
     connections = GaugeMetricFamily(

@@ -1,4 +1,4 @@
-"""The types of an ASGI application and of what it is called with."""
+"""The types of an ASGI application and of its arguments."""
 
 from __future__ import annotations
 

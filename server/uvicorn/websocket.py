@@ -36,7 +36,7 @@ class WebSocket(WebSocketsSansIOProtocol):
         self._flooded = False
         self.conn.max_message_size = min(FROM_UNAUTHENTICATED, self.config.ws_max_size)
 
-    # -- what comes in ---------------------------------------------------------------------------
+    # -- receiving -------------------------------------------------------------------------------
 
     def data_received(self, data: bytes) -> None:
         if not self._flooded:

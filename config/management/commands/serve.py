@@ -77,7 +77,7 @@ class Command(BaseCommand):
     def _share(self, run: Any, host: str, port: int, count: int) -> None:
         if not hasattr(os, "fork"):
             raise CommandError("This system has no fork: start several processes instead.")
-        import config.asgi  # noqa: F401 -- once, for all: what is wrong with it stops us here
+        import config.asgi  # noqa: F401 -- once, for all processes: its errors stop the start
 
         try:
             sockets = listeners(host, port, count)
