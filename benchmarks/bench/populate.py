@@ -19,17 +19,14 @@ from typing import Any
 
 import django
 
+from benchmarks.peers.ticks import phase
+
 AT_ONCE = 2_000
 EXTRA = 520
 LASTS = timedelta(hours=20)
 PLANNED = timedelta(hours=24)
 TASKS = 40
 REVISION = VERSION = 2  # created, started
-
-
-def phase_ms(session: int) -> int:
-    """When the second of a session begins: the same in every peer."""
-    return session * 7919 % 1000
 
 
 def main(users: int, tokens: Path) -> None:
@@ -121,7 +118,7 @@ def _user(n: int) -> Any:
 def _session(user: Any, n: int, now: datetime) -> Any:
     from sessions_app.models import Session, in_ms
 
-    ends_at = now + LASTS + timedelta(milliseconds=phase_ms(n))
+    ends_at = now + LASTS + timedelta(milliseconds=phase(n))
     return Session(
         user=user,
         title="Write the report",

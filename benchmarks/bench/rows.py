@@ -39,6 +39,11 @@ class Case:
     def to_a_session(self) -> int:
         return self.sockets if self.per_session == WHOLE else int(self.per_session)
 
+    def row(self, peer: str, **figures: Any) -> Row:
+        """The row of this case for a peer."""
+        names = {"peer": peer, "devices_per_session": self.per_session, "sockets": self.sockets}
+        return names | figures
+
 
 @dataclass(frozen=True)
 class Pace:
@@ -67,7 +72,6 @@ class Contender:
 
     name: str
     protocol: str
-    connect_rate: int  # sockets a second
     process: Callable[[int], Any]  # a context that gives (part, port); of how many to a session
     uses_redis: bool = False
 
@@ -91,7 +95,7 @@ def space(bench: Bench, name: str) -> Contender:
         with bench.stage.serve(kind, **more) as served:
             yield served
 
-    return Contender(name, "space", CONNECT_RATE, process, uses_redis=True)
+    return Contender(name, "space", process, uses_redis=True)
 
 
 def peer(bench: Bench, one: Peer, build: Path) -> Contender:
@@ -112,21 +116,14 @@ def peer(bench: Bench, one: Peer, build: Path) -> Contender:
         with running(part, bench.cores):
             yield part, port
 
-    return Contender(one.name, one.protocol, CONNECT_RATE, process, one.uses_redis)
+    return Contender(one.name, one.protocol, process, one.uses_redis)
 
 
 def measure(bench: Bench, contender: Contender, case: Case, **more: Any) -> Row:
     """The row. `more` are options of the load client."""
     tokens = bench.stage.tokens_file if contender.protocol == "space" else None
     seconds = bench.pace.seconds(case)
-    row: Row = {
-        "peer": contender.name,
-        "devices_per_session": case.per_session,
-        "sockets": case.sockets,
-        "seconds": seconds,
-        "saturated": False,
-        "disturbed": False,
-    }
+    row = case.row(contender.name, seconds=seconds, saturated=False, disturbed=False)
     with contender.process(case.to_a_session) as (part, port):
         pid = part.pid
         assert pid is not None
@@ -138,7 +135,7 @@ def measure(bench: Bench, contender: Contender, case: Case, **more: Any) -> Row:
             sockets=case.sockets,
             per_session=case.to_a_session,
             seconds=seconds,
-            connect_rate=contender.connect_rate,
+            connect_rate=CONNECT_RATE,
             patience=bench.pace.connecting(case),
             tokens=tokens,
             **more,
@@ -221,10 +218,5 @@ def better_of(first: Row, second: Row) -> Row:
 
 def failed(contender: Contender, case: Case, error: Exception) -> Row:
     """The row of a contender that did not get that far."""
-    return {
-        "peer": contender.name,
-        "devices_per_session": case.per_session,
-        "sockets": case.sockets,
-        "saturated": isinstance(error, client.Failed),
-        "why": (str(error) or type(error).__name__).splitlines()[0],
-    }
+    why = (str(error) or type(error).__name__).splitlines()[0]
+    return case.row(contender.name, saturated=isinstance(error, client.Failed), why=why)

@@ -7,12 +7,11 @@ from collections.abc import Callable
 from typing import Any
 
 from benchmarks.bench import plan, report
-from benchmarks.bench.rows import Bench, Case, Contender, better_of, failed, measure
+from benchmarks.bench.rows import CONNECT_RATE, Bench, Case, Contender, better_of, failed, measure
 from local.console import say
 
 Row = dict[str, Any]
 Cases = list[tuple[str, Case]]
-CONNECTED_PER_S = 2_000  # sockets in a second
 AROUND_S = 5.0  # a server's start, and what comes after the measured seconds
 AGAIN_S = 180.0  # for second tries: where something else runs all the time they do not help
 
@@ -35,8 +34,8 @@ def take(
     say(report.HEADING)
     for name, case in cases:
         if plan.is_hopeless(name, case, rows):
-            rows.append(_hopeless(name, case))
-        elif left_s() < _takes_s(bench, contenders[name], case):
+            rows.append(case.row(name, saturated=True, why="saturated with fewer sockets"))
+        elif left_s() < _takes_s(bench, case):
             skipped.setdefault(case, []).append(name)
             continue
         else:
@@ -60,21 +59,11 @@ def _one(bench: Bench, contender: Contender, case: Case) -> Row:
     return row | {"took_s": round(time.monotonic() - began, 1)}
 
 
-def _hopeless(name: str, case: Case) -> Row:
-    return {
-        "peer": name,
-        "devices_per_session": case.per_session,
-        "sockets": case.sockets,
-        "saturated": True,
-        "why": "saturated with fewer sockets",
-    }
-
-
 def _words(case: Case, names: list[str]) -> str:
     return f"{case.sockets:,} sockets, {case.per_session} a session: {', '.join(names)}"
 
 
-def _takes_s(bench: Bench, contender: Contender, case: Case) -> float:
+def _takes_s(bench: Bench, case: Case) -> float:
     pace = bench.pace
-    connecting_s = case.sockets / min(contender.connect_rate, CONNECTED_PER_S)
+    connecting_s = case.sockets / CONNECT_RATE
     return AROUND_S + connecting_s + pace.warm_up + pace.seconds(case)
