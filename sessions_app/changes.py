@@ -12,7 +12,7 @@ from django.conf import settings
 from accounts.models import User
 from runtime.database.clock import ClockTimestamp, clock_time
 from sessions_app.epoch import current_epoch
-from sessions_app.events import Cause, Instant, SessionState, SpaceState, TaskState, Value
+from sessions_app.events import ChangeKind, Instant, SessionState, SpaceState, TaskState, Value
 from sessions_app.exceptions import NotFound
 from sessions_app.models import Session, SessionEvent, Space, Task
 
@@ -27,7 +27,7 @@ class Change(Value, frozen=True, kw_only=True):
     revision: int
     session: int
     version: int
-    kind: Cause
+    kind: ChangeKind
     at: Instant
     device: str
     data: dict[str, Any]
@@ -155,7 +155,7 @@ def _changes(user_id: int, since: int, until: int) -> list[Change] | None:
             revision=row.revision,
             session=row.session_id,
             version=row.version,
-            kind=row.cause,
+            kind=row.kind,  # type: ignore[arg-type]
             at=row.at,
             device=row.device,
             data=row.data,

@@ -1,4 +1,4 @@
-"""What this app tells the rest: the state of a session as everybody shows it, and that it changed.
+"""The state of a session, and the signals that announce a change or a reminder.
 
 The types here are the only description of a session outside the database: REST answers with them,
 the socket sends them, and both documents (OpenAPI, AsyncAPI) are made from them.
@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, Self
 import msgspec
 from django.dispatch import Signal
 
-Cause = Literal[
+ChangeKind = Literal[
     "created",
     "edited",
     "tasks_edited",
@@ -30,10 +30,10 @@ ENDS = frozenset({"completed", "finished", "cancelled"})
 
 
 class Value(msgspec.Struct, frozen=True, kw_only=True):
-    """A typed value that is never changed."""
+    """An immutable typed value."""
 
     def as_json(self) -> Any:
-        """The same as plain dicts, lists, strings (ISO 8601 for instants) and numbers."""
+        """As plain dicts, lists, strings (ISO 8601 for instants) and numbers."""
         return msgspec.to_builtins(self)
 
     @classmethod
@@ -101,24 +101,32 @@ class SpaceState(Value, frozen=True, kw_only=True):
 
 
 class SessionChanged(Value, frozen=True, kw_only=True):
-    """One committed change. `state` is the session after it, None when it was deleted."""
+    """One committed change: its row of the log, and the states that a frame needs.
 
-    user: int
+    `state` is the session after the change, None when it was deleted.
+    """
+
+    user_id: int
     revision: int
-    session: int
+    session_id: int
     version: int
-    cause: Cause
+    kind: ChangeKind
     at: Instant
     device: str
+    data: dict[str, Any]
     state: SessionState | None
-    task: TaskState | None = None  # what was added or edited
+    task: TaskState | None = None  # the task that was added or edited
     task_deleted: int | None = None
-    space: SpaceState | None = None  # what it became
-    late_ms: int | None = None  # of an end: how long after the deadline it was recorded
+    space: SpaceState | None = None  # of an end: the star or planet
+
+    @property
+    def late_ms(self) -> int | None:
+        """Of an end: how long after the deadline it was recorded."""
+        return self.data.get("late_ms")
 
 
 class Reminded(Value, frozen=True, kw_only=True):
-    """An offset before the end of a running session was reached. It is no change of the session."""
+    """A running session has reached an offset before its end. The session did not change."""
 
     user: int
     session: int

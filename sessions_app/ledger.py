@@ -1,13 +1,13 @@
-"""The one way to change something of a user's: lock, rule, save, log, announce.
+"""The only way to change a user's sessions: lock, apply a rule, save, log, announce.
 
     with turn(by) as t:                     # transaction; lock of the user's row; then the clock
         session = t.open(session_id, seen)  # the user's own, locked; 404 and 412 come from here
         ...                                 # apply a rule
         t.record(session, "paused")         # save, version + 1, revision + 1, log row, announcement
 
-Raising the user's revision is what takes the lock, so the changes of one user come one after the
-other, and each has its own revision. What was raised is undone when the rule refuses. The same
-statement looks how fast the user's log grows: only the timekeeper's changes have no limit.
+Raising the user's revision takes the lock, so the changes of one user are made one after the other,
+and each has its own revision. A refusal rolls the raise back. The same statement limits how fast
+the user's log grows; changes by the timekeeper have no limit.
 """
 
 from __future__ import annotations
@@ -24,9 +24,10 @@ from django.conf import settings
 from django.db import connection, transaction
 
 from accounts.models import User
+from runtime.database import bulk
 from runtime.failpoints import failpoint
 from sessions_app.events import (
-    Cause,
+    ChangeKind,
     Reminded,
     SessionChanged,
     SessionState,
@@ -41,14 +42,14 @@ DAY = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who asks, and from which device (its name stands in the log)."""
+    """The user who makes a change, and the name of the device (for the log)."""
 
     user_id: int
     device: str = ""
 
 
 class Turn:
-    """A user's turn to change something: nobody else changes anything of theirs meanwhile."""
+    """A unit of work that holds the user's row: no other change of this user runs meanwhile."""
 
     def __init__(self, by: Actor) -> None:
         self.by = by
@@ -91,67 +92,43 @@ class Turn:
         return other
 
     def record(
-        self, session: Session, kind: Cause, data: dict[str, Any] | None = None, **told: Any
+        self, session: Session, kind: ChangeKind, data: dict[str, Any] | None = None, **states: Any
     ) -> SessionState:
         """Saves the session, writes the log and announces the change on commit.
 
-        `data` goes to the log, `told` to those who hear of the change. Gives the state after it.
+        `data` is for the log, `states` for the announcement. Gives the session's new state.
         """
         session.version += 1
         session.updated_at = self.now
         session.save(force_insert=session._state.adding, update_fields=_columns(session))
         state = session.state(self.now)
-        self._log(session.pk, session.version, kind, data, state=state, **told)
+        self._log(session, kind, data, state=state, **states)
         return state
 
     def nothing_changed(self, session: Session) -> SessionState:
-        """Undoes that the revision was raised: what was asked for is there already."""
+        """Rolls back: the session is already as requested, so the revision stays."""
         state = session.state(self.now)
         transaction.set_rollback(True)
         return state
 
     def record_deletion(self, session: Session) -> None:
-        """Deletes the session; its log stays, and says so in its last row."""
-        session_id, version = session.pk, session.version + 1
+        """Deletes the session. Its log stays, with the deletion as its last row."""
+        session.version += 1
+        session.updated_at = self.now
+        self._log(session, "deleted", None, state=None)
         session.delete()
-        self._log(session_id, version, "deleted", None, state=None)
 
     def refused_state(self) -> SessionState | None:
-        """What the sender of a refused command is shown."""
+        """The state that a refusal carries."""
         if self._session is None:
             return None
         return Session.objects.prefetch_related("tasks").get(pk=self._session.pk).state(self.now)
 
     def _log(
-        self,
-        session_id: int,
-        version: int,
-        kind: Cause,
-        data: dict[str, Any] | None,
-        **told: Any,
+        self, session: Session, kind: ChangeKind, data: dict[str, Any] | None, **states: Any
     ) -> None:
-        revision = self._next_revision()
-        SessionEvent.objects.create(
-            user_id=self.by.user_id,
-            revision=revision,
-            session_id=session_id,
-            version=version,
-            kind=kind,
-            at=self.now,
-            device=self.by.device,
-            data=data or {},
-        )
-        announce(
-            SessionChanged(
-                user=self.by.user_id,
-                revision=revision,
-                session=session_id,
-                version=version,
-                cause=kind,
-                at=self.now,
-                device=self.by.device,
-                **told,
-            )
+        log_and_announce(
+            change_of(session, kind, self._next_revision(), data, device=self.by.device, **states)
         )
 
     def _next_revision(self) -> int:
@@ -163,7 +140,7 @@ class Turn:
 
 @contextmanager
 def turn(by: Actor) -> Iterator[Turn]:
-    """A transaction in which the user's row is held. A refusal carries the state as it stands.
+    """A transaction that holds the user's row. A refusal carries the session's current state.
 
     Raises `NotFound` for a user who is gone.
     """
@@ -178,23 +155,50 @@ def turn(by: Actor) -> Iterator[Turn]:
             raise
 
 
-def announce(*changes: SessionChanged) -> None:
-    """Tells them once they are committed. A receiver that fails is logged, and undoes nothing."""
-    transaction.on_commit(partial(_tell, changes))
+def change_of(
+    session: Session,
+    kind: ChangeKind,
+    revision: int,
+    data: dict[str, Any] | None = None,
+    *,
+    device: str,
+    **states: Any,
+) -> SessionChanged:
+    """The change that has given the session its version. `states`: those of `SessionChanged`."""
+    return SessionChanged(
+        user_id=session.user_id,
+        revision=revision,
+        session_id=session.pk,
+        version=session.version,
+        kind=kind,
+        at=session.updated_at,
+        device=device,
+        data=data or {},
+        **states,
+    )
+
+
+def log_and_announce(*changes: SessionChanged) -> None:
+    """Writes the changes to the log, and announces them once they are committed.
+
+    A receiver that fails is logged; it undoes nothing.
+    """
+    bulk.insert(SessionEvent, changes)
+    transaction.on_commit(partial(_send_changes, changes))
 
 
 def announce_reminders(*reminders: Reminded) -> None:
-    """The same for reminders, which are no changes."""
-    transaction.on_commit(partial(_tell_reminders, reminders))
+    """Announces reminders once the transaction is committed. They are not in the log."""
+    transaction.on_commit(partial(_send_reminders, reminders))
 
 
-def _tell(changes: tuple[SessionChanged, ...]) -> None:
+def _send_changes(changes: tuple[SessionChanged, ...]) -> None:
     failpoint("committed")
     for change in changes:
         session_changed.send_robust(sender=SessionChanged, change=change)
 
 
-def _tell_reminders(reminders: tuple[Reminded, ...]) -> None:
+def _send_reminders(reminders: tuple[Reminded, ...]) -> None:
     for reminder in reminders:
         session_reminded.send_robust(sender=Reminded, reminder=reminder)
 
@@ -207,7 +211,7 @@ def _refuse_before(free: datetime, now: datetime) -> None:
 def _raise_revision(user_id: int) -> tuple[int, datetime, datetime | None]:
     """Locks the user's row by raising its revision. The clock is read after the lock was got.
 
-    The third: when the change was made that is as many changes back as a user may make in a day.
+    The third value: the time of the change that is as many changes ago as a day may have.
     """
     with connection.cursor() as cursor:
         cursor.execute(
@@ -226,7 +230,7 @@ def _raise_revision(user_id: int) -> tuple[int, datetime, datetime | None]:
 def _columns(session: Session) -> list[str] | None:
     if session._state.adding:
         return None
-    # `task_minutes` belongs to the trigger; writing what we once read would undo its work.
+    # A trigger keeps `task_minutes`; writing an old value would undo its work.
     return [
         f.attname for f in session._meta.concrete_fields if f.name not in {"id", "task_minutes"}
     ]

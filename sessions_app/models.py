@@ -18,7 +18,7 @@ from django.templatetags.static import static
 from accounts.models import User
 from runtime.database.clock import ClockTimestamp
 from sessions_app.countdown import ACTIVE, Countdown, Status
-from sessions_app.events import Cause, SessionState, SpaceState, TaskState, TimerState
+from sessions_app.events import SessionState, SpaceState, TaskState, TimerState
 from sessions_app.reminders import next_reminder
 
 MILLISECOND = timedelta(milliseconds=1)
@@ -306,10 +306,6 @@ class SessionEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.session_id} v{self.version}"
-
-    @property
-    def cause(self) -> Cause:
-        return self.kind  # type: ignore[return-value]
 
 
 class IdempotencyKey(models.Model):

@@ -47,12 +47,12 @@ def publish_change(change: SessionChanged, **_: Any) -> None:
     """Receiver of `session_changed`. The frame is encoded here, once for all devices."""
     timer = change.state.timer if change.state else None
     _publisher.put(
-        change.user,
+        change.user_id,
         {
             "kind": "change",
-            "user": change.user,
+            "user": change.user_id,
             "revision": change.revision,
-            "session": change.session,
+            "session": change.session_id,
             "version": change.version,
             "ends_at_ms": round(timer.ends_at.timestamp() * 1000)
             if timer and timer.ends_at

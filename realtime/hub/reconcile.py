@@ -179,7 +179,7 @@ class Reconciler:
             if change.state is not None:
                 self._hub.follow_state(room, change.state, change.revision)
             else:
-                self._hub.follow(room, change.session, change.version, None, change.revision)
+                self._hub.follow(room, change.session_id, change.version, None, change.revision)
             if change.revision not in received and change.revision > up_to:
                 room.deliver(messages.of_change(change).as_text(), change.revision)
         return lost
@@ -202,16 +202,16 @@ def with_states(user_id: int, missed: list[Change]) -> list[SessionChanged]:
     newest = {change.session: change for change in missed}
     return [
         SessionChanged(
-            user=user_id,
+            user_id=user_id,
             revision=change.revision,
-            session=change.session,
+            session_id=change.session,
             version=change.version,
-            cause=change.kind,
+            kind=change.kind,
             at=change.at,
             device=change.device,
+            data=change.data,
             state=newest[change.session].state,
             space=change.space,
-            late_ms=change.data.get("late_ms"),
         )
         for change in missed
         if change is newest[change.session] or change.kind in ENDS

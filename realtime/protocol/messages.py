@@ -15,7 +15,7 @@ from msgspec import Meta
 from sessions_app.changes import Change
 from sessions_app.events import (
     ENDS,
-    Cause,
+    ChangeKind,
     Instant,
     Reminded,
     SessionChanged,
@@ -119,7 +119,7 @@ class _OfChange(Message, frozen=True, kw_only=True):
     session: int
     version: int
     revision: int
-    cause: Cause
+    cause: ChangeKind
     device: str
     state: SessionState | None
 
@@ -272,21 +272,21 @@ class _OnlyId(msgspec.Struct):
 def of_change(change: SessionChanged) -> Message:
     """The frame of a change."""
     common: dict[str, Any] = {
-        "session": change.session,
+        "session": change.session_id,
         "version": change.version,
         "revision": change.revision,
-        "cause": change.cause,
+        "cause": change.kind,
         "device": change.device,
         "state": change.state,
     }
-    if change.cause in ENDS:
+    if change.kind in ENDS:
         return SessionEnded(
             **common,
             ended_at=change.state.timer.ended_at if change.state else None,
             late_ms=change.late_ms,
             space=change.space,
         )
-    if change.cause == "deleted":
+    if change.kind == "deleted":
         return SessionDeleted(**common)
     if change.task is not None:
         return TaskChanged(**common, task=change.task)

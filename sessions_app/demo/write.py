@@ -13,14 +13,14 @@ from typing import Any
 
 from accounts.models import User
 from sessions_app.demo.plan import KEPT, Plan, PlannedSession, Step
-from sessions_app.events import Cause
+from sessions_app.events import ChangeKind
 from sessions_app.models import Session, SessionEvent, Space, Task, in_ms
 from sessions_app.services.sessions import new_session
 from sessions_app.services.sky import new_space, sky_of
 from sessions_app.sky import Place
 
 ROWS_IN_A_STATEMENT = 500
-KINDS: dict[str, Cause] = {
+KINDS: dict[str, ChangeKind] = {
     "create": "created",
     "add_task": "tasks_edited",
     "do_task": "tasks_edited",

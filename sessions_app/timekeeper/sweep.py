@@ -26,9 +26,9 @@ from runtime.database import bulk
 from runtime.database.clock import clock_time
 from runtime.database.pool import is_transient
 from runtime.failpoints import failpoint
-from sessions_app.events import Cause, Reminded, SessionChanged, TaskState, Value
-from sessions_app.ledger import announce, announce_reminders
-from sessions_app.models import Session, SessionEvent, Space, Task, in_ms
+from sessions_app.events import Reminded, SessionChanged, TaskState
+from sessions_app.ledger import announce_reminders, change_of, log_and_announce
+from sessions_app.models import Session, Space, Task, in_ms
 from sessions_app.reminders import offset_reached
 from sessions_app.services.sky import new_space, sky_of
 from sessions_app.sky import Place
@@ -154,58 +154,20 @@ def _complete(due: list[Session], now: datetime) -> list[SessionChanged]:
         space.pk = key
     tasks = _tasks(due)
     changes = [
-        _change(session, revisions[session.user_id], space, tasks[session.pk], now)
+        change_of(
+            session,
+            "completed",
+            revisions[session.user_id],
+            {"late_ms": in_ms(now - space.created_at), "space": space.pk},
+            device="",
+            state=session.state(now, tasks[session.pk]),
+            space=space.state(),
+        )
         for session, space in zip(due, spaces, strict=True)
     ]
-    bulk.insert(SessionEvent, [_Logged.of(change) for change in changes])
-    announce(*changes)
+    log_and_announce(*changes)
     failpoint("ends_written")
     return changes
-
-
-def _change(
-    session: Session, revision: int, space: Space, tasks: list[TaskState], now: datetime
-) -> SessionChanged:
-    assert session.ended_at is not None
-    return SessionChanged(
-        user=session.user_id,
-        revision=revision,
-        session=session.pk,
-        version=session.version,
-        cause="completed",
-        at=session.updated_at,
-        device="",
-        state=session.state(now, tasks),
-        space=space.state(),
-        late_ms=in_ms(now - session.ended_at),
-    )
-
-
-class _Logged(Value, frozen=True, kw_only=True):
-    """A row of the log, without what a model costs."""
-
-    user_id: int
-    revision: int
-    session_id: int
-    version: int
-    kind: Cause
-    at: datetime
-    device: str
-    data: dict[str, int | None]
-
-    @classmethod
-    def of(cls, change: SessionChanged) -> _Logged:
-        assert change.space is not None
-        return cls(
-            user_id=change.user,
-            revision=change.revision,
-            session_id=change.session,
-            version=change.version,
-            kind=change.cause,
-            at=change.at,
-            device=change.device,
-            data={"late_ms": change.late_ms, "space": change.space.id},
-        )
 
 
 def _bodies(ended: list[Session]) -> list[Space]:

@@ -46,8 +46,8 @@ def test_the_answer_to_a_change_is_the_state_that_is_announced(
         answer = getattr(ada, verb)(f"/sessions/{session.id}/{path}", body)
     (change,) = heard
     assert answer.json() == change.state.as_json()
-    assert (change.cause, change.device, change.user) == (cause, "Laptop", ada.user_id)
-    assert (change.session, change.version) == (change.state.id, change.state.timer.version)
+    assert (change.kind, change.device, change.user_id) == (cause, "Laptop", ada.user_id)
+    assert (change.session_id, change.version) == (change.state.id, change.state.timer.version)
     assert change.revision == ada.revision
 
 
@@ -63,7 +63,10 @@ def test_a_replacing_start_announces_both_in_order(ada: Person, announced: Liste
     active, other = ada.has_running("One"), ada.has_session("Other")
     with announced() as heard:
         answer = ada.post(f"/sessions/{other.id}/start/", {"replace": True}).json()
-    assert [(c.session, c.cause) for c in heard] == [(active.id, "finished"), (other.id, "started")]
+    assert [(c.session_id, c.kind) for c in heard] == [
+        (active.id, "finished"),
+        (other.id, "started"),
+    ]
     assert heard[0].revision + 1 == heard[1].revision
     assert heard[0].space is not None
     assert heard[1].state.as_json() == answer
@@ -95,7 +98,7 @@ def test_a_change_is_announced_only_once_it_is_committed(eve: Person) -> None:
 
     def receive(change: SessionChanged, **_: Any) -> None:
         assert not connection.in_atomic_block
-        seen.append(Session.objects.get(pk=change.session).status)
+        seen.append(Session.objects.get(pk=change.session_id).status)
 
     session_changed.connect(receive)
     try:

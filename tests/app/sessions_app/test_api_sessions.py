@@ -419,7 +419,7 @@ def test_every_change_is_announced_once(ada: Person, announced: Listen) -> None:
         ada.put(url(session), {"title": "Read"})
         ada.put(url(session), {"title": "Rest"}, If_Match='"1"')
         ada.delete(url(session))
-    assert [change.cause for change in heard] == ["created", "edited", "deleted"]
+    assert [change.kind for change in heard] == ["created", "edited", "deleted"]
 
 
 @pytest.mark.parametrize("edits", [{}, {"title": "Write"}, {"duration": 25, "sound": ""}])

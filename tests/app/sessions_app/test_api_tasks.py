@@ -78,7 +78,7 @@ def test_each_change_of_a_task_raises_the_version_of_its_session(
         path = f"{tasks_of(session)}{task['id']}/"
         edited = ada.put(path, {"done": True}).json()
         ada.delete(path)
-    assert [(c.cause, c.version) for c in heard] == [("tasks_edited", v) for v in (2, 3, 4)]
+    assert [(c.kind, c.version) for c in heard] == [("tasks_edited", v) for v in (2, 3, 4)]
     assert [c.task and c.task.as_json() for c in heard] == [task, edited, None]
     assert [c.task_deleted for c in heard] == [None, None, task["id"]]
     assert [len(c.state.tasks) for c in heard] == [1, 1, 0]

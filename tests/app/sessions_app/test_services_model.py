@@ -158,7 +158,7 @@ class AnyChanges(RuleBasedStateMachine):
 
     @invariant()
     def every_change_was_announced_once_and_in_order(self) -> None:
-        heard = [(c.revision, c.session, c.version, c.cause) for c in self.heard]
+        heard = [(c.revision, c.session_id, c.version, c.kind) for c in self.heard]
         assert heard == [(r.revision, r.session_id, r.version, r.kind) for r in self.log]
 
     @invariant()
@@ -240,13 +240,13 @@ class AnyChanges(RuleBasedStateMachine):
         self.look()
 
     def hear(self, change: SessionChanged, **_: Any) -> None:
-        if change.user != self.ada.user_id:
+        if change.user_id != self.ada.user_id:
             return  # left over from an example before: the timekeeper ends those, too
         self.heard.append(change)
         if change.state is None:
-            del self.seen[change.session]
+            del self.seen[change.session_id]
         else:
-            self.seen[change.session] = change.state
+            self.seen[change.session_id] = change.state
 
     def look(self) -> None:
         """What is in the database now."""

@@ -93,7 +93,11 @@ def test_the_end_is_announced_whole(ada: Person, announced: Listen) -> None:
         loop.finish_due()
     (change,) = heard
     event = SessionEvent.objects.get(kind="completed")
-    assert (change.cause, change.user, change.session) == ("completed", ada.user_id, session.id)
+    assert (change.kind, change.user_id, change.session_id) == (
+        "completed",
+        ada.user_id,
+        session.id,
+    )
     assert (change.version, change.revision) == (event.version, event.revision)
     assert (change.late_ms, change.space.id) == (event.data["late_ms"], event.data["space"])
     assert change.state.timer.status == "completed"
@@ -130,7 +134,7 @@ def _complete_as_a_single_change(person: Person) -> None:
     with turn(person.actor) as t:
         session = t.open(Session.objects.get(user_id=person.user_id).pk)
         after = Countdown.complete(session.countdown, t.now)
-        timer._apply(t, session, after, "completed")
+        timer._record(t, session, after, "completed", {})
 
 
 def _compared(person: Person, change: SessionChanged) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from realtime.protocol.examples import COMPLETED, STAR, TASK
 from realtime.protocol.messages import BadFrame, decode
 from sessions_app.events import (
     ENDS,
-    Cause,
+    ChangeKind,
     Reminded,
     SessionChanged,
 )
@@ -153,7 +153,7 @@ def test_a_nearly_valid_message_raises_nothing_but_bad_frame(
 class Case:
     """A change, and its frame."""
 
-    cause: Cause
+    cause: ChangeKind
     frame: str
     more: dict[str, Any]
     fields: dict[str, Any]
@@ -167,11 +167,11 @@ ENDED = {
 CHANGES = [
     *(
         Case(cause, "session.state", {}, {})
-        for cause in typing.get_args(Cause)
+        for cause in typing.get_args(ChangeKind)
         if cause not in ENDS | {"deleted"}
     ),
-    Case("completed", "session.ended", {"space": STAR, "late_ms": 12}, ENDED),
-    Case("finished", "session.ended", {"space": STAR, "late_ms": 12}, ENDED),
+    Case("completed", "session.ended", {"space": STAR, "data": {"late_ms": 12}}, ENDED),
+    Case("finished", "session.ended", {"space": STAR, "data": {"late_ms": 12}}, ENDED),
     Case("cancelled", "session.ended", {}, {**ENDED, "late_ms": None, "space": None}),
     Case("deleted", "session.deleted", {"state": None}, {}),
     Case("tasks_edited", "task.changed", {"task": TASK}, {"task": TASK.as_json()}),
@@ -182,13 +182,14 @@ CHANGES = [
 @pytest.mark.parametrize("case", CHANGES, ids=lambda case: f"{case.cause}: {case.frame}")
 def test_each_kind_of_change_has_its_frame(case: Case) -> None:
     change: dict[str, Any] = {
-        "user": 1,
+        "user_id": 1,
         "revision": 41,
-        "session": 2,
+        "session_id": 2,
         "version": 3,
-        "cause": case.cause,
+        "kind": case.cause,
         "at": NOON,
         "device": "Laptop",
+        "data": {},
         "state": COMPLETED,
     } | case.more
     frame = json.loads(messages.of_change(SessionChanged(**change)).as_text())
