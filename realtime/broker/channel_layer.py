@@ -98,6 +98,5 @@ def resubscribe() -> None:
         if shard._receive_task is not None and shard._receive_task.done():
             shard._receive_task = None  # it should never end; the layer would not notice
             shard._ensure_receiver()
-        listening = shard._pubsub.connection if shard._pubsub is not None else None
-        if listening is not None:
-            cut(listening)
+        if shard._pubsub is not None:
+            cut(shard._pubsub)

@@ -101,7 +101,8 @@ def hosts(url: str) -> list[dict[str, Any]]:
     return [{**parts, **_LIMITS, "connection_class": ours}]
 
 
-def cut(connected: Any) -> None:
-    """Aborts this connection of redis-py; closing it would wait to write what nobody reads."""
-    if connected._writer is not None:
+def cut(pubsub: Any) -> None:
+    """Aborts the connection of this PubSub; closing it would wait to write what is never read."""
+    connected = pubsub.connection
+    if connected is not None and connected._writer is not None:
         connected._writer.transport.abort()

@@ -104,9 +104,9 @@ BORROWED = {
         "channels_redis.pubsub:RedisSingleShardConnection": (
             "_ensure_receiver _ensure_redis _lock _pubsub _receive_task _redis _subscribed_to"
         ),
-        "redis.asyncio.client:PubSub": "connection",
     },
     "realtime/broker/connection.py": {
+        "redis.asyncio.client:PubSub": "connection",
         "redis.asyncio.connection": "parse_url",
         "redis.asyncio.connection:Connection": "_reader _writer connect is_connected read_response",
     },
