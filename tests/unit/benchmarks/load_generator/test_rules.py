@@ -140,6 +140,15 @@ class Desk:
         self.laptop.ticks.asked(every_ms, "p1")
         self.laptop.ticks.ponged("p1")
 
+    def waits(self, until: float) -> None:
+        """The laptop receives heartbeats only."""
+        self.hears({"type": "heartbeat"}, at=until - 1)
+        self.laptop.check_overdue(until, lagging=False)
+
+    def phone_hears(self, frame: Frame) -> None:
+        self.comes(self.phone)
+        self.phone.heard(frame, 0)
+
     def pauses(self) -> None:
         self.laptop.asks("c0", "pause", 0)
         self.hears(ack(3, PAUSED))
@@ -171,10 +180,11 @@ def closing(code: int) -> Frame:
     return {"type": "closing", "code": code, "reason": "?"}
 
 
-PAUSED = state(3, "paused")
+PAUSED, RUNNING, COMPLETED = state(3, "paused"), state(2, "running"), state(2, "completed")
 PAUSE = changed(3, "paused", PAUSED)
 AT_30 = DEADLINE - 30_000  # when a tick with 30 s left is due
 CREATED, STARTED = stored(1, "created"), stored(2, "started")
+ENDED_TWICE = stored(2, "completed"), stored(3, "finished")
 
 # What the laptop receives, and when: the rule that it breaks.
 RECEIVED: list[tuple[str, float, list[Any]]] = [
@@ -243,64 +253,32 @@ DONE: list[tuple[str, Callable[[Desk], Any]]] = [
         ),
     ),
     # another device is shown another state; two changes have one revision
-    (
-        "two_states_of_one_version",
-        lambda d: (
-            d.comes(d.phone),
-            d.phone.learnt(state(2, "running") | {"title": "Another"}, 0),
-        ),
-    ),
-    (
-        "told_differently",
-        lambda d: (
-            d.comes(d.phone),
-            d.phone.heard(changed(2, "edited", state(1, "ready", OTHER)), 0),
-        ),
-    ),
-    (
-        "not_ended",
-        lambda d: (
-            d.hears({"type": "heartbeat"}, at=DEADLINE + 10_000),
-            d.laptop.check_overdue(DEADLINE + 10_001, lagging=False),
-        ),
-    ),
+    ("two_states_of_one_version", lambda d: d.phone.learnt(RUNNING | {"title": "Another"}, 0)),
+    ("told_differently", lambda d: d.phone_hears(changed(2, "edited", state(1, "ready", OTHER)))),
+    ("not_ended", lambda d: d.waits(DEADLINE + 10_001)),
     # no device receives the change; it is another change; the log ends before it
     (
         "ack_not_told",
         lambda d: (d.pauses(), d.user.look_for_lost_acks(15_001, somebody_listens=True)),
     ),
     ("ack_not_stored", lambda d: (d.pauses(), d.hears(changed(3, "edited", PAUSED)))),
-    ("ack_not_stored", lambda d: (d.pauses(), d.log(state(2, "running"), CREATED, STARTED))),
+    ("ack_not_stored", lambda d: (d.pauses(), d.log(RUNNING, CREATED, STARTED))),
     ("key_done_twice", lambda d: d.answers(ack(3, PAUSED), ack(4, state(4, "paused")))),
-    (
-        "unanswered",
-        lambda d: (
-            d.laptop.asks("p1", "ping", 0),
-            d.laptop.check_overdue(10_001, lagging=False),
-        ),
-    ),
+    ("unanswered", lambda d: (d.laptop.asks("p1", "ping", 0), d.waits(10_001))),
     ("frame_before_ready", lambda d: (d.phone.connected(0), d.phone.heard(tick(30_000), 0))),
     ("silent", lambda d: d.laptop.check_overdue(30_001, lagging=False)),
     ("close_not_allowed", lambda d: (d.hears(closing(4429)), d.laptop.closed(4429))),
     ("close_not_allowed", lambda d: (d.hears(closing(4400)), d.laptop.closed(1006))),
     ("closed_without_closing", lambda d: d.laptop.closed(4503)),
     # the log of a session in this state
-    (
-        "ended_twice",
-        lambda d: d.log(
-            state(3, "finished"), CREATED, stored(2, "completed"), stored(3, "finished")
-        ),
-    ),
-    (
-        "ended_early",
-        lambda d: d.log(state(2, "completed"), CREATED, stored(2, "completed", late_ms=-3)),
-    ),
+    ("ended_twice", lambda d: d.log(state(3, "finished"), CREATED, *ENDED_TWICE)),
+    ("ended_early", lambda d: d.log(COMPLETED, CREATED, stored(2, "completed", late_ms=-3))),
     ("log_not_whole", lambda d: d.log(PAUSED, CREATED, stored(3, "paused"))),
-    ("log_not_whole", lambda d: d.log(state(2, "running"), CREATED, STARTED | {"revision": 1})),
+    ("log_not_whole", lambda d: d.log(RUNNING, CREATED, STARTED | {"revision": 1})),
     # another state is stored; the session is gone; the revision is another
     ("devices_differ", lambda d: check_devices([PAUSED], 2, [d.laptop], d.findings)),
     ("devices_differ", lambda d: check_devices([], 2, [d.laptop], d.findings)),
-    ("devices_differ", lambda d: check_devices([state(2, "running")], 3, [d.laptop], d.findings)),
+    ("devices_differ", lambda d: check_devices([RUNNING], 3, [d.laptop], d.findings)),
 ]
 
 
