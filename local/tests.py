@@ -79,12 +79,21 @@ class Request:
         workers = [] if self.names_a_part or _has(self.arguments, NO_WORKERS) else _workers()
         return workers if self.scope == "daily" else [*workers, MORE_EXAMPLES]
 
+    def paths(self, root: Path) -> list[str]:
+        if self.names_a_part:
+            return []
+        journeys = _daily_journeys(root)
+        if self.scope == "rest":
+            return [*REST, *(f"--ignore={journey}" for journey in journeys)]
+        if self.scope == "all" or self.chosen:
+            return [*DAILY, *REST]
+        return [*DAILY, *journeys]
+
 
 def run(request: Request, checkout: Checkout) -> int:
     python, environment = checkout.venv.python, checkout.environment_for_tests()
     if request.chosen:
-        pytest = [str(python), "-m", "pytest"]
-        become([*pytest, *request.options(), *request.arguments], environment)
+        become(_pytest(request, checkout.root, python), environment)
     done = Steps()
     for step in steps(request, checkout.root, python):
         if done.run(step, environment) == INTERRUPTED:
@@ -97,20 +106,20 @@ def run(request: Request, checkout: Checkout) -> int:
 
 def steps(request: Request, root: Path, python: Path) -> list[Step]:
     """The steps of a run of a whole scope."""
-    pytest = [str(python), "-m", "pytest", *request.options()]
-    journeys = _daily_journeys(root)
-    paths = {
-        "daily": [*DAILY, *journeys],
-        "rest": [*REST, *(f"--ignore={journey}" for journey in journeys)],
-        "all": [*DAILY, *REST],
-    }[request.scope]
-    found = [Step("tests", [*pytest, *paths, *request.arguments])]
+    found = [Step("tests", _pytest(request, root, python))]
     if request.scope != "rest":
         found = [*logic_of_the_page(root), *found]
     if request.scope != "daily":
-        again = [*pytest, *WITH_PSYCOPG2, *request.arguments]
+        again = _pytest(request, root, python, WITH_PSYCOPG2)
         found.append(Step("tests with psycopg2", again, {"DB_DRIVER": "psycopg2"}))
     return found
+
+
+def _pytest(
+    request: Request, root: Path, python: Path, paths: Sequence[str] | None = None
+) -> list[str]:
+    given = request.paths(root) if paths is None else paths
+    return [str(python), "-m", "pytest", *request.options(), *given, *request.arguments]
 
 
 def logic_of_the_page(root: Path) -> list[Step]:

@@ -52,14 +52,16 @@ def test_every_folder_with_tests_belongs_to_a_tier() -> None:
 
 def test_a_named_test_runs_alone_and_without_workers() -> None:
     named = request("tests/hostile/test_rest_bodies.py::test_it", "-x")
-    assert (named.chosen, named.options()) == (True, [])
+    assert (named.chosen, named.options(), named.paths(ROOT)) == (True, [], [])
     elsewhere = request("test_countdown.py", here=ROOT / "tests" / "unit" / "sessions_app")
     assert elsewhere.arguments == [f"{ROOT}/tests/unit/sessions_app/test_countdown.py"]
 
 
 @pytest.mark.parametrize("choice", ["-kpause", "--lf", "--co"])
-def test_an_option_that_chooses_looks_at_every_tier(choice: str) -> None:
+def test_an_option_that_chooses_does_so_from_every_tier(choice: str) -> None:
     assert request(choice).chosen
+    assert request(choice).paths(ROOT) == [*DAILY, *REST]
+    assert request(choice, "--rest").paths(ROOT) == commands("--rest")["tests"][3:]
 
 
 @pytest.mark.parametrize("option", ["-n2", "--numprocesses=2", "--pdb", "-s"])
