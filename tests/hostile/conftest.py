@@ -16,7 +16,7 @@ import pytest
 from django.conf import settings as django_settings
 from django.test.client import ClientHandler
 
-from tests.hostile.wire import Answer, Wire, check, wire
+from tests.support.api import Answer, Api, check, wire
 
 
 class _Ear(logging.Handler):
@@ -66,12 +66,12 @@ def _media(settings: Any, tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="session")
-def _wire() -> Iterator[Wire]:
+def _wire() -> Iterator[Api]:
     with wire() as one:
         yield one
 
 
 @pytest.fixture
-def api(_wire: Wire, patient: None) -> Wire:
+def api(_wire: Api, patient: None) -> Api:
     """The application, on the test's own connection to the database (see `wire.py`)."""
     return _wire

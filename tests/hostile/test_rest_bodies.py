@@ -15,7 +15,7 @@ import pytest
 
 from accounts.models import User
 from sessions_app.models import Session, Task
-from tests.hostile.wire import Headers, Wire
+from tests.support.api import Api, Headers
 from tests.support.people import Person
 
 GOOD = b'{"title": "W", "duration": 5}'
@@ -102,7 +102,7 @@ UNREADABLE: list[tuple[str, bytes]] = [
 
 
 def test_a_body_that_cannot_be_read_is_a_parse_error_everywhere(
-    api: Wire, ada: Person, ids: dict[str, int]
+    api: Api, ada: Person, ids: dict[str, int]
 ) -> None:
     before = as_it_was()
     for (what, raw), (method, path) in product(UNREADABLE, FORMS + COMMANDS):
@@ -118,7 +118,7 @@ NO_OBJECT = ["null", "true", "false", "5", "-0", "1e400", "[]", "[{}]", '["title
 
 
 def test_a_body_that_is_no_object_is_invalid_everywhere(
-    api: Wire, ada: Person, ids: dict[str, int]
+    api: Api, ada: Person, ids: dict[str, int]
 ) -> None:
     before = as_it_was()
     for raw, (method, path) in product(NO_OBJECT, FORMS + COMMANDS):
@@ -151,7 +151,7 @@ EMPTY = {
 }
 
 
-def test_an_empty_body_is_an_empty_form(api: Wire, ada: Person, ids: dict[str, int]) -> None:
+def test_an_empty_body_is_an_empty_form(api: Api, ada: Person, ids: dict[str, int]) -> None:
     before = as_it_was()
     for raw, ((method, path), expected) in product((b"", b"{}"), EMPTY.items()):
         answer = api.ask(method, path.format(**ids), raw, by=ada)
@@ -197,7 +197,7 @@ TAKEN_AS = [
 ]
 
 
-def test_json_is_taken_where_it_is_said_to_be_json(api: Wire, ada: Person) -> None:
+def test_json_is_taken_where_it_is_said_to_be_json(api: Api, ada: Person) -> None:
     for what, kind, status in [*TAKEN_AS, ("without the header", None, 415)]:
         before = Session.objects.count()
         answer = api.ask("POST", "/sessions/", GOOD, {"Content-Type": kind}, by=ada)
@@ -209,7 +209,7 @@ def test_json_is_taken_where_it_is_said_to_be_json(api: Wire, ada: Person) -> No
 CHARSETS = ["zlib", "bz2", "hex", "base64", "uu", "quopri", "rot13", "utf-7", "idna", "undefined"]
 
 
-def test_a_charset_decides_nothing(api: Wire, ada: Person) -> None:
+def test_a_charset_decides_nothing(api: Api, ada: Person) -> None:
     for charset in CHARSETS:
         headers = {"Content-Type": f"application/json; charset={charset}"}
         for raw, code in [(b"not that at all", "parse_error"), (b'{"title": "W"}', "invalid")]:
@@ -220,7 +220,7 @@ def test_a_charset_decides_nothing(api: Wire, ada: Person) -> None:
         assert (answer.status, answer.json()) == (200, []), charset
 
 
-def test_a_small_body_cannot_unfold_into_a_large_one(api: Wire, ada: Person) -> None:
+def test_a_small_body_cannot_unfold_into_a_large_one(api: Api, ada: Person) -> None:
     import zlib
 
     bomb = zlib.compress(b" " * 100_000_000, 9)
@@ -234,7 +234,7 @@ def test_a_small_body_cannot_unfold_into_a_large_one(api: Wire, ada: Person) -> 
 ENCODINGS = [("gzip", gzip.compress(GOOD)), ("deflate", b"x"), ("br", b"x"), ("compress", b"x")]
 
 
-def test_a_compressed_body_is_not_unpacked(api: Wire, ada: Person) -> None:
+def test_a_compressed_body_is_not_unpacked(api: Api, ada: Person) -> None:
     for encoding, raw in ENCODINGS:
         answer = api.ask("POST", "/sessions/", raw, {"Content-Encoding": encoding}, by=ada)
         assert (answer.status, answer.code) == (400, "parse_error"), encoding
@@ -256,7 +256,7 @@ KEYS: list[tuple[str, bytes, int, str]] = [
 ]  # fmt: skip
 
 
-def test_keys_that_we_do_not_know_do_nothing(api: Wire, ada: Person) -> None:
+def test_keys_that_we_do_not_know_do_nothing(api: Api, ada: Person) -> None:
     for what, raw, status, title in KEYS:
         for headers in ({}, {"Idempotency-Key": what}):
             answer = api.ask("POST", "/sessions/", raw, headers, by=ada)
@@ -267,7 +267,7 @@ DEPTHS = [1, 5, 20, 30, 31, 32, 33, 60, 100, 200, *range(300, 1_000, 39)]
 
 
 @pytest.mark.parametrize("keyed", [False, True], ids=["", "with an idempotency key"])
-def test_no_depth_is_too_deep_for_us(api: Wire, ada: Person, keyed: bool) -> None:
+def test_no_depth_is_too_deep_for_us(api: Api, ada: Person, keyed: bool) -> None:
     """The parser and the code behind it agree on the depth that is too much."""
     for depth, (opened, closed) in product(DEPTHS, [("[", "]"), ('{"a":', "}")]):
         nest = opened * depth + "1" + closed * depth
@@ -298,7 +298,7 @@ SLOW: list[tuple[str, str, str, Any]] = [
 ]  # fmt: skip
 
 
-def test_a_small_body_cannot_cost_much(api: Wire, ada: Person) -> None:
+def test_a_small_body_cannot_cost_much(api: Api, ada: Person) -> None:
     for what, method, path, body in SLOW:
         began = time.process_time()
         answer = api.ask(method, path, json.dumps(body, ensure_ascii=False), by=ada)
@@ -308,7 +308,7 @@ def test_a_small_body_cannot_cost_much(api: Wire, ada: Person) -> None:
         assert len(answer.body) < 1_000, what
 
 
-def test_a_body_where_none_belongs_is_not_read(api: Wire, ada: Person) -> None:
+def test_a_body_where_none_belongs_is_not_read(api: Api, ada: Person) -> None:
     for raw, path in product((b"[" * 100_000, b"\xff", b"{}"), ("/sessions/", "/users/me/")):
         for method in ("GET", "HEAD", "OPTIONS"):
             assert api.ask(method, path, raw, by=ada).status == 200
@@ -316,7 +316,7 @@ def test_a_body_where_none_belongs_is_not_read(api: Wire, ada: Person) -> None:
         assert api.ask(method, path, b"[" * 100_000, by=ada).status == 200
 
 
-def test_a_body_that_cannot_be_read_deletes_nothing(api: Wire, ada: Person) -> None:
+def test_a_body_that_cannot_be_read_deletes_nothing(api: Api, ada: Person) -> None:
     session = ada.has_session()
     for (what, raw), path in product(UNREADABLE, ("/users/me/", f"/sessions/{session.id}/")):
         answer = api.ask("DELETE", path, raw, by=ada)

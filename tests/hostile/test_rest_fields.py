@@ -13,7 +13,7 @@ import pytest
 from accounts.models import Login, User
 from sessions_app import services
 from sessions_app.models import Session, SessionEvent, Space, Task
-from tests.hostile.wire import Answer, Wire
+from tests.support.api import Answer, Api
 from tests.support.people import PASSWORD, Person
 
 NOT_TEXT: list[Any] = [5, 5.0, -0.0, True, False, [], ["a"], {}, {"a": "b"}, 2**70]
@@ -32,7 +32,7 @@ PATHS = {
 class Forms:
     """The forms of Ada, who has a session with a task. Nothing may change as long as she is refused."""
 
-    def __init__(self, api: Wire, ada: Person) -> None:
+    def __init__(self, api: Api, ada: Person) -> None:
         session = ada.has_session()
         task = services.add_task(session.id, by=ada.actor, title="Outline", duration=5)
         self.api, self.ada, self.ids = api, ada, {"s": session.id, "t": task.id}
@@ -50,7 +50,7 @@ class Forms:
 
 
 @pytest.fixture
-def forms(api: Wire, ada: Person) -> Forms:
+def forms(api: Api, ada: Person) -> Forms:
     return Forms(api, ada)
 
 
@@ -134,7 +134,7 @@ def test_a_number_is_a_whole_one_in_its_bounds(
 
 
 @pytest.mark.parametrize("value", ["-0", "0", "1439"])
-def test_a_day_starts_at_any_minute_of_it(api: Wire, ada: Person, value: str) -> None:
+def test_a_day_starts_at_any_minute_of_it(api: Api, ada: Person, value: str) -> None:
     assert api.ask("PATCH", "/users/me/", f'{{"day_start": {value}}}', by=ada).status == 200
     assert ada.user.day_start == int(value)
 
@@ -254,12 +254,12 @@ NAMES = [
 ]  # fmt: skip
 
 
-def sign_up(api: Wire, **more: str) -> Answer:
+def sign_up(api: Api, **more: str) -> Answer:
     form = {"username": "new", "email": "new@example.org", "password": PASSWORD} | more
     return api.ask("POST", "/users/signup/", json.dumps(form))
 
 
-def test_a_name_is_somebodys_or_no_name(api: Wire, ada: Person, eve: Person) -> None:
+def test_a_name_is_somebodys_or_no_name(api: Api, ada: Person, eve: Person) -> None:
     for number, other in enumerate(["\u00e9mile", "stra\u00dfe", "office", "kelvin"]):
         assert sign_up(api, username=other, email=f"{number}@example.org").status == 201
     before = as_it_was()
@@ -273,7 +273,7 @@ def test_a_name_is_somebodys_or_no_name(api: Wire, ada: Person, eve: Person) -> 
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_name_that_only_looks_like_another_is_another(api: Wire, ada: Person, name: str) -> None:
+def test_a_name_that_only_looks_like_another_is_another(api: Api, ada: Person, name: str) -> None:
     """A reader cannot tell homographs apart, so every right hangs on an id and none on a name."""
     answer = sign_up(api, username=name)
     assert (answer.status, answer.json()["user"]["username"]) == (201, name)
@@ -283,7 +283,7 @@ def test_a_name_that_only_looks_like_another_is_another(api: Wire, ada: Person, 
 EMAILS = ["", " ", "a", "a@", "@a.co", "a@b", "a@b..co", "a b@c.co", "a@b.co\nbcc:x@y.co", "a@b.co,c@d.co", "<a@b.co>", "a@[127.0.0.1", "a@-b.co", "a\u200b@b.co", "a@b.co\0", "\ud800@b.co", "a" * 250 + "@b.co", "a@" + "b" * 70 + ".co", "javascript:a@b"]  # fmt: skip
 
 
-def test_an_address_that_is_none_is_refused(api: Wire, patient: None) -> None:
+def test_an_address_that_is_none_is_refused(api: Api, patient: None) -> None:
     for email in EMAILS:
         is_refused(sign_up(api, email=email), "email")
     assert not User.objects.exists()
@@ -313,14 +313,14 @@ PASSWORDS = {
 COUNTESS = {"username": "ada-lovelace", "email": "countess@example.org"}
 
 
-def test_a_password_that_is_easy_to_guess_is_refused(api: Wire, patient: None) -> None:
+def test_a_password_that_is_easy_to_guess_is_refused(api: Api, patient: None) -> None:
     for password in NO_PASSWORDS.values():
         is_refused(sign_up(api, **COUNTESS, password=password), "password")
     assert not User.objects.exists()
 
 
 @pytest.mark.parametrize("password", PASSWORDS.values(), ids=list(PASSWORDS))
-def test_a_password_is_kept_letter_for_letter(api: Wire, patient: None, password: str) -> None:
+def test_a_password_is_kept_letter_for_letter(api: Api, patient: None, password: str) -> None:
     def log_in(word: str) -> Answer:
         form = {"username": "ada-lovelace", "password": word}
         return api.ask("POST", "/users/login/", json.dumps(form))
@@ -364,7 +364,7 @@ def test_what_no_form_writes_is_not_written(forms: Forms) -> None:
     assert logins_but_last_seen() == logins
 
 
-def test_what_is_made_is_made_as_if_they_were_not_there(api: Wire, ada: Person) -> None:
+def test_what_is_made_is_made_as_if_they_were_not_there(api: Api, ada: Person) -> None:
     form = NEVER_WRITTEN | {"title": "W", "duration": 25}
     made, plain = (
         api.ask("POST", "/sessions/", json.dumps(body), by=ada).json()

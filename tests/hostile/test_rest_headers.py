@@ -18,7 +18,7 @@ from accounts.auth.tokens import pair_of
 from accounts.models import Login, User
 from sessions_app.models import IdempotencyKey, Session
 from tests.hostile.routes import COMMANDS
-from tests.hostile.wire import Answer, Headers, Text, Wire, bearer
+from tests.support.api import Answer, Api, Headers, Text, bearer
 from tests.support.people import PASSWORD, Person, signed_up
 
 GOOD = {"title": "W", "duration": 5}
@@ -28,7 +28,7 @@ def token_of(person: Person) -> str:
     return bearer(person).removeprefix("Bearer ")
 
 
-def create(api: Wire, by: Person | None, headers: Headers = ()) -> Answer:
+def create(api: Api, by: Person | None, headers: Headers = ()) -> Answer:
     return api.ask("POST", "/sessions/", json.dumps(GOOD), headers, by=by)
 
 
@@ -74,7 +74,7 @@ SCHEMES: list[tuple[str, Text, str]] = [
 ]  # fmt: skip
 
 
-def test_a_header_that_holds_no_token_lets_nobody_in(api: Wire, ada: Person) -> None:
+def test_a_header_that_holds_no_token_lets_nobody_in(api: Api, ada: Person) -> None:
     token = token_of(ada)
     for what, header, code in SCHEMES:
         text = header.replace("{token}", token) if isinstance(header, str) else header
@@ -83,13 +83,13 @@ def test_a_header_that_holds_no_token_lets_nobody_in(api: Wire, ada: Person) -> 
         assert token.encode() not in answer.body
 
 
-def test_the_case_of_the_scheme_does_not_matter(api: Wire, ada: Person) -> None:
+def test_the_case_of_the_scheme_does_not_matter(api: Api, ada: Person) -> None:
     for scheme in ("Bearer", "bearer", "BEARER", "bEaReR"):
         headers = {"Authorization": f"{scheme} {token_of(ada)}"}
         assert api.ask("GET", "/users/me/", headers=headers).status == 200
 
 
-def test_a_header_that_comes_twice_lets_nobody_in(api: Wire, ada: Person, eve: Person) -> None:
+def test_a_header_that_comes_twice_lets_nobody_in(api: Api, ada: Person, eve: Person) -> None:
     for first, second in [(ada, eve), (eve, ada), (ada, ada)]:
         headers = [("Authorization", bearer(first)), ("authorization", bearer(second))]
         answer = api.ask("GET", "/users/me/", headers=headers)
@@ -103,13 +103,13 @@ NO_AUTHORIZATION = [
 ]
 
 
-def test_a_token_in_the_address_or_a_cookie_is_not_read(api: Wire, ada: Person) -> None:
+def test_a_token_in_the_address_or_a_cookie_is_not_read(api: Api, ada: Person) -> None:
     for pair in (f"{name}={token_of(ada)}" for name in PARAMETERS):
         assert api.ask("GET", f"/users/me/?{pair}").code == "not_authenticated"
         assert api.ask("GET", "/users/me/", headers={"Cookie": pair}).code == "not_authenticated"
 
 
-def test_no_other_header_stands_for_a_token(api: Wire, ada: Person) -> None:
+def test_no_other_header_stands_for_a_token(api: Api, ada: Person) -> None:
     for name, value in product(NO_AUTHORIZATION, (bearer(ada), "ada")):
         assert api.ask("GET", "/users/me/", headers={name: value}).code == "not_authenticated"
 
@@ -213,7 +213,7 @@ FORGED: list[tuple[str, Forge]] = [
 ]  # fmt: skip
 
 
-def test_a_forged_token_lets_nobody_in(api: Wire, ada: Person) -> None:
+def test_a_forged_token_lets_nobody_in(api: Api, ada: Person) -> None:
     token = token_of(ada)
     header, claims = parts_of(token)
     # The table would show nothing if it did not forge with the right key.
@@ -232,7 +232,7 @@ def test_a_forged_token_lets_nobody_in(api: Wire, ada: Person) -> None:
     assert Login.objects.get().ended_at is None
 
 
-def test_a_token_of_another_kind_lets_nobody_in(api: Wire, ada: Person) -> None:
+def test_a_token_of_another_kind_lets_nobody_in(api: Api, ada: Person) -> None:
     pair = pair_of(Login.objects.get())
     answer = api.ask("GET", "/users/me/", headers={"Authorization": f"Bearer {pair.refresh}"})
     assert (answer.status, answer.code) == (401, "token_not_valid")
@@ -267,7 +267,7 @@ TAKES_A_CONDITION = [
 ]
 
 
-def test_a_condition_that_is_none_is_refused(api: Wire, ada: Person) -> None:
+def test_a_condition_that_is_none_is_refused(api: Api, ada: Person) -> None:
     path = f"/sessions/{ada.has_session().id}/"
     for (what, value), (method, action) in product(NO_MATCH, TAKES_A_CONDITION):
         answer = api.ask(method, path + action, '{"seconds": 60}', {"If-Match": value}, by=ada)
@@ -276,7 +276,7 @@ def test_a_condition_that_is_none_is_refused(api: Wire, ada: Person) -> None:
     assert Session.objects.get().version == 1
 
 
-def test_a_condition_that_does_not_hold_has_no_effect(api: Wire, ada: Person) -> None:
+def test_a_condition_that_does_not_hold_has_no_effect(api: Api, ada: Person) -> None:
     path = f"/sessions/{ada.has_session().id}/"
     for value, (method, action) in product((2, 0, 10**17), TAKES_A_CONDITION):
         for headers, more in [({"If-Match": f'"{value}"'}, {}), ({}, {"version": value})]:
@@ -293,7 +293,7 @@ def test_a_condition_that_does_not_hold_has_no_effect(api: Wire, ada: Person) ->
 NO_VERSION = ["1", "", 1.0, True, False, -1, 2**63, 2**70, [], [1], {}, "\ud800", 1e400]
 
 
-def test_a_version_that_is_none_is_refused(api: Wire, ada: Person) -> None:
+def test_a_version_that_is_none_is_refused(api: Api, ada: Person) -> None:
     """Also beside a condition that holds."""
     path = f"/sessions/{ada.has_session().id}/"
     for value, action, headers in product(NO_VERSION, COMMANDS, ({}, {"If-Match": '"1"'})):
@@ -327,7 +327,7 @@ KEYS: list[tuple[str, Text]] = [
 ]  # fmt: skip
 
 
-def test_a_key_that_is_none_is_refused(api: Wire, ada: Person) -> None:
+def test_a_key_that_is_none_is_refused(api: Api, ada: Person) -> None:
     own = f"/sessions/{ada.has_session().id}"
     for path in ("/sessions/", f"{own}/tasks/", f"{own}/start/", f"{own}/repeat/"):
         for what, key in NO_KEY:
@@ -338,7 +338,7 @@ def test_a_key_that_is_none_is_refused(api: Wire, ada: Person) -> None:
     assert not IdempotencyKey.objects.exists()
 
 
-def test_a_key_is_any_text_and_happens_once(api: Wire, ada: Person) -> None:
+def test_a_key_is_any_text_and_happens_once(api: Api, ada: Person) -> None:
     for what, key in KEYS:
         answers = [create(api, ada, {"Idempotency-Key": key}) for _ in range(2)]
         assert [answer.status for answer in answers] == [201, 201], what
@@ -346,7 +346,7 @@ def test_a_key_is_any_text_and_happens_once(api: Wire, ada: Person) -> None:
     assert Session.objects.count() == len(KEYS)
 
 
-def test_a_key_that_comes_twice_is_one_key(api: Wire, ada: Person) -> None:
+def test_a_key_that_comes_twice_is_one_key(api: Api, ada: Person) -> None:
     headers = [("Idempotency-Key", "a"), ("Idempotency-Key", "b")]
     assert {create(api, ada, headers).json()["id"] for _ in range(2)} == {Session.objects.get().pk}
 
@@ -373,20 +373,20 @@ FORWARDED: list[tuple[str, int, list[tuple[str, str]], str | None]] = [
 ]  # fmt: skip
 
 
-def sign_up(api: Wire, name: str, headers: Headers = (), address: str = "127.0.0.1") -> None:
+def sign_up(api: Api, name: str, headers: Headers = (), address: str = "127.0.0.1") -> None:
     form = {"username": name, "email": f"{name}@example.com", "password": PASSWORD}
     answer = api.ask("POST", "/users/signup/", json.dumps(form), headers, address=address)
     assert answer.status == 201, answer
 
 
-def test_a_client_cannot_choose_its_address(api: Wire, patient: None, settings: Any) -> None:
+def test_a_client_cannot_choose_its_address(api: Api, patient: None, settings: Any) -> None:
     for number, (what, proxies, headers, address) in enumerate(FORWARDED):
         settings.TRUSTED_PROXIES = proxies
         sign_up(api, f"user{number}", headers, "203.0.113.9")
         assert Login.objects.latest("pk").address == address, what
 
 
-def test_a_connection_may_have_any_address(api: Wire, patient: None) -> None:
+def test_a_connection_may_have_any_address(api: Api, patient: None) -> None:
     for n, address in enumerate(["fe80::1%eth0", "::ffff:1.2.3.4", "", "unix:", "testclient"]):
         sign_up(api, f"user{n}", address=address)
 
@@ -405,14 +405,14 @@ OVERRIDE = ["X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override", "_me
 REWRITE = ["X-Original-URL", "X-Rewrite-URL", "X-Forwarded-Prefix", "X-Script-Name", "Script-Name"]
 
 
-def test_a_host_that_is_not_ours_is_refused(api: Wire, ada: Person, settings: Any) -> None:
+def test_a_host_that_is_not_ours_is_refused(api: Api, ada: Person, settings: Any) -> None:
     settings.ALLOWED_HOSTS, settings.PUBLIC_URL = ["testserver"], ""
     for host in HOSTS:
         answer = api.ask("GET", "/sessions/", headers={"Host": host}, by=ada)
         assert (answer.status, answer.code) == (400, "invalid"), host
 
 
-def test_a_forwarded_host_is_in_no_link(api: Wire, ada: Person, settings: Any) -> None:
+def test_a_forwarded_host_is_in_no_link(api: Api, ada: Person, settings: Any) -> None:
     settings.PUBLIC_URL = ""
     ada.has_session()
     ada.has_session()
@@ -421,7 +421,7 @@ def test_a_forwarded_host_is_in_no_link(api: Wire, ada: Person, settings: Any) -
         assert "evil" not in answer.header["link"], name
 
 
-def test_method_and_path_are_those_of_the_request_line(api: Wire, ada: Person) -> None:
+def test_method_and_path_are_those_of_the_request_line(api: Api, ada: Person) -> None:
     path = f"/sessions/{ada.has_session().id}/"
     for headers in ({name: "DELETE"} for name in OVERRIDE):
         assert api.ask("GET", path, headers=headers, by=ada).status == 200
@@ -436,7 +436,7 @@ def test_method_and_path_are_those_of_the_request_line(api: Wire, ada: Person) -
 ACCEPTED = ["*/*", "application/json", "text/html", "application/xml", "image/webp", "", "nonsense", "/", ";", ",", "application/json;q=0", "*/*;q=x", 'a/b;c="', "application/json; indent=8", "application/json; indent=99999", "application/json; indent=-5", "application/json; indent=" + "9" * 5_000, "application/json; charset=utf-16", "*/*," * 10_000, "\x00", "应用/json"]  # fmt: skip
 
 
-def test_json_is_answered_whatever_is_accepted(api: Wire, ada: Person) -> None:
+def test_json_is_answered_whatever_is_accepted(api: Api, ada: Person) -> None:
     paths = [("/sessions/", 200), ("/sessions/999999/", 404), ("/nowhere/", 404)]
     for accept, (path, status) in product(ACCEPTED, paths):
         answer = api.ask("GET", path, headers={"Accept": accept}, by=ada)
@@ -473,7 +473,7 @@ ODD: list[tuple[str, Headers]] = [
 ]  # fmt: skip
 
 
-def test_headers_that_make_no_sense_change_nothing(api: Wire, ada: Person) -> None:
+def test_headers_that_make_no_sense_change_nothing(api: Api, ada: Person) -> None:
     for what, headers in ODD:
         for path, status in (("/sessions/", 200), ("/nowhere/", 404)):
             answer = api.ask("GET", path, headers=headers, by=ada)
@@ -483,12 +483,12 @@ def test_headers_that_make_no_sense_change_nothing(api: Wire, ada: Person) -> No
         assert (answer.status, answer.code) == (401, "not_authenticated"), what
 
 
-def test_a_user_agent_of_any_length_names_a_device(api: Wire, patient: None) -> None:
+def test_a_user_agent_of_any_length_names_a_device(api: Api, patient: None) -> None:
     sign_up(api, "ada", {"User-Agent": "Chrome/" * 8_000 + "\u202e\x00"})
     assert Login.objects.get().device == "Chrome"
 
 
-def test_no_header_makes_a_user_another_one(api: Wire, ada: Person) -> None:
+def test_no_header_makes_a_user_another_one(api: Api, ada: Person) -> None:
     eve = signed_up("eve")
     assert User.objects.count() == 2
     for name in ("X-User", "X-User-Id", "X-Forwarded-User", "From", "X-Impersonate"):

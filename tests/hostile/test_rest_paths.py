@@ -10,7 +10,7 @@ import pytest
 from django.conf import settings as django_settings
 
 from tests.hostile.routes import ALLOWED, path_of, routes
-from tests.hostile.wire import Wire
+from tests.support.api import Api
 from tests.support.people import Person
 
 # -- paths ---------------------------------------------------------------------------------------
@@ -33,7 +33,7 @@ NOWHERE = [
 ]  # fmt: skip
 
 
-def test_a_path_that_leads_nowhere_says_so_as_json(api: Wire, ada: Person) -> None:
+def test_a_path_that_leads_nowhere_says_so_as_json(api: Api, ada: Person) -> None:
     for path, who in product(NOWHERE, (None, ada)):
         answer = api.ask("GET", path, by=who)
         assert (answer.status, answer.code) == (404, "not_found"), (path[:60], answer)
@@ -44,7 +44,7 @@ IDS = [0, 1, 7, 999_999, 10**17, 2**31, 2**32 + 1]
 LOGINS = [*IDS, 2**63 - 1, 2**63, 10**30, "9" * 5_000, "0" * 5_000]
 
 
-def test_an_id_of_nothing_is_not_found(api: Wire, eve: Person) -> None:
+def test_an_id_of_nothing_is_not_found(api: Api, eve: Person) -> None:
     for below, number in product(("", "events/", "tasks/", "tasks/1/", "spaces/"), IDS):
         answer = api.ask("GET", f"/sessions/{number}/{below}", by=eve)
         assert (answer.status, answer.code) == (404, "not_found"), (below, number)
@@ -66,7 +66,7 @@ NO_NUMBER = [
 
 
 @pytest.mark.parametrize("name", ["limit", "cursor"])
-def test_what_is_no_number_is_no_page(api: Wire, ada: Person, name: str) -> None:
+def test_what_is_no_number_is_no_page(api: Api, ada: Person, name: str) -> None:
     session = ada.has_session()
     for path, value in product(PAGED, NO_NUMBER):
         answer = api.ask("GET", f"{path.format(session.id)}?{name}={value}", by=ada)
@@ -120,7 +120,7 @@ QUERIES: list[tuple[str, str, int, str | None]] = [
 ]  # fmt: skip
 
 
-def test_a_query_is_taken_as_it_stands(api: Wire, ada: Person) -> None:
+def test_a_query_is_taken_as_it_stands(api: Api, ada: Person) -> None:
     for what, target, status, field in QUERIES:
         answer = api.ask("GET", target, by=ada)
         assert answer.status == status, (what, answer)
@@ -130,7 +130,7 @@ def test_a_query_is_taken_as_it_stands(api: Wire, ada: Person) -> None:
             assert len(answer.body) < 1_000, what
 
 
-def test_the_cursor_of_the_next_page_holds_nothing_but_numbers(api: Wire, ada: Person) -> None:
+def test_the_cursor_of_the_next_page_holds_nothing_but_numbers(api: Api, ada: Person) -> None:
     for _ in range(3):
         ada.has_session()
     answer = api.ask("GET", "/sessions/?limit=1&status=ready&x=%3E%0d%0aSet-Cookie:a%00", by=ada)
@@ -150,7 +150,7 @@ METHODS = [
 ]  # fmt: skip
 
 
-def test_a_method_that_a_route_does_not_have_is_answered_405(api: Wire, ada: Person) -> None:
+def test_a_method_that_a_route_does_not_have_is_answered_405(api: Api, ada: Person) -> None:
     session = ada.has_session().id
     for route, method in product(ALLOWED, METHODS):
         target = path_of(route, session_id=session, task_id=1, login_id=1)
@@ -164,7 +164,7 @@ def test_a_method_that_a_route_does_not_have_is_answered_405(api: Wire, ada: Per
         assert len(answer.body) < 12_000
 
 
-def test_head_is_answered_as_get(api: Wire, ada: Person) -> None:
+def test_head_is_answered_as_get(api: Api, ada: Person) -> None:
     login, session = ada.user.logins.get().pk, ada.has_session().id
     for route in (route for route in ALLOWED if "GET" in ALLOWED[route]):
         target = path_of(route, session_id=session, task_id=1, login_id=login)
@@ -184,14 +184,14 @@ FOREIGN = [
 ]
 
 
-def test_options_tell_a_foreign_page_nothing(api: Wire, ada: Person) -> None:
+def test_options_tell_a_foreign_page_nothing(api: Api, ada: Person) -> None:
     for origin, path in product(FOREIGN, ("/sessions/", "/users/me/", "/nowhere/")):
         headers = {"Origin": origin, "Access-Control-Request-Method": "DELETE"}
         answer = api.ask("OPTIONS", path, headers=headers)
         assert not [name for name in answer.header if name.startswith("access-control-")], answer
 
 
-def test_options_tell_the_published_client_what_it_may(api: Wire, patient: None) -> None:
+def test_options_tell_the_published_client_what_it_may(api: Api, patient: None) -> None:
     headers = {"Origin": f"http://{OURS}", "Access-Control-Request-Method": "PATCH"}
     answer = api.ask("OPTIONS", "/sessions/1/", headers=headers)
     assert answer.status == 200
@@ -211,7 +211,7 @@ PUBLIC = ["/", "/schema/", "/docs/", "/docs/rest/", "/docs/socket/", "/docs/asyn
 
 
 @pytest.mark.parametrize("path", PUBLIC)
-def test_a_public_page_costs_little(api: Wire, patient: None, path: str) -> None:
+def test_a_public_page_costs_little(api: Api, patient: None, path: str) -> None:
     api.ask("GET", path)
     began = time.process_time()
     for _ in range(5):
@@ -219,12 +219,12 @@ def test_a_public_page_costs_little(api: Wire, patient: None, path: str) -> None
     assert (time.process_time() - began) / 5 < 0.05  # seconds of the processor
 
 
-def test_the_schema_ignores_its_query(api: Wire, patient: None) -> None:
+def test_the_schema_ignores_its_query(api: Api, patient: None) -> None:
     for name, value in product(("lang", "version", "format"), ("%00", "../../x", "9", "json")):
         assert api.ask("GET", f"/schema/?{name}={value}").status == 200, (name, value)
 
 
-def test_no_answer_says_with_what_it_was_made(api: Wire, ada: Person) -> None:
+def test_no_answer_says_with_what_it_was_made(api: Api, ada: Person) -> None:
     for path in ("/", "/sessions/", "/nowhere/", "/schema/"):
         answer = api.ask("GET", path, by=ada)
         assert not {"server", "x-powered-by", "x-generator"} & answer.header.keys()

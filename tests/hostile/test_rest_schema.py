@@ -17,7 +17,7 @@ from django.db import transaction
 from hypothesis import HealthCheck, Phase, given, reject, settings
 
 from sessions_app import services
-from tests.hostile.wire import Answer, Wire
+from tests.support.api import Answer, Api
 from tests.support.contract import DOCS, _document
 from tests.support.generated import share
 from tests.support.people import Person
@@ -67,7 +67,7 @@ def checks(*, forbidden: bool) -> list[Any]:
     return [getattr(checks, name) for name in [*always, *["negative_data_rejection"] * forbidden]]
 
 
-def ask(api: Wire, by: Person | None, case: Any) -> None:
+def ask(api: Api, by: Person | None, case: Any) -> None:
     """Sends what schemathesis thought of, and checks the answer."""
     try:
         request = requests.Request(**case.as_transport_kwargs(base_url=HERE)).prepare()
@@ -97,7 +97,7 @@ MODES = [
 
 @pytest.mark.parametrize(("label", "mode"), MODES, ids=[" ".join(row) for row in MODES])
 @pytest.mark.timeout(max(60, EXAMPLES * 2))
-def test_the_document_describes_what_happens(api: Wire, ada: Person, label: str, mode: str) -> None:
+def test_the_document_describes_what_happens(api: Api, ada: Person, label: str, mode: str) -> None:
     from schemathesis import GenerationMode
 
     session = ada.has_session()

@@ -22,7 +22,7 @@ from accounts.services import logins
 from sessions_app import services
 from sessions_app.models import IdempotencyKey, Session, SessionEvent, Space, Task
 from tests.hostile.routes import ALLOWED, OPEN, ids_of, path_of
-from tests.hostile.wire import Answer, Headers, Wire
+from tests.support.api import Answer, Api, Headers
 from tests.support.people import PASSWORD, Person, picture, signed_up
 
 NEVER = {"session_id": 900_000_001, "task_id": 900_000_002, "login_id": 900_000_003}
@@ -120,7 +120,7 @@ def test_every_id_that_a_route_takes_is_known_here() -> None:
 
 @pytest.mark.parametrize("route", WITH_IDS)
 def test_what_is_adas_is_to_eve_as_if_it_never_was(
-    api: Wire, hers: Everything, eve: Person, route: str
+    api: Api, hers: Everything, eve: Person, route: str
 ) -> None:
     before, eves = all_of(hers.person), all_of(eve)
     never = path_of(route, **NEVER)
@@ -151,7 +151,7 @@ def each_of(route: str, hers: Everything) -> list[dict[str, int]]:
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "PATCH", "DELETE"])
 def test_a_task_of_adas_is_in_no_session_of_eves(
-    api: Wire, hers: Everything, eve: Person, method: str
+    api: Api, hers: Everything, eve: Person, method: str
 ) -> None:
     mine = eve.has_session()
     own = services.add_task(mine.id, by=eve.actor, title="Own", duration=1)
@@ -174,7 +174,7 @@ def test_a_task_of_adas_is_in_no_session_of_eves(
 # -- in bodies, queries and headers ---------------------------------------------------------------
 
 
-def test_ids_of_adas_in_a_body_are_not_read(api: Wire, hers: Everything, eve: Person) -> None:
+def test_ids_of_adas_in_a_body_are_not_read(api: Api, hers: Everything, eve: Person) -> None:
     before = all_of(hers.person)
     theirs = {
         "id": hers.ids["session_id"][0],
@@ -228,7 +228,7 @@ LISTS = ["/sessions/", "/spaces/", "/users/me/logins/"]
     ],
 )
 def test_ids_of_adas_in_a_query_show_nothing(
-    api: Wire, eve: Person, hers: Everything, path: str, query: str
+    api: Api, eve: Person, hers: Everything, path: str, query: str
 ) -> None:
     numbers = [pk for ids in hers.ids.values() for pk in ids]
     never = api.ask("GET", path + query.format(NEVER["session_id"], NEVER["session_id"]), by=eve)
@@ -239,7 +239,7 @@ def test_ids_of_adas_in_a_query_show_nothing(
         assert shown <= set(eve.user.logins.values_list("pk", flat=True))
 
 
-def test_changes_of_adas_are_not_eves(api: Wire, hers: Everything, eve: Person) -> None:
+def test_changes_of_adas_are_not_eves(api: Api, hers: Everything, eve: Person) -> None:
     mine = eve.has_session().id
     for since in range(30):
         answer = api.ask(
@@ -249,7 +249,7 @@ def test_changes_of_adas_are_not_eves(api: Wire, hers: Everything, eve: Person) 
         assert {change["session"] for change in answer["changes"]} <= {mine}
 
 
-def test_a_key_of_adas_is_any_key_to_eve(api: Wire, hers: Everything, eve: Person) -> None:
+def test_a_key_of_adas_is_any_key_to_eve(api: Api, hers: Everything, eve: Person) -> None:
     before = all_of(hers.person)
     body = json.dumps({"title": "Keyed", "duration": 5})
     mine = api.ask("POST", "/sessions/", body, {"Idempotency-Key": KEY}, by=eve)
@@ -264,7 +264,7 @@ def test_a_key_of_adas_is_any_key_to_eve(api: Wire, hers: Everything, eve: Perso
     assert all_of(hers.person) == before
 
 
-def test_a_refresh_token_is_who_it_belongs_to(api: Wire, hers: Everything, eve: Person) -> None:
+def test_a_refresh_token_is_who_it_belongs_to(api: Api, hers: Everything, eve: Person) -> None:
     """Who holds Ada's refresh token is Ada, whoever else they say they are: it is all that a
     log-out asks for. What Eve can know without it (an access token, an ended one) ends nothing.
     """
@@ -278,7 +278,7 @@ def test_a_refresh_token_is_who_it_belongs_to(api: Wire, hers: Everything, eve: 
 
 
 @pytest.mark.parametrize("name", ["ada", "ADA", "ada@example.com", "nobody"])
-def test_a_name_that_is_there_is_as_one_that_is_not(api: Wire, hers: Everything, name: str) -> None:
+def test_a_name_that_is_there_is_as_one_that_is_not(api: Api, hers: Everything, name: str) -> None:
     """For log-in and a forgotten password. (A sign-up has to say that a name is taken.)"""
     before = all_of(hers.person)
     body = json.dumps({"username": name, "password": "wrong"})
@@ -292,7 +292,7 @@ def test_a_name_that_is_there_is_as_one_that_is_not(api: Wire, hers: Everything,
     assert all_of(hers.person) == before
 
 
-def test_the_password_of_another_opens_nothing(api: Wire, hers: Everything, eve: Person) -> None:
+def test_the_password_of_another_opens_nothing(api: Api, hers: Everything, eve: Person) -> None:
     before = all_of(hers.person)
     body = {"old_password": PASSWORD, "new_password": "a long walk at dusk", "user": "ada"}
     assert (
@@ -306,7 +306,7 @@ def test_the_password_of_another_opens_nothing(api: Wire, hers: Everything, eve:
 # -- pictures -------------------------------------------------------------------------------------
 
 
-def test_a_picture_is_found_only_by_its_name(api: Wire, hers: Everything, eve: Person) -> None:
+def test_a_picture_is_found_only_by_its_name(api: Api, hers: Everything, eve: Person) -> None:
     """By design anybody who has its URL may see it, as with a link that is shared: an `<img>` of
     another origin can send no token. So its name must be one that nobody can guess.
     """
@@ -324,7 +324,7 @@ def test_a_picture_is_found_only_by_its_name(api: Wire, hers: Everything, eve: P
 # -- without a login ------------------------------------------------------------------------------
 
 
-def test_without_a_login_only_what_is_listed_is_answered(api: Wire, hers: Everything) -> None:
+def test_without_a_login_only_what_is_listed_is_answered(api: Api, hers: Everything) -> None:
     before = all_of(hers.person)
     ids = {name: numbers[0] for name, numbers in hers.ids.items()}
     for route, method in product(ALLOWED, METHODS):
@@ -340,7 +340,7 @@ def test_without_a_login_only_what_is_listed_is_answered(api: Wire, hers: Everyt
 
 @pytest.mark.parametrize("how", ["ended", "inactive", "deleted"])
 def test_who_is_no_longer_let_in_is_answered_as_nobody(
-    api: Wire, hers: Everything, how: str
+    api: Api, hers: Everything, how: str
 ) -> None:
     gone = signed_up("gone")
     gone.has_session()

@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 
 from sessions_app.api.sky_views import SpacesView
-from tests.hostile.wire import ERROR, Answer, NotAsPromised, Wire, check
+from tests.support.api import ERROR, Answer, Api, NotAsPromised, check
 from tests.support.people import Person
 
 GOOD = b'{"error": "No.", "code": "invalid", "detail": "No.", "request_id": "r"}'
 HEADERS = {"content-type": "application/json", "x-request-id": "r"}
 
 
-def test_a_request_is_answered_by_the_real_application(api: Wire, ada: Person) -> None:
+def test_a_request_is_answered_by_the_real_application(api: Api, ada: Person) -> None:
     answer = api.ask("GET", "/nowhere/")
     assert (answer.status, answer.code) == (404, "not_found")
     assert api.ask("GET", "/healthz").json() == {"status": "ok"}
@@ -49,7 +49,7 @@ def test_what_no_input_may_cause_is_noticed(answer: Answer) -> None:
 
 
 def test_a_crash_would_be_answered_as_json_and_say_nothing_of_why(
-    api: Wire, ada: Person, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    api: Api, ada: Person, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def crash(*_: Any) -> None:
         raise RuntimeError("a secret")

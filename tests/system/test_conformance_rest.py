@@ -1,4 +1,4 @@
-"""REST behaves the same on either server, and in a process of its own."""
+"""REST on Daphne, and on a process of its own, is as on uvicorn (`tests/unit/server`)."""
 
 from __future__ import annotations
 
@@ -25,11 +25,10 @@ def apart(
         yield both
 
 
-@pytest.fixture(params=["uvicorn", "daphne", "apart"])
+@pytest.fixture(params=["daphne", "apart"])
 def server(request: pytest.FixtureRequest, transactional_db: None) -> Iterator[Server]:
-    name = {"uvicorn": "one"}.get(request.param, request.param)
-    found = request.getfixturevalue(name)
-    server: Server = found[0] if name == "apart" else found
+    found = request.getfixturevalue(request.param)
+    server: Server = found[0] if request.param == "apart" else found
     before = len(server.log)
     yield server
     new = server.log[before:]

@@ -30,7 +30,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from config.urls import urlpatterns as ours
-from tests.hostile.wire import Wire, wire
+from tests.support.api import Api, wire
 
 HIDDEN = "geheim"
 RAISED: dict[str, tuple[Exception, int, str]] = {
@@ -139,7 +139,7 @@ def test_odd_methods_are_refused_in_json(client: Client, method: str, path: str)
 
 
 @pytest.fixture
-def raw_wire() -> Iterator[Wire]:
+def raw_wire() -> Iterator[Api]:
     with wire() as one:
         yield one
 
@@ -147,7 +147,7 @@ def raw_wire() -> Iterator[Wire]:
 @pytest.mark.parametrize(
     "target", [b"/sessions/?\xff", b"/?q=\xe4\xf6", b"/nowhere/?%ff", b"/\xff/?\xff"]
 )
-def test_a_query_that_is_not_text_is_refused(raw_wire: Wire, target: bytes) -> None:
+def test_a_query_that_is_not_text_is_refused(raw_wire: Api, target: bytes) -> None:
     answer = raw_wire.ask("GET", target)
     assert answer.status in {200, 400, 401, 404}
 

@@ -114,7 +114,7 @@ class _InTheTestsThread(Executor):
 ASGI = BASE_DIR / "config" / "asgi.py"
 
 
-class Wire:
+class Api:
     """The application, and what may be sent to it."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -191,13 +191,13 @@ def _the_tests_connection_kept() -> Iterator[None]:
 
 
 @contextmanager
-def wire() -> Iterator[Wire]:
+def wire() -> Iterator[Api]:
     """A wire to the application, whose loop runs until the end."""
     loop = asyncio.new_event_loop()
     thread = Thread(target=loop.run_forever, name="wire", daemon=True)
     thread.start()
     try:
-        yield Wire(loop)
+        yield Api(loop)
     finally:
         loop.call_soon_threadsafe(loop.stop)
         thread.join(PATIENCE_S)
