@@ -45,7 +45,6 @@ Waiting = tuple[float, str, dict[str, Any]]  # since when, the group, the messag
 
 def publish_change(change: SessionChanged, **_: Any) -> None:
     """Receiver of `session_changed`. The frame is encoded here, once for all devices."""
-    timer = change.state.timer if change.state else None
     _publisher.put(
         change.user_id,
         {
@@ -54,9 +53,7 @@ def publish_change(change: SessionChanged, **_: Any) -> None:
             "revision": change.revision,
             "session": change.session_id,
             "version": change.version,
-            "ends_at_ms": round(timer.ends_at.timestamp() * 1000)
-            if timer and timer.ends_at
-            else None,
+            "ends_at_ms": messages.ends_at_ms(change.state),
             "frame": messages.of_change(change).as_text(),
         },
     )

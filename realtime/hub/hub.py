@@ -12,6 +12,7 @@ from typing import Any
 from realtime.delivery.ticker import Ticker
 from realtime.hub.rooms import Room, Socket
 from realtime.hub.subscription import Subscription
+from realtime.protocol.messages import ends_at_ms
 from realtime.stats import stats
 from sessions_app.events import SessionState
 
@@ -140,11 +141,6 @@ class Hub:
 
     def follow_state(self, room: Room, state: SessionState, revision: int | None = None) -> None:
         """The same for a state. `revision` None: it is newer than all that the room received."""
-        ends_at = state.timer.ends_at
-        self.follow(
-            room,
-            state.id,
-            state.timer.version,
-            None if ends_at is None else round(ends_at.timestamp() * 1000),
-            (room.revision or 0) + 1 if revision is None else revision,
-        )
+        if revision is None:
+            revision = (room.revision or 0) + 1
+        self.follow(room, state.id, state.timer.version, ends_at_ms(state), revision)

@@ -295,6 +295,12 @@ def of_change(change: SessionChanged) -> Message:
     return SessionStateFrame(**common)
 
 
+def ends_at_ms(state: SessionState | None) -> int | None:
+    """The deadline of a running session, in milliseconds since 1970; else None."""
+    ends_at = state.timer.ends_at if state else None
+    return None if ends_at is None else round(ends_at.timestamp() * 1000)
+
+
 def of_reminder(reminder: Reminded) -> Message:
     return SessionReminder(
         session=reminder.session,
