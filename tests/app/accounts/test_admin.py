@@ -395,9 +395,9 @@ def test_support_deactivates_and_reactivates(
     ada: Any, eve: Any, sam: User, revocations: Callable[..., Any], caplog: Any
 ) -> None:
     web = sign_in("sam")
-    with caplog.at_level(logging.INFO, "space.security"), revocations() as heard:
+    with caplog.at_level(logging.INFO, "space.security"), revocations() as revoked:
         page = acted(web, "accounts/user", "deactivate", ada.user)
-    assert heard == [LoginRevoked(ada.user.pk, None, "deactivated")]
+    assert revoked == [LoginRevoked(ada.user.pk, None, "deactivated")]
     assert f"User {ada.user.pk}: deactivated." in page
     assert not ada.is_let_in()
     assert eve.is_let_in()
@@ -438,9 +438,9 @@ def test_support_revokes_one_login(
 ) -> None:
     web = sign_in("sam")
     login = phone.login
-    with revocations() as heard:
+    with revocations() as revoked:
         page = acted(web, "accounts/login", "revoke", login)
-    assert heard == [LoginRevoked(login.user_id, login.pk, "ended_by_support")]
+    assert revoked == [LoginRevoked(login.user_id, login.pk, "ended_by_support")]
     assert f"Login {login.pk}: revoked." in page
     assert not phone.is_let_in()
     assert ada.is_let_in()
@@ -484,9 +484,9 @@ def test_only_a_superuser_deletes_and_then_everything(
     assert sign_in("sam").get(path).status_code == 403
     web = sign_in("root")
     assert "1 logins" in web.get(path).content.decode()
-    with revocations() as heard:
+    with revocations() as revoked:
         assert post(web, path, {"post": "yes"}).status_code == 302
-    assert heard == [LoginRevoked(user.pk, None, "account_deleted")]
+    assert revoked == [LoginRevoked(user.pk, None, "account_deleted")]
     assert not User.objects.filter(pk=user.pk).exists()
     answer = Client().get("/users/me/", headers={"Authorization": f"Bearer {access}"})
     assert answer.status_code == 401

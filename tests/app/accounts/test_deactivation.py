@@ -38,9 +38,9 @@ def test_a_deactivated_user_is_logged_out_at_once(
     ada: Any, phone: Any, eve: Any, revocations: Callable[..., Any], deactivate: Any
 ) -> None:
     user = ada.user
-    with revocations() as heard:
+    with revocations() as revoked:
         deactivate(user)
-    assert heard == [LoginRevoked(user.pk, None, "deactivated")]
+    assert revoked == [LoginRevoked(user.pk, None, "deactivated")]
     assert not user.is_active
     assert not Login.objects.filter(user=user, ended_at=None).exists()
     for device in (ada, phone):
@@ -64,18 +64,18 @@ def test_a_reactivated_user_has_to_log_in_again(
 def test_deactivating_twice_says_it_once(ada: Any, revocations: Callable[..., Any]) -> None:
     user = ada.user
     logins.deactivate(user)
-    with revocations() as heard:
+    with revocations() as revoked:
         logins.deactivate(user)
-    assert heard == []
+    assert revoked == []
 
 
 def test_saving_something_else_ends_nothing(ada: Any, revocations: Callable[..., Any]) -> None:
     user = ada.user
-    with revocations() as heard:
+    with revocations() as revoked:
         user.first_name = "Ada"
         user.save()
         user.save(update_fields=["last_login"])
-    assert heard == []
+    assert revoked == []
     assert ada.is_let_in()
 
 
@@ -101,9 +101,9 @@ def test_a_password_set_from_outside_ends_every_login(
     ada: Any, phone: Any, revocations: Callable[..., Any], log_in: Any, change: Any
 ) -> None:
     user = ada.user
-    with revocations() as heard:
+    with revocations() as revoked:
         change(user)
-    assert heard == [LoginRevoked(user.pk, None, "password_changed")]
+    assert revoked == [LoginRevoked(user.pk, None, "password_changed")]
     for device in (ada, phone):
         assert not device.is_let_in()
         assert device.refreshed().status_code == 401
@@ -123,11 +123,11 @@ def test_an_upgraded_hash_is_no_new_password(
         "django.contrib.auth.hashers.PBKDF2PasswordHasher",
         *settings.PASSWORD_HASHERS,
     ]
-    with revocations() as heard:
+    with revocations() as revoked:
         assert ada.user.check_password(PASSWORD)
     assert ada.user.password != before
     assert ada.user.check_password(PASSWORD)
-    assert heard == []
+    assert revoked == []
     assert ada.is_let_in()
 
 
@@ -137,7 +137,7 @@ def test_each_deletion_of_a_user_is_announced(
 ) -> None:
     user = ada.user
     gone = user.pk
-    with revocations() as heard:
+    with revocations() as revoked:
         delete(user)
-    assert heard == [LoginRevoked(gone, None, "account_deleted")]
+    assert revoked == [LoginRevoked(gone, None, "account_deleted")]
     assert not ada.is_let_in()

@@ -30,7 +30,7 @@ def refresh(token: str) -> Any:
     return APIClient().post("/users/token/refresh/", {"refresh": token}, format="json")
 
 
-def open_door(token: str) -> Any:
+def use(token: str) -> Any:
     return APIClient().get("/users/me/", HTTP_AUTHORIZATION=f"Bearer {token}")
 
 
@@ -54,13 +54,13 @@ def test_a_change_of_keys_logs_no_user_out(settings: Any, ada: Any) -> None:
     settings.TOKEN_VERIFYING_KEYS = [NEW]
     old = ada.refreshed().json()
     settings.TOKEN_SIGNING_KEY, settings.TOKEN_VERIFYING_KEYS = NEW, [before]
-    assert open_door(old["access"]).status_code == 200
+    assert use(old["access"]).status_code == 200
     new = refresh(old["refresh"]).json()
     assert jwt.get_unverified_header(new["access"])["kid"] == key_id(NEW)
     settings.TOKEN_VERIFYING_KEYS = []
-    assert open_door(new["access"]).status_code == 200
+    assert use(new["access"]).status_code == 200
     assert refresh(new["refresh"]).status_code == 200
-    assert refused(open_door(old["access"]))
+    assert refused(use(old["access"]))
 
 
 def test_a_server_that_knows_the_next_key_accepts_its_tokens(settings: Any, ada: Any) -> None:
@@ -68,12 +68,12 @@ def test_a_server_that_knows_the_next_key_accepts_its_tokens(settings: Any, ada:
     settings.TOKEN_SIGNING_KEY, settings.TOKEN_VERIFYING_KEYS = NEW, [before]
     signed_elsewhere = pair_of(ada.login).access
     settings.TOKEN_SIGNING_KEY, settings.TOKEN_VERIFYING_KEYS = before, [NEW]
-    assert open_door(signed_elsewhere).status_code == 200
+    assert use(signed_elsewhere).status_code == 200
 
 
 def test_the_token_of_a_key_that_is_gone_is_refused(settings: Any, ada: Any) -> None:
     settings.TOKEN_SIGNING_KEY = NEW
-    assert refused(open_door(ada.access))
+    assert refused(use(ada.access))
     assert refused(ada.refreshed())
 
 
@@ -85,7 +85,7 @@ def test_tokens_from_before_keys_had_names_are_still_good(
     tokens = [jwt.encode(claims(t), key, algorithm="HS256") for t in (ada.access, ada.refresh)]
     if others:
         settings.TOKEN_SIGNING_KEY, settings.TOKEN_VERIFYING_KEYS = NEW, [*others, key]
-    assert open_door(tokens[0]).status_code == 200
+    assert use(tokens[0]).status_code == 200
     assert refresh(tokens[1]).status_code == 200
 
 
@@ -171,11 +171,11 @@ HEADERS: dict[str, Forge] = {
 @pytest.mark.parametrize("forge", HEADERS.values(), ids=HEADERS.keys())
 def test_a_token_in_another_form_is_refused(ada: Any, forge: Forge) -> None:
     key = _settings.TOKEN_SIGNING_KEY
-    for token, ask in ((ada.access, open_door), (ada.refresh, refresh)):
+    for token, ask in ((ada.access, use), (ada.refresh, refresh)):
         forged = forge(jwt.get_unverified_header(token), claims(token), key, token)
         assert refused(ask(forged)), forged
-    assert open_door(ada.access).status_code == 200
-    assert ada.refreshed().status_code == 200, "the login goes on as if nothing had been tried"
+    assert use(ada.access).status_code == 200
+    assert ada.refreshed().status_code == 200, "the login is not affected"
 
 
 # Signed with our own key: only we could write these, so they would be our own mistakes.
@@ -232,14 +232,14 @@ def test_claims_of_a_wrong_form_are_refused(ada: Any, change: dict[str, Any]) ->
     for token in (ada.access, ada.refresh):
         changed = {name: v for name, v in (claims(token) | change).items() if v is not ...}
         forged.append(signed(header, changed, _settings.TOKEN_SIGNING_KEY))
-    assert refused(open_door(forged[0]))
+    assert refused(use(forged[0]))
     assert refused(refresh(forged[1]))
     assert isinstance(admit_all([forged[0]])[0], TokenNotValid), "on the socket too"
     assert Login.objects.get().ended_at is None
 
 
 def test_each_kind_of_token_opens_its_own_door_only(ada: Any) -> None:
-    assert refused(open_door(ada.refresh))
+    assert refused(use(ada.refresh))
     assert refused(refresh(ada.access))
     assert isinstance(admit_all([ada.refresh])[0], TokenNotValid)
     assert Login.objects.get().ended_at is None

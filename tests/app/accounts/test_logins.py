@@ -33,10 +33,10 @@ def test_logging_out_ends_this_login_only(
     ada: Any, phone: Any, revocations: Callable[..., Any]
 ) -> None:
     login = ada.login
-    with revocations() as heard:
+    with revocations() as revoked:
         response = ada.api.post("/users/logout/")
     assert (response.status_code, response.content) == (205, b"")
-    assert heard == [LoginRevoked(login.user_id, login.pk, "logged_out")]
+    assert revoked == [LoginRevoked(login.user_id, login.pk, "logged_out")]
     assert not ada.is_let_in()
     assert phone.is_let_in()
 
@@ -77,10 +77,10 @@ def test_every_other_login_can_be_ended_at_once(
     ada: Any, phone: Any, eve: Any, revocations: Callable[..., Any], method: str, path: str
 ) -> None:
     other = phone.login
-    with revocations() as heard:
+    with revocations() as revoked:
         response = getattr(ada.api, method)(f"/users/{path}")
     assert (response.status_code, response.json()) == (200, {"ended": 1})
-    assert heard == [LoginRevoked(other.user_id, other.pk, "ended_elsewhere")]
+    assert revoked == [LoginRevoked(other.user_id, other.pk, "ended_elsewhere")]
     assert ada.is_let_in()
     assert not phone.is_let_in()
     assert eve.is_let_in()
@@ -90,10 +90,10 @@ def test_one_login_can_be_ended_from_another(
     ada: Any, phone: Any, revocations: Callable[..., Any]
 ) -> None:
     other = phone.login
-    with revocations() as heard:
+    with revocations() as revoked:
         response = ada.api.delete(f"/users/me/logins/{other.pk}/")
     assert response.status_code == 204
-    assert heard == [LoginRevoked(other.user_id, other.pk, "ended_elsewhere")]
+    assert revoked == [LoginRevoked(other.user_id, other.pk, "ended_elsewhere")]
     assert not phone.is_let_in()
 
 
@@ -114,14 +114,14 @@ def test_a_new_password_ends_every_other_login(
     ada: Any, phone: Any, log_in: Callable[..., Any], revocations: Callable[..., Any]
 ) -> None:
     other = phone.login
-    with revocations() as heard:
+    with revocations() as revoked:
         response = ada.api.post(
             "/users/password/",
             {"old_password": PASSWORD, "new_password": "another battery"},
             format="json",
         )
     assert (response.status_code, response.json()) == (200, {"ended": 1})
-    assert heard == [LoginRevoked(other.user_id, other.pk, "password_changed")]
+    assert revoked == [LoginRevoked(other.user_id, other.pk, "password_changed")]
     assert ada.is_let_in()
     assert not phone.is_let_in()
     assert log_in("ada", "another battery").is_let_in()
@@ -148,19 +148,19 @@ def test_a_password_that_is_refused_changes_nothing(
 
 
 def test_nothing_is_announced_before_the_commit(ada: Any, revocations: Callable[..., Any]) -> None:
-    with revocations() as heard, transaction.atomic():
+    with revocations() as revoked, transaction.atomic():
         logins.log_out(ada.login.pk)
-        assert heard == []
-    assert len(heard) == 1
+        assert revoked == []
+    assert len(revoked) == 1
 
 
 def test_a_login_ends_once(ada: Any, revocations: Callable[..., Any]) -> None:
     login = ada.login
     logins.log_out(login.pk)
     ended_at = Login.objects.get().ended_at
-    with revocations() as heard:
+    with revocations() as revoked:
         logins.log_out(login.pk)
-    assert heard == []
+    assert revoked == []
     assert Login.objects.get().ended_at == ended_at
 
 
@@ -172,10 +172,10 @@ def test_a_receiver_that_fails_changes_nothing(
 
     login_revoked.connect(broken)
     try:
-        with revocations() as heard:
+        with revocations() as revoked:
             assert ada.api.post("/users/logout/").status_code == 205
     finally:
         login_revoked.disconnect(broken)
-    assert len(heard) == 1
+    assert len(revoked) == 1
     assert "no wire" in caplog.text
     assert not ada.is_let_in()

@@ -38,9 +38,9 @@ def test_one_more_than_the_cap_ends_the_login_seen_longest_ago(
     phone, tablet = log_in("ada"), log_in("ada")
     for device, minutes in ((ada, 0), (phone, 9), (tablet, 5)):
         seen(device, minutes)
-    with revocations() as heard:
+    with revocations() as revoked:
         laptop = log_in("ada")
-    assert heard == [LoginRevoked(ada.user.pk, phone.answer_login, "too_many_logins")]
+    assert revoked == [LoginRevoked(ada.user.pk, phone.answer_login, "too_many_logins")]
     assert [d.is_let_in() for d in (ada, phone, tablet, laptop)] == [True, False, True, True]
 
 

@@ -85,11 +85,11 @@ def test_a_changed_credential_is_mailed_to_the_old_address(
     with committed():
         happens(ada)
         assert mails == []  # not before it is committed
-    (letter,) = mails
-    assert (letter.to, letter.subject) == (["ada@example.com"], subject)
-    assert "Hello ada," in letter.body
+    (message,) = mails
+    assert (message.to, message.subject) == (["ada@example.com"], subject)
+    assert "Hello ada," in message.body
     for secret in (PASSWORD, NEW, ada.access, ada.refresh, "countess", "#reset"):
-        assert secret not in str(letter.message())
+        assert secret not in str(message.message())
 
 
 @pytest.mark.parametrize(
@@ -130,8 +130,8 @@ def test_mails_to_one_user_are_limited_by_their_kind(
     mails.clear()
     with committed():
         change_email(ada)
-    (letter,) = mails
-    assert letter.to == ["ada@example.com"]
+    (message,) = mails
+    assert message.to == ["ada@example.com"]
 
 
 @pytest.mark.parametrize(
@@ -146,5 +146,5 @@ def test_mails_to_one_user_are_limited_by_their_kind(
     ],
 )
 def test_the_name_of_a_device_is_no_link_in_a_mail(device: str, shown: str) -> None:
-    """Anybody may sign up with the address of a stranger, and call a device as they like."""
+    """An attacker can sign up with another person's address and any name of a device."""
     assert f"signed out: {shown}\n" in messages.refresh_reused("ada", device).text

@@ -70,7 +70,7 @@ def test_a_request_that_waits_too_long_for_a_hash_is_429(one_at_a_time):
 def test_a_request_that_waits_for_a_hash_holds_no_connection(one_at_a_time):
     connection.ensure_connection()
     with password_hashing._slot():
-        assert connection.connection is not None, "it is kept by who need not wait"
+        assert connection.connection is not None, "a request that need not wait keeps it"
         with pytest.raises(TooManyRequests), password_hashing._slot():
             pass
     assert connection.connection is None
@@ -102,7 +102,7 @@ def test_one_network_cannot_fill_the_queue_for_others(monkeypatch, settings):
     slots = FairSemaphore(1, queue_share=password_hashing._may_wait)
     monkeypatch.setattr(password_hashing, "_slots", slots)
     with ThreadPoolExecutor(13) as threads:
-        with slots.slot("somebody", within_s=0):
+        with slots.slot("another", within_s=0):
             crowd = [threads.submit(log_in_from, f"2001:db8:0:7::{n}") for n in range(12)]
             refused = [request.result() for request in islice(as_completed(crowd, timeout=30), 8)]
             other = threads.submit(log_in_from, "192.0.2.1")

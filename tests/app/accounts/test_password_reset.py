@@ -34,10 +34,10 @@ def confirm(uid: Any, token: Any, new_password: Any = NEW) -> Any:
     return APIClient().post("/users/password/reset/confirm/", body, format="json")
 
 
-def parts(letter: EmailMessage) -> tuple[str, str]:
+def parts(message: EmailMessage) -> tuple[str, str]:
     """The uid and the token of the link."""
-    found = LINK.search(str(letter.body))
-    assert found, letter.body
+    found = LINK.search(str(message.body))
+    assert found, message.body
     return found[1], found[2]
 
 
@@ -56,11 +56,11 @@ def test_the_link_is_sent_to_the_stored_address(
 ) -> None:
     answer = request_link("  ADA@Example.COM ")
     assert (answer.status_code, answer.json()) == (202, {"detail": ANSWER})
-    (letter,) = mails
-    assert letter.to == ["ada@example.com"]
-    assert letter.subject == "Your new password for Space"
-    assert "Hello ada," in letter.body
-    assert LINK.search(str(letter.body))
+    (message,) = mails
+    assert message.to == ["ada@example.com"]
+    assert message.subject == "Your new password for Space"
+    assert "Hello ada," in message.body
+    assert LINK.search(str(message.body))
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_the_link_is_sent_to_the_stored_address(
         "ada@example.com\r\nBcc: eve@example.com",
         "ada@example.com, eve@example.com",
         "x" * 1000,
-        "\u0430da@example.com",  # a Cyrillic letter that looks like an a
+        "\u0430da@example.com",  # a Cyrillic message that looks like an a
     ],
 )
 def test_other_addresses_get_the_same_answer_and_no_mail(
@@ -129,11 +129,11 @@ def test_the_log_of_a_reset_names_no_user(
     with caplog.at_level("DEBUG"):
         request_link()
         confirm(*link)
-    said = caplog.text
+    logged = caplog.text
     for secret in ("ada@example.com", link[1], NEW):
-        assert secret not in said
-    assert "password_reset_asked" in said
-    assert " password_reset address=" in said
+        assert secret not in logged
+    assert "password_reset_asked" in logged
+    assert " password_reset address=" in logged
 
 
 # -- using the link ------------------------------------------------------------------------------
@@ -149,10 +149,10 @@ def test_the_link_sets_a_password_and_ends_every_login(
 ) -> None:
     user = ada.user.pk
     logins = [ada.login.pk, phone.login.pk]
-    with revocations() as heard:
+    with revocations() as revoked:
         answer = confirm(*link)
     assert (answer.status_code, answer.json()) == (200, {"ended": 2})
-    assert heard == [LoginRevoked(user, login, "password_reset") for login in logins]
+    assert revoked == [LoginRevoked(user, login, "password_reset") for login in logins]
     assert not ada.is_let_in()
     assert ada.refreshed().status_code == 401
     assert not phone.is_let_in()
@@ -248,7 +248,7 @@ def test_the_mail_comes_by_the_background(sign_up: Callable[..., Any], mailoutbo
     sign_up("ada")
     assert request_link().status_code == 202
     assert queue.flush(10)
-    assert [letter.to for letter in mailoutbox] == [["ada@example.com"]]
+    assert [message.to for message in mailoutbox] == [["ada@example.com"]]
 
 
 def test_a_mail_server_that_hangs_delays_no_request(ada: Any) -> None:

@@ -105,7 +105,7 @@ def test_a_password_that_was_changed_meanwhile_moves_no_mails(ada: Any) -> None:
 def test_an_address_that_was_changed_meanwhile_is_not_put_back_without_the_password(
     ada: Any,
 ) -> None:
-    """A thief who has a token and the old mailbox would only have to be fast enough."""
+    """Or a thief with a token and the old mailbox would only have to be fast enough."""
     seen = ada.user
     assert patch(ada, email="safe@example.com", password=PASSWORD).status_code == 200
     with pytest.raises(WrongPassword):
@@ -128,7 +128,7 @@ def test_an_address_that_was_given_up_meanwhile_becomes_no_name(
 def test_a_log_in_by_address_prefers_its_owner_to_a_name(
     eve: Any, ada: Any, log_in: Callable[..., Any]
 ) -> None:
-    """Of a version before, somebody may be."""
+    """A user of an older version may have another user's address as name."""
     User.objects.filter(pk=eve.user.pk).update(username_key="ada@example.com")
     assert log_in("ada@example.com").user == ada.user
 
@@ -168,10 +168,10 @@ def test_a_deleted_account_leaves_nothing(
     ada: Any, phone: Any, eve: Any, revocations: Callable[..., Any], sign_up: Callable[..., Any]
 ) -> None:
     gone = ada.user.pk
-    with revocations() as heard:
+    with revocations() as revoked:
         response = ada.api.delete("/users/me/")
     assert response.status_code == 204
-    assert heard == [LoginRevoked(gone, None, "account_deleted")]
+    assert revoked == [LoginRevoked(gone, None, "account_deleted")]
     assert not phone.is_let_in()
     assert not Login.objects.filter(user=gone).exists()
     assert eve.is_let_in()

@@ -144,10 +144,10 @@ def test_a_stolen_token_used_by_many_at_once_ends_the_login_once(
     stolen = ada.refresh
     newest = ada.refreshed().json()["refresh"]
     Login.objects.update(refreshed_at=F("refreshed_at") - timedelta(seconds=11))
-    heard: list[LoginRevoked] = []
+    revocations: list[LoginRevoked] = []
 
     def receive(revoked: LoginRevoked, **_: Any) -> None:
-        heard.append(revoked)
+        revocations.append(revoked)
 
     login_revoked.connect(receive)
     try:
@@ -155,13 +155,13 @@ def test_a_stolen_token_used_by_many_at_once_ends_the_login_once(
     finally:
         login_revoked.disconnect(receive)
     assert set(answers) == {401}
-    assert [revoked.reason for revoked in heard] == ["refresh_reused"]
+    assert [revoked.reason for revoked in revocations] == ["refresh_reused"]
     assert caplog.text.count("refresh_reused") == 2  # that it was, and that the login ended by it
     assert post("/users/token/refresh/", refresh=newest).status_code == 401
 
 
 def test_the_holder_of_the_newest_token_and_a_thief_at_once(ada: Any) -> None:
-    """Whoever comes first: the login ends, and nobody is let in by it."""
+    """Whichever request comes first, the login ends."""
     stolen = ada.refresh
     newest = ada.refreshed().json()["refresh"]
     Login.objects.update(refreshed_at=F("refreshed_at") - timedelta(seconds=11))

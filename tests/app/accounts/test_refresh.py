@@ -71,12 +71,12 @@ def test_a_repeat_after_ten_seconds_ends_the_login(
     pair = ada.refreshed().json()
     login = ada.login
     seconds_pass(11)
-    with revocations() as heard, caplog.at_level(logging.WARNING):
+    with revocations() as revoked, caplog.at_level(logging.WARNING):
         assert refused(ada.refreshed())
-    assert heard == [LoginRevoked(login.user_id, login.pk, "refresh_reused")]
+    assert revoked == [LoginRevoked(login.user_id, login.pk, "refresh_reused")]
     assert "refresh_reused" in caplog.text
     assert not ada.is_let_in()
-    assert refused(refresh(pair["refresh"]))  # whoever holds the newest is out too
+    assert refused(refresh(pair["refresh"]))  # the newest token is refused too
     assert phone.is_let_in()
 
 

@@ -15,28 +15,28 @@ PASSWORD = "correct horse battery"
 
 
 @pytest.fixture
-def said(caplog: pytest.LogCaptureFixture) -> Callable[..., Any]:
+def logged(caplog: pytest.LogCaptureFixture) -> Callable[..., Any]:
     """The events of the security log so far, as (event, details)."""
     caplog.set_level(logging.INFO, "space.security")
 
-    def said() -> list[tuple[str, dict[str, Any]]]:
+    def logged() -> list[tuple[str, dict[str, Any]]]:
         lines: list[Any] = [r for r in caplog.records if r.name == "space.security"]
         assert all("\n" not in line.getMessage() for line in lines)
         keys = ("user", "login", "address", "who", "reason", "limit")
         return [(x.event, {k: getattr(x, k) for k in keys if hasattr(x, k)}) for x in lines]
 
-    return said
+    return logged
 
 
 def post(path: str, address: str = "192.0.2.1", **body: Any) -> Any:
     return APIClient().post(f"/users/{path}/", body, format="json", REMOTE_ADDR=address)
 
 
-def test_log_ins_are_logged_with_user_and_address(said: Callable[..., Any]) -> None:
+def test_log_ins_are_logged_with_user_and_address(logged: Callable[..., Any]) -> None:
     body = {"username": "ada", "email": "ada@example.com", "password": PASSWORD}
     user = post("signup", **body).json()["user"]["id"]
     post("login", username="ada", password=PASSWORD)
-    events = said()
+    events = logged()
     assert [event for event, _ in events] == ["signed_up", "logged_in"]
     for _, details in events:
         assert details["user"] == user
@@ -56,14 +56,14 @@ def test_failed_log_ins_of_one_name_can_be_found_together(
     assert lines[2] != first
 
 
-def test_a_wrong_old_password_is_logged_as_such(ada: Any, said: Callable[..., Any]) -> None:
+def test_a_wrong_old_password_is_logged_as_such(ada: Any, logged: Callable[..., Any]) -> None:
     change = {"old_password": "guess", "new_password": "another battery"}
     assert ada.api.post("/users/password/", change, format="json").status_code == 400
-    assert said()[-1][0] == "password_wrong"
+    assert logged()[-1][0] == "password_wrong"
 
 
 def test_a_reached_limit_is_logged_once_in_its_minute(
-    ada: Any, said: Callable[..., Any], settings: Any
+    ada: Any, logged: Callable[..., Any], settings: Any
 ) -> None:
     settings.LIMIT_FAILED_LOGINS_PER_MINUTE = 2
     for _ in range(5):
@@ -71,18 +71,18 @@ def test_a_reached_limit_is_logged_once_in_its_minute(
     settings.LIMIT_REFRESHES_PER_MINUTE = 1
     for _ in range(5):
         post("token/refresh", refresh="garbage")
-    limits = [details["limit"] for event, details in said() if event == "limit_reached"]
+    limits = [details["limit"] for event, details in logged() if event == "limit_reached"]
     assert limits == ["failed log-ins", "refreshes"]
 
 
 def test_the_end_of_a_login_is_logged_with_its_reason(
-    ada: Any, phone: Any, said: Callable[..., Any], revocations: Callable[..., Any]
+    ada: Any, phone: Any, logged: Callable[..., Any], revocations: Callable[..., Any]
 ) -> None:
     other = phone.login
     change = {"old_password": PASSWORD, "new_password": "another battery"}
     with revocations():
         ada.api.post("/users/password/", change, format="json")
-    events = dict(said())
+    events = dict(logged())
     assert events["password_changed"]["user"] == ada.user.pk
     assert events["login_ended"] | {"address": ""} == {
         "user": other.user_id,
@@ -109,6 +109,6 @@ def test_no_secret_is_logged(
             assert not [s for s in secrets if s in f"{line.getMessage()} {vars(line)}"]
 
 
-def test_outside_of_a_request_there_is_no_address(said: Callable[..., Any]) -> None:
+def test_outside_of_a_request_there_is_no_address(logged: Callable[..., Any]) -> None:
     record("login_ended", user=7, login=None, reason="account_deactivated")
-    assert said() == [("login_ended", {"user": 7, "reason": "account_deactivated"})]
+    assert logged() == [("login_ended", {"user": 7, "reason": "account_deactivated"})]

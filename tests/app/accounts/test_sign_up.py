@@ -73,7 +73,7 @@ def test_a_sign_up_makes_no_staff() -> None:
         ({"username": "<b>"}, "username"),
         ({"username": "a" * 151}, "username"),
         ({"username": "\ufdfa" * 100}, "username"),  # 18 characters each, once normalised
-        ({"username": "grace@example.com"}, "username"),  # somebody's e-mail address
+        ({"username": "grace@example.com"}, "username"),  # another user's e-mail address
         ({"email": None}, "email"),
         ({"email": "nobody"}, "email"),
         ({"email": "a\x00@example.com"}, "email"),

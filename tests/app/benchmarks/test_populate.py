@@ -16,8 +16,8 @@ from benchmarks.bench.populate import _fill
 def test_each_token_lets_its_user_in(tmp_path: Path) -> None:
     tokens = tmp_path / "tokens"
     _fill(3, tokens)
-    arrivals = admit_all(tokens.read_text().split())
-    users = [arrival.user_id for arrival in arrivals if isinstance(arrival, Identity)]
+    identities = admit_all(tokens.read_text().split())
+    users = [it.user_id for it in identities if isinstance(it, Identity)]
     assert len(set(users)) == 3
     # However long it took to write the rows: no token may be older than its login.
     assert not Login.objects.exclude(first_seen=F("refreshed_at")).exists()
