@@ -1,4 +1,4 @@
-"""Sessions with their tasks and their log, and the sky: for support, to look at."""
+"""Read-only admin pages of sessions, with tasks and log, and of the sky: for support."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class SessionAdmin(ReadOnlyAdmin):
 
     @admin.display
     def log(self, session: Session) -> str:
-        """What happened to it, the newest first."""
+        """The log of the session, newest first."""
         events = SessionEvent.objects.filter(session_id=session.pk).order_by("-version")[:NEWEST]
         rows = format_html_join(
             "",

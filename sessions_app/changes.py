@@ -1,4 +1,4 @@
-"""What a device missed: everything of its user's since the revision that it has seen."""
+"""Changes that a device has missed: all of its user's since the revision that it has seen."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from sessions_app.events import ChangeKind, Instant, SessionState, SpaceState, T
 from sessions_app.exceptions import NotFound
 from sessions_app.models import Session, SessionEvent, Space, Task
 
-MOST = 200  # changes; beyond that a device loads its lists afresh
-MOST_TASKS = 500  # of the sessions that changed; the same
-MORE_LOOKS = 3  # where the user does something while we read; a state newer than its change is true
+MAX_CHANGES = 200  # a device that missed more loads its lists
+MAX_TASKS = 500  # of the changed sessions; the same
+MAX_REREADS = 3  # where the user makes changes meanwhile; a newer state than its change is valid
 
 
 class Change(Value, frozen=True, kw_only=True):
-    """A row of the log. `state` stands on the newest change of each session that still exists."""
+    """A row of the log. Only the newest change of each existing session has a `state`."""
 
     revision: int
     session: int
@@ -32,11 +32,11 @@ class Change(Value, frozen=True, kw_only=True):
     device: str
     data: dict[str, Any]
     state: SessionState | None = None
-    space: SpaceState | None = None  # of an end: what the session became
+    space: SpaceState | None = None  # of an end: the star or planet
 
 
 class Missed(Value, frozen=True, kw_only=True):
-    """The answer to "I have seen `since`": oldest first; `reset` means: load the lists afresh."""
+    """The changes after `since`, oldest first. `reset`: the device must load its lists."""
 
     epoch: str
     revision: int
@@ -46,7 +46,7 @@ class Missed(Value, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What a device of the user says that it has seen: see `missed`."""
+    """What a device of the user has seen; see `missed`."""
 
     user_id: int
     since: int | None = None
@@ -59,7 +59,7 @@ def active_sessions(user_ids: Collection[int]) -> dict[int, SessionState]:
     active: list[Any] = list(of_users.annotate(read_at=ClockTimestamp()))
     if not active:
         return {}
-    # Not by prefetching, which makes a query set for each session: half of the cost, for thousands.
+    # Prefetching would make a query set for each session: half of the cost for thousands.
     tasks: dict[int, list[TaskState]] = defaultdict(list)
     for task in Task.objects.filter(session_id__in=[s.pk for s in active]):
         tasks[task.session_id].append(task.state())
@@ -70,14 +70,16 @@ def active_sessions(user_ids: Collection[int]) -> dict[int, SessionState]:
 
 
 def _moved(versions: dict[int, int]) -> set[int]:
-    """The sessions that have these versions no more. Their tasks, which are read after them, may
-    be those of another version: a version has one state, whoever reads it."""
+    """The sessions that no longer have these versions.
+
+    Their tasks were read after them, so they may be those of a newer version.
+    """
     now = dict(Session.objects.filter(pk__in=versions).values_list("pk", "version"))
     return {pk for pk, version in versions.items() if now.get(pk) != version}
 
 
 def missed(user_id: int, *, since: int | None, epoch: str | None = None) -> Missed:
-    """What the user's device has not seen. `since` None: it has seen nothing, and loads its lists.
+    """The changes that the user's device has not seen. `since` None: it must load its lists.
 
     An `epoch` of None is not checked. Raises `NotFound` for a user who is gone.
     """
@@ -88,7 +90,7 @@ def missed(user_id: int, *, since: int | None, epoch: str | None = None) -> Miss
 
 
 def missed_by_all(seen: Sequence[Seen]) -> list[Missed | NotFound]:
-    """The same for many devices. Two queries, and those of each device that did miss something."""
+    """The same for many devices. Two queries, and some for each device that missed changes."""
     here = current_epoch()
     users = User.objects.filter(pk__in={device.user_id for device in seen})
     revisions = dict(users.values_list("pk", "revision"))
@@ -99,13 +101,13 @@ def _missed_by(seen: Seen, here: str, revision: int | None) -> Missed | NotFound
     if revision is None:
         return NotFound()
     since = seen.since
-    if since is None or seen.epoch not in {None, here} or not 0 <= revision - since <= MOST:
+    if since is None or seen.epoch not in {None, here} or not 0 <= revision - since <= MAX_CHANGES:
         return Missed(epoch=here, revision=revision, reset=True, changes=[])
     changes = _changes(seen.user_id, since, revision) if since < revision else []
-    for _ in range(MORE_LOOKS):
+    for _ in range(MAX_REREADS):
         if changes is None or (all(map(_state_is_its_own, changes)) and not _moved_since(changes)):
             break
-        # The log was read before the states, and something has happened between the two.
+        # Another change was made between reading the log and reading the states.
         revision = User.objects.filter(pk=seen.user_id).values_list("revision", flat=True).first()
         if revision is None:
             return NotFound()
@@ -125,21 +127,21 @@ def _state_is_its_own(change: Change) -> bool:
 
 
 def _have_too_many_tasks(ids: set[int]) -> bool:
-    """Asked only of more sessions than could not have too many, that is, seldom."""
-    if len(ids) * settings.QUOTA_TASKS <= MOST_TASKS:
+    """Counts only where the quota allows so many tasks, which is seldom."""
+    if len(ids) * settings.QUOTA_TASKS <= MAX_TASKS:
         return False
-    return Task.objects.filter(session_id__in=ids)[: MOST_TASKS + 1].count() > MOST_TASKS
+    return Task.objects.filter(session_id__in=ids)[: MAX_TASKS + 1].count() > MAX_TASKS
 
 
 def _changes(user_id: int, since: int, until: int) -> list[Change] | None:
-    """None: to tell of them would be too much at once, or some are known no more."""
+    """None if they are too many, or if some of them have been purged."""
     rows = list(
         SessionEvent.objects.filter(
             user_id=user_id, revision__gt=since, revision__lte=until
         ).order_by("revision")
     )
     if len(rows) < until - since:
-        return None  # revisions have no gaps: these are forgotten
+        return None  # revisions have no gaps: the others have been purged
     ids = {row.session_id for row in rows}
     if _have_too_many_tasks(ids):
         return None

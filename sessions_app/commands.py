@@ -1,4 +1,4 @@
-"""The commands of a timer by name, with their arguments: one table for REST and for the socket."""
+"""The commands of the timer by name, with their arguments: one table for REST and sockets."""
 
 from __future__ import annotations
 

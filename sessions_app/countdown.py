@@ -6,9 +6,9 @@
                      v  |
                     paused --finish--> finished           running | paused --cancel--> cancelled
 
-Pure Python: no database, and no clock. `now` always comes in as an argument, so that every rule can
-be tried at any instant. Time is never counted down: a running countdown has its deadline, a paused
-one what remains, and what was focused is the planned time less what remains.
+Pure Python: no database and no clock. `now` is always an argument, so tests can try each rule at
+any instant. Nothing is decremented: a running countdown has its deadline, a paused one its
+remaining time, and the focused time is the planned time less the remaining time.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ ACTIVE = frozenset({Status.RUNNING, Status.PAUSED})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Countdown:
-    """One countdown as it stands. Each action gives the next one, or raises and changes nothing.
+    """One countdown as it stands. Each action returns the next one, or raises.
 
     `ends_at` is there only while running, `remaining` only while paused, `focused` only once ended.
     """
@@ -57,11 +57,11 @@ class Countdown:
         return self.status in ACTIVE
 
     def is_due(self, now: datetime) -> bool:
-        """True from the deadline on, while nobody has ended it yet."""
+        """True from the deadline on, until it is ended."""
         return self.ends_at is not None and now >= self.ends_at
 
     def remaining_at(self, now: datetime) -> timedelta:
-        """What is left to run at `now`; never negative, zero once ended."""
+        """The time left at `now`; never negative, zero once ended."""
         if self.ends_at is not None:
             return max(ZERO, self.ends_at - now)
         if self.remaining is not None:
@@ -116,7 +116,7 @@ class Countdown:
         return self._ended(Status.CANCELLED, now)
 
     def complete(self, now: datetime) -> Countdown:
-        """The end at the deadline. However late it is noticed, it ended at its deadline."""
+        """The end at the deadline. `ended_at` is the deadline, however late the call is."""
         if self.ends_at is None or now < self.ends_at:
             raise IllegalTransition
         return replace(

@@ -1,8 +1,8 @@
-"""The name of the life of this database. Another one: numbers went back, and clients start over.
+"""The epoch of the database: in a new one revisions may have gone back, and clients load all again.
 
-A backup that is restored, or a standby that takes over without the last commits, gives numbers
-again that clients have seen already, for other changes. `manage.py after_restore` begins a new
-epoch; `realtime/hub/reconcile.py` does so too where it sees that a user's revision went back.
+After a backup was restored, or a standby without the last commits has taken over, the database
+gives revisions again that clients have seen already, for other changes. `manage.py after_restore`
+begins a new epoch; `realtime/hub/reconcile.py` does so too where a user's revision has gone back.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from sessions_app.models import Epoch
 
 
 def current_epoch() -> str:
-    row, _ = Epoch.objects.get_or_create(pk=1)  # the first to ask names it
+    row, _ = Epoch.objects.get_or_create(pk=1)  # the first call creates it
     return str(row.value)
 
 
 def begin_new_epoch(*, instead_of: str | None = None) -> str:
-    """The name of the new one. With `instead_of` nothing begins where that one has ended already.
+    """Gives the current epoch after it. With `instead_of`, only if that is still the current one.
 
-    So of many processes that see the same, one begins it.
+    So one of many processes begins it.
     """
     current = current_epoch()
     if instead_of in {None, current}:

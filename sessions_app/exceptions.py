@@ -1,23 +1,23 @@
-"""What can go wrong with a session, each with a stable `code` that clients read.
+"""The errors of the domain, each with a stable `code` that clients read.
 
     SessionError
-    |-- NotFound                    missing, or somebody else's: the same answer
-    |-- InvalidInput                a value is out of range; names the field
+    |-- NotFound                    missing, or another user's: the same answer
+    |-- InvalidInput                a value is malformed or out of range; names the field
     |   |-- ImageInvalid
     |-- StaleVersion                the sender saw an older version
     |-- IdempotencyInProgress       the first request with this key still runs
     |-- IdempotencyMismatch         the key was used for another request
     |-- StorageFailed               a picture cannot be stored or read now: the disk is full
-    |-- Busy                        too many want the same at once
+    |-- Busy                        too many requests at once
     |   |-- TooManyChanges          of one user in a day
-    |   |-- TooManyKeys             the same of answers that are kept
+    |   |-- TooManyKeys             too many stored answers of one user
     |-- Conflict                    the rules do not allow it now
         |-- IllegalTransition       not in this status
         |-- AlreadyDue              the deadline has come; the end wins
         |-- AnotherSessionIsActive  one at a time
         |-- Started                 the duration is fixed once started
         |-- TaskBudgetExceeded      the tasks' minutes would not fit
-        |-- QuotaExceeded           the user keeps as much as anybody may
+        |-- QuotaExceeded           the user's quota is used up
 
 The translation to HTTP is in `api/errors.py`, the one to the socket in
 `realtime/sockets/commands.py`.
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 class SessionError(Exception):
-    """The base of all of them. `state` is the session as it stands, where that helps the sender."""
+    """The base of all. `state` is the session's current state, where that helps the sender."""
 
     code: ClassVar[str] = "invalid"
     sentence: ClassVar[str] = "The request is not valid."
@@ -43,7 +43,7 @@ class SessionError(Exception):
 
 
 class NotFound(SessionError):
-    """There is no such thing, or it is another user's: nobody can tell which."""
+    """It does not exist, or it is another user's: a client cannot tell which."""
 
     code = "not_found"
     sentence = "Nothing is here."
@@ -94,7 +94,7 @@ class StorageFailed(SessionError):
 
 
 class Busy(SessionError):
-    """Too many want the same at once; it may work in `retry_after_s` seconds."""
+    """Too many requests at once; one may succeed in `retry_after_s` seconds."""
 
     code = "throttled"  # as every 429
     sentence = "Too many requests at once. Please try again in a moment."
@@ -102,7 +102,7 @@ class Busy(SessionError):
 
 
 class TooManyChanges(Busy):
-    """The user's log would grow by more than anybody's may in a day."""
+    """The user has made as many changes as a day may have."""
 
     sentence = "You have changed too much within a day. Please try again later."
 
@@ -112,14 +112,14 @@ class TooManyChanges(Busy):
 
 
 class TooManyKeys(Busy):
-    """The answers that are kept for a day by their keys take as much as anybody's may."""
+    """The user's stored answers (kept for a day, by key) take as much room as they may."""
 
     sentence = "You have sent too many requests with a key within a day. Please try again later."
     retry_after_s = 3600
 
 
 class Conflict(SessionError):
-    """The rules do not allow it as things stand."""
+    """The rules do not allow it in the current state."""
 
 
 class IllegalTransition(Conflict):
@@ -158,7 +158,7 @@ class TaskBudgetExceeded(Conflict):
 
 
 class QuotaExceeded(Conflict):
-    """The user keeps as much of it as anybody may; deleting some of it makes room."""
+    """The user's quota is used up; deleting makes room."""
 
     code = "quota_exceeded"
     sentence = "You keep as much as anybody may. Delete some of it first."

@@ -1,4 +1,4 @@
-"""Storage. What must never be is forbidden by the database; the QuerySet holds the questions."""
+"""The tables. Constraints forbid invalid states; the QuerySet has the queries."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def in_ms(length: timedelta) -> int:
 
 class SessionQuerySet(models.QuerySet["Session"]):
     def owned_by(self, user_id: int) -> SessionQuerySet:
-        """Another user's session does not exist: permission is part of the question."""
+        """Permission is part of the query: other users' sessions are not found."""
         return self.filter(user_id=user_id)
 
     def active(self) -> SessionQuerySet:
@@ -42,8 +42,9 @@ class SessionQuerySet(models.QuerySet["Session"]):
         return self if statuses is None else self.filter(status__in=statuses)
 
     def for_show(self) -> models.QuerySet[Any]:
-        """With all that `shown` needs. One statement, so that tasks are those of the version: what
-        is read after the session may have changed with the next one.
+        """With all that `shown` needs, in one statement.
+
+        Tasks that were read in a second statement could be those of the next version.
         """
         tasks = Task.objects.filter(session=OuterRef("pk")).values(
             json=JSONObject(**{name: name for name in TaskState.__struct_fields__})
@@ -61,14 +62,14 @@ class Session(models.Model):
     title = models.CharField(max_length=100)
     duration = models.PositiveSmallIntegerField()  # whole minutes, as planned before the start
     image = models.FileField(upload_to="sessions/", max_length=120, blank=True)
-    # For the user's quota. 0 beside a picture: stored by a version that did not measure it.
+    # For the quota. 0 with a picture: stored by a version of Space that did not measure it.
     image_bytes = models.PositiveIntegerField(default=0, db_default=0, editable=False)
     sound = models.CharField(max_length=100, blank=True)
     reminders = models.JSONField(null=True)  # seconds before the end; None: as the user's profile
     created_at = models.DateTimeField()
     updated_at = models.DateTimeField()  # the database's clock at the last change
     version = models.PositiveIntegerField(default=0)
-    # Kept by a trigger on Task, so that the check below holds under any concurrency.
+    # A trigger on Task keeps it, so that the check below holds under any concurrency.
     task_minutes = models.PositiveIntegerField(default=0, editable=False)
 
     status = models.CharField(
@@ -128,7 +129,7 @@ class Session(models.Model):
             ),
         ]
         indexes = [
-            # The head of these is all that a timekeeper looks at, however many sessions run.
+            # A timekeeper reads the head of these only, however many sessions run.
             models.Index(fields=["ends_at"], condition=Q(status="running"), name="session_due"),
             models.Index(
                 fields=["reminder_at"],
@@ -153,7 +154,7 @@ class Session(models.Model):
         )
 
     def take(self, after: Countdown, now: datetime) -> None:
-        """Takes over what a rule has decided, and arms the reminders of a new deadline."""
+        """Applies the result of a rule, and arms the reminders of a new deadline."""
         moved = after.ends_at != self.ends_at
         self.status = after.status.value
         self.planned_ms = in_ms(after.planned)
@@ -170,7 +171,7 @@ class Session(models.Model):
 
     @property
     def reminder_offsets(self) -> list[int]:
-        """Seconds before the end: the session's own, or else those of its user's profile."""
+        """Seconds before the end: of the session itself, or of its user's profile."""
         return list(self.user.reminders if self.reminders is None else self.reminders)
 
     def shown(self) -> SessionState:
@@ -180,9 +181,9 @@ class Session(models.Model):
         return self.state(read.read_at, tasks)
 
     def state(self, now: datetime, tasks: list[TaskState] | None = None) -> SessionState:
-        """The session as everybody shows it. Its own time never runs backwards.
+        """The state at `now`, but never before the last change.
 
-        `tasks`: their states, where they have been read already.
+        `tasks`: their states, if they have been read already.
         """
         if tasks is None:
             tasks = [task.state() for task in self.tasks.all()]
@@ -213,7 +214,7 @@ class Session(models.Model):
 
 
 class Task(models.Model):
-    """Something to do within a session; `duration` in whole minutes."""
+    """A task within a session; `duration` in whole minutes."""
 
     session = models.ForeignKey(Session, on_delete=models.CASCADE, related_name="tasks")
     title = models.CharField(max_length=100)
@@ -281,7 +282,7 @@ class Space(models.Model):
 
 
 class SessionEvent(models.Model):
-    """One change of a session: history, source of resync, and outbox in one. Outlives the session.
+    """One change of a session: history, source of resync, and outbox. It outlives the session.
 
     `at` is the database's clock at the change, never the deadline: for an end, `at` less the
     session's `ended_at` is how late it was recorded.
@@ -309,11 +310,11 @@ class SessionEvent(models.Model):
 
 
 class IdempotencyKey(models.Model):
-    """What a request with this key was answered, kept for 24 hours."""
+    """The answer to the first request with this key, kept for 24 hours."""
 
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
     key = models.CharField(max_length=255)
-    fingerprint = models.CharField(max_length=64)  # SHA-256 of what was asked
+    fingerprint = models.CharField(max_length=64)  # SHA-256 of the request
     outcome: models.JSONField[Any, Any] = models.JSONField()
     created_at = models.DateTimeField(db_index=True)
 
@@ -327,7 +328,7 @@ class IdempotencyKey(models.Model):
 
 
 class Epoch(models.Model):
-    """The name of the life of this database (one row). Another one: versions went back."""
+    """The epoch of this database (one row); see `epoch.py`."""
 
     value = models.UUIDField(default=uuid.uuid4)
 
@@ -337,10 +338,10 @@ class Epoch(models.Model):
 
 @cache
 def _picture(name: str) -> str:
-    """There are twelve, and making a URL anew takes longer than the rest of a body's state."""
+    """Cached: making the URL takes longer than the rest of a body's state."""
     return static(name)
 
 
 def public_url(path: str) -> str:
-    """Absolute where `PUBLIC_URL` is set: the timekeeper has no request to ask."""
+    """Absolute where `PUBLIC_URL` is set: a timekeeper has no request to take a host from."""
     return path if path.startswith("http") else f"{settings.PUBLIC_URL}{path}"

@@ -1,4 +1,4 @@
-"""When the next reminder of a deadline is due. Pure: the instant comes in as an argument."""
+"""Computes when the next reminder of a deadline is due. Pure: time is an argument."""
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -15,5 +15,5 @@ def next_reminder(
 
 
 def offset_reached(ends_at: datetime, reminder_at: datetime) -> int:
-    """How many seconds before the end the reminder stands."""
+    """The seconds between the reminder and the end."""
     return round((ends_at - reminder_at).total_seconds())

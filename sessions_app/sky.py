@@ -1,7 +1,7 @@
-"""What a session becomes in the sky, and where: a star or a planet, the same on every device.
+"""Chooses the type, size and place of a star or planet: the same on every device.
 
-Everything follows from a seed that is stored with the body, and from the bodies that are in the sky
-already: a new one goes where there is most room. A sky is one month of the user's, 800 x 300.
+They follow from a seed, which is stored with the body, and from the bodies that are already in the
+sky: a new one is placed where there is most room. A sky is one month of a user, 800 x 300.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from random import Random
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 WIDTH, HEIGHT = 800, 300
-MARGIN = 20  # a body's middle stays this far from the edge
-COLUMNS, ROWS = WIDTH - 2 * MARGIN + 1, HEIGHT - 2 * MARGIN + 1  # where a middle may be
+MARGIN = 20  # a body's centre stays this far from the edge
+COLUMNS, ROWS = WIDTH - 2 * MARGIN + 1, HEIGHT - 2 * MARGIN + 1  # of possible centres
 STAR_RADII = (4, 9)
 PLANET_RADII = (10, 16)
 PLANET_FULL_GROWN_MINUTES = 180
-APART = 2 * PLANET_RADII[1] + 2  # between middles: then no two bodies touch, whatever they are
+APART = 2 * PLANET_RADII[1] + 2  # between centres: then no two bodies touch, of whatever size
 TRIES = 16  # candidates for a place; the roomiest wins
-STEP = 10  # of the grid that is searched when chance has found no room
-MOST_APART = 60  # bodies that never touch; in a fuller sky they may
+STEP = 10  # of the grid that is searched if no random place has room
+MAX_APART = 60  # bodies that never touch; in a fuller sky they may
 LOOKS = 6  # pictures of each type in client/sky/
 
 
@@ -43,8 +43,8 @@ class Body:
 def body(
     focused: timedelta, *, seed: int, star_up_to: timedelta, taken: Sequence[tuple[int, int]]
 ) -> Body:
-    """The body of a session that was focused for `focused`; `taken` are the middles in its sky."""
-    dice = Random(seed)  # noqa: S311 -- looks, not secrets
+    """The body of a session that was focused for `focused`; `taken` are the centres in its sky."""
+    dice = Random(seed)  # noqa: S311 -- not secrets
     minutes = focused.total_seconds() / 60
     type_ = "star" if focused <= star_up_to else "planet"
     low, high = STAR_RADII if type_ == "star" else PLANET_RADII
@@ -62,7 +62,7 @@ def month_of(moment: datetime, *, zone: str, day_start: int) -> date:
 
 
 def _zone(name: str) -> tzinfo:
-    """The zone; UTC for one that the system knows no more: a session must end all the same."""
+    """The zone; UTC for one that the system does not know, because a session must end."""
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError):
@@ -70,7 +70,7 @@ def _zone(name: str) -> tzinfo:
 
 
 def _roomiest(dice: Random, taken: Sequence[Place]) -> Place:
-    """A place with room: the best of a few by chance, or the first of all that does not touch."""
+    """A place with room: the best of a few random ones, or one of the grid that touches no body."""
     if not taken:
         return _anywhere(dice)
     best, most = (0, 0), -1
@@ -78,7 +78,7 @@ def _roomiest(dice: Random, taken: Sequence[Place]) -> Place:
         place = _anywhere(dice)
         if (room := _room(place, taken)) > most:
             best, most = place, room
-    if most >= APART**2 or len(taken) >= MOST_APART:
+    if most >= APART**2 or len(taken) >= MAX_APART:
         return best
     grid = [
         (x, y)
@@ -90,7 +90,7 @@ def _roomiest(dice: Random, taken: Sequence[Place]) -> Place:
 
 
 def _anywhere(dice: Random) -> Place:
-    """What two calls of `dice.randrange` give, in a fifth of their time: most of a body's cost."""
+    """Like two calls of `dice.randrange`, in a fifth of their time: most of a body's cost."""
     bits = dice.getrandbits
     while (x := bits(COLUMNS.bit_length())) >= COLUMNS:
         pass

@@ -1,6 +1,6 @@
-"""What this process has counted of the domain's work: ends, reminders, rounds of the timekeeper.
+"""Counters of the domain in this process: ends, reminders, rounds of the timekeeper, pictures.
 
-Written by the timekeeper's thread alone; anybody may read.
+The timekeeper's thread writes them (`pictures`: any thread), and any thread may read.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ RETRY_AFTER_S = 5
 
 
 class NoRoom(APIException):
-    """On the disk, for what is sent."""
+    """The disk has no room for the export."""
 
     status_code = 503
     default_code = "unavailable"
@@ -35,8 +35,9 @@ class NoRoom(APIException):
 
 
 class Download(StreamingHttpResponse):
-    """JSON in parts. Each is made when the one before has been sent, in a thread: of an iterator
-    that is not asynchronous Django would make all parts first.
+    """JSON in parts. A thread makes each part when the one before has been sent.
+
+    From an iterator that is not asynchronous Django would make all parts first.
     """
 
     def __init__(self, parts: Iterable[bytes], name: str) -> None:
@@ -53,7 +54,7 @@ class Download(StreamingHttpResponse):
             yield part
 
 
-# Here, because accounts know nothing of sessions.
+# In this package, because accounts does not know sessions.
 class ExportView(AccountView):
     """With the pictures as data: URLs, the log of all sessions, and ended logins."""
 

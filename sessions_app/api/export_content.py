@@ -1,11 +1,11 @@
-"""All that Space keeps of a user, as one JSON document, in parts.
+"""Writes all data of a user as one JSON document, in parts.
 
     {"exported_at", "profile", "logins": [], "sessions": [], "spaces": [], "events": [],
      "pictures": [{"session", "data"}]}
 
-Rows are read a slice at a time, from one snapshot, into a file that has no name: a slow reader
-holds neither a transaction nor memory. Pictures come after them from their own files, one at a
-time. They never change, and one that was deleted meanwhile is null.
+Rows are read in batches, from one snapshot, into a temporary file: a slow client holds neither a
+transaction nor memory. Pictures follow from their own files, one at a time. They never change; one
+that was deleted meanwhile is null.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ from sessions_app.api.presenters import shown
 from sessions_app.models import Session, SessionEvent, Space
 
 SLICE = 500  # rows
-IN_MEMORY = 1024 * 1024  # bytes; what is more goes to the disk
+IN_MEMORY = 1024 * 1024  # bytes; the rest is on the disk
 PART = 64 * 1024  # bytes that are sent at once
 
-# Fields and models that are a user's and not in the export, with the reason. Whatever else there
-# is stands in it: tests/app/sessions_app/test_export.py.
+# Fields and models of a user that are not in the export, with the reason. All others are in it:
+# tests/app/sessions_app/test_export.py.
 LEFT_OUT = {
-    "accounts.User.password": "a hash: of use only to whoever wants to guess the password",
+    "accounts.User.password": "a hash: of use only for guessing the password",
     "accounts.User.username_key": "follows from `username`",
     "accounts.User.email_key": "follows from `email`",
     "accounts.User.is_staff": "what the operator lets the user do",
@@ -53,7 +53,7 @@ LEFT_OUT = {
     "sessions_app.Space.look": "the number in the name of `image`",
     "sessions_app.SessionEvent.id": "`revision` numbers them",
     "sessions_app.SessionEvent.user": "it is the user's export",
-    "admin.LogEntry": "what somebody of the staff did in the admin: the operator's record",
+    "admin.LogEntry": "what the staff did in the admin: the operator's record",
     "sessions_app.IdempotencyKey": "answers that were given, of what is here; kept for a day",
 }
 _EVENT = ("revision", "session_id", "version", "kind", "at", "device", "data")
@@ -61,9 +61,9 @@ _encoded = msgspec.json.Encoder().encode
 
 
 class ExportContent:
-    """The document of who asks, in parts. Its rows have been read once it is made. Raises Revoked.
+    """The document of the request's user, in parts. The constructor reads the rows.
 
-    To be closed, whether it was read or not.
+    Close it, whether it was read or not. Raises `Revoked` for a user who is gone.
     """
 
     def __init__(self, request: Request) -> None:
@@ -132,20 +132,20 @@ def _write(file: IO[bytes], name: str, rows: Iterable[Any]) -> None:
 
 
 def _profile(user: User) -> dict[str, Any]:
-    unused = ("first_name", "last_name", "is_active", "last_login")  # by the product, but there
+    unused = ("first_name", "last_name", "is_active", "last_login")  # by the product, but stored
     return dict(UserSerializer(user).data) | {name: getattr(user, name) for name in unused}
 
 
 def _login(login: Login, request: Request) -> dict[str, Any]:
-    """Ended ones too: when and from where, for whoever wants to know who was there."""
+    """Ended logins too, with when and from where."""
     shown_to_all = dict(LoginSerializer(login, context={"request": request}).data)
     return shown_to_all | {"refreshed_at": login.refreshed_at, "ended_at": login.ended_at}
 
 
 @contextmanager
 def _snapshot() -> Iterator[None]:
-    """What is read in it was there at one moment."""
-    outermost = not connection.in_atomic_block  # else the level has been chosen
+    """All reads within it see one snapshot."""
+    outermost = not connection.in_atomic_block  # else the level is fixed already
     with transaction.atomic():
         if outermost:
             with connection.cursor() as cursor:

@@ -40,7 +40,7 @@ SOUNDS = [form.format(name) for form in ("{}", "{}.mp3", "/sounds/{}.mp3") for n
 
 @extend_schema_field({"type": "string", "enum": ["", *SOUNDS]})
 class Sound(Text):
-    """What is played meanwhile: one of ours, or "". Nothing that a client would fetch elsewhere."""
+    """The sound of a session: one of `SOUNDS`, or "". Never a URL of another host."""
 
     default_error_messages: ClassVar = {"unknown": "There is no such sound."}
 

@@ -1,4 +1,4 @@
-"""What lists are asked for: a page of them, and of which status."""
+"""The query of lists: pages and statuses."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["listed", "statuses"]
 
 
 def statuses(request: Request) -> list[str] | None:
-    """What `?status=ready,paused` asks for; None without it: all."""
+    """The statuses in `?status=ready,paused`; None, for all, without it."""
     given = request.query_params.get("status")
     if given is None:
         return None

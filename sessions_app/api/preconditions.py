@@ -1,4 +1,4 @@
-"""What a request says besides its body: the version that it saw, its key, and who sends it."""
+"""Reads the version that a client has seen, the idempotency key, and the actor of a request."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ _ETAG = re.compile(r'(?:W/)?"(\d{1,18})"', re.ASCII)
 
 
 def actor(request: Request) -> Actor:
-    """The user of the request's login, and the name of its device."""
+    """The user and the device of the request's login."""
     admission = admitted(request)
     return Actor(user_id=admission.user.pk, device=admission.login.device)
 
 
 def version_seen(request: Request) -> int | None:
     """The version in `If-Match: "7"`, or `"version": 7` in the body. None: do not check."""
-    in_body = _version_in_body(request)  # must be one even where the header says it
+    in_body = _version_in_body(request)  # checked even where the header has one
     header = request.headers.get("If-Match")
     if header is not None and header.strip() != "*":
         match = _ETAG.fullmatch(header.strip())

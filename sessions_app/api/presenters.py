@@ -1,4 +1,4 @@
-"""A state as a request sees it: pictures have absolute URLs."""
+"""States as a request's answer shows them: pictures have absolute URLs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The types of `events.py` as OpenAPI: what clients are answered is described in one place."""
+"""The types of `events.py` as OpenAPI components, and what all operations share."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def add_components(result: dict[str, Any], **_: Any) -> dict[str, Any]:
 
 
 def add_refusals(result: dict[str, Any], **_: Any) -> dict[str, Any]:
-    """Another hook: what every operation of a kind may answer, so that no view can forget it."""
+    """Another hook: adds the refusals that every operation of a kind may give."""
     for path, operations in result["paths"].items():
         for operation in operations.values():
             for status in _refusals(path, operation):
@@ -94,7 +94,7 @@ def _refusals(path: str, operation: dict[str, Any]) -> set[int]:
     return refused
 
 
-# What many endpoints say of themselves.
+# Shared by many operations.
 REFUSED = {code: ref(Error) for code in (400, 401, 404, 409, 412, 422, 429)}
 PAGE = accounts_schema.PAGE
 _ANY = "|".join(Status)

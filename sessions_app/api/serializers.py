@@ -1,4 +1,4 @@
-"""What a client may send. What it is answered is described once, by the types in `events.py`."""
+"""The bodies that clients may send. The types in `events.py` describe the answers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sessions over REST. A view validates, calls one service function, answers with the state."""
+"""Sessions over REST. A view validates, calls one service and answers with the state."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from sessions_app.events import SessionState
 from sessions_app.exceptions import NotFound
 from sessions_app.models import SessionEvent
 
-CHANGES_OF_A_REQUEST = 50  # whoever missed more has asked for as much as several do
+CHANGES_OF_A_REQUEST = 50  # a request for more counts as several
 
 
 class SessionsView(APIView):
@@ -165,7 +165,7 @@ class ChangesView(APIView):
         query.is_valid(raise_exception=True)
         asked = query.validated_data
         user_id = admitted(request).user.pk
-        epoch = asked.get("epoch") or None  # "" of who knows none yet
+        epoch = asked.get("epoch") or None  # "" from a device that knows none yet
         missed = changes.missed(user_id, since=asked["since"], epoch=epoch)
         REQUESTS.charge(user_id, len(missed.changes) // CHANGES_OF_A_REQUEST)
         return Response(shown_changes(request, missed))

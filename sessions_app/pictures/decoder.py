@@ -1,10 +1,10 @@
-"""Decodes one picture, in a process of its own, which `images.py` starts.
+"""Decodes one picture, in a process of its own, which `upload.py` starts.
 
     python -I -S decoder.py <where Pillow is> PNG|JPEG|WEBP  < the picture  > the same as WebP
 
-A decoder is C code that is fed by strangers. Here it may crash, eat memory or never end: it takes
-nobody with it, and has nothing to find: no environment, no open file, no place to write to. What
-is refused is told by the exit status.
+A decoder is C code with untrusted input. Here it may crash, use up memory or never end without harm
+to the server, and it finds no secrets: no environment, no open file, no place to write to. The exit
+status says why a picture is refused.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from contextlib import suppress
 from io import BytesIO
 from typing import Any
 
-LARGEST_PIXELS = 25_000_000  # looked up in the header, before anything is decoded
-LONGEST_SIDE = 1_600  # what is kept
+LARGEST_PIXELS = 25_000_000  # by the header, before anything is decoded
+LONGEST_SIDE = 1_600  # of the stored picture
 MEMORY = 448 * 1024 * 1024  # bytes of address space; 25 million pixels with alpha take 310 MiB
 CPU_S = 10  # the largest takes two
-ALARM_S = 40  # whoever started it may be gone: nobody else would end one that sleeps
+ALARM_S = 40  # for a decoder that hangs after its server is gone
 
 UNREADABLE, TOO_MANY_PIXELS, ANIMATED = 3, 4, 5  # exit status
 _ORIENTATION = 0x0112
@@ -54,11 +54,11 @@ def rewritten(raw: bytes, declared: str) -> bytes:
 
 
 def _orientation(picture: Any) -> int:
-    """How the camera was held: it stands in the EXIF data, which is not kept."""
+    """How the camera was held, by the EXIF data, which is not stored."""
     try:
         return int(picture.getexif().get(_ORIENTATION, 1))
     except (SyntaxError, ValueError, TypeError, LookupError, OSError, struct.error):
-        return 1  # what cannot be read says nothing
+        return 1  # unreadable EXIF data counts as none
 
 
 def _upright(picture: Any, orientation: int) -> Any:
@@ -78,13 +78,13 @@ def _upright(picture: Any, orientation: int) -> Any:
 
 
 def confine() -> None:
-    """Gives up what decoding does not need. What a system does not know is left out."""
+    """Limits the process to what decoding needs, as far as the system supports it."""
     with suppress(OSError), open("/proc/self/oom_score_adj", "w") as score:
-        score.write("1000")  # where memory runs out, this goes first (Linux)
+        score.write("1000")  # if memory runs out, Linux kills this process first
     for what, limit in {
-        "RLIMIT_AS": MEMORY,  # macOS does not hold it; there the number of pixels is the bound
+        "RLIMIT_AS": MEMORY,  # macOS ignores it; there the number of pixels is the bound
         "RLIMIT_CPU": CPU_S,
-        "RLIMIT_CORE": 0,  # a core would hold somebody's picture
+        "RLIMIT_CORE": 0,  # a core dump would contain the picture
         "RLIMIT_FSIZE": 0,
         "RLIMIT_NOFILE": 16,
         "RLIMIT_NPROC": 0,

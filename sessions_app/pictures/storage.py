@@ -1,4 +1,4 @@
-"""Stored pictures go when nothing shows them any more, and not before that is committed."""
+"""Stores pictures, and deletes them once no committed session refers to them."""
 
 from __future__ import annotations
 
@@ -22,8 +22,9 @@ log = logging.getLogger(__name__)
 def stored(picture: ContentFile[bytes] | None) -> Iterator[str]:
     """Stores the picture, if there is one, and gives its name ("" for none).
 
-    Around a transaction, not inside: storing may be slow, and the file goes if that fails. The name
-    is random: one made from the content would be shared between users. Raises `StorageFailed`.
+    Use it around a transaction, not inside: storing may be slow, and the file is deleted if the
+    transaction fails. The name is random, because users with the same picture must not share a
+    file. Raises `StorageFailed`.
     """
     if picture is None:
         yield ""
@@ -33,7 +34,7 @@ def stored(picture: ContentFile[bytes] | None) -> Iterator[str]:
         default_storage.save(name, picture)
     except OSError as error:
         log.error("a picture cannot be stored: %s", error)
-        _discard(name)  # what was written until the disk was full
+        _discard(name)  # the part that was written before the disk was full
         raise StorageFailed from None
     try:
         yield name
@@ -45,8 +46,8 @@ def stored(picture: ContentFile[bytes] | None) -> Iterator[str]:
 def _discard(name: str) -> None:
     try:
         default_storage.delete(name)
-    except OSError as error:  # it must not hide what went wrong
-        log.warning("a picture cannot be deleted, and nothing shows it: %s", error)
+    except OSError as error:  # it must not hide the first error
+        log.warning("an unused picture cannot be deleted: %s", error)
 
 
 def discard_on_commit(picture: FieldFile) -> None:
@@ -57,5 +58,5 @@ def discard_on_commit(picture: FieldFile) -> None:
 
 
 def session_deleted(instance: Any, **_: Any) -> None:
-    """Receiver of Django's `post_delete`: also for sessions that go with their user."""
+    """Receiver of Django's `post_delete`: also for sessions that are deleted with their user."""
     discard_on_commit(instance.image)

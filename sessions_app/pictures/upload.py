@@ -1,7 +1,7 @@
-"""A picture that comes as a `data:` URL, decoded and written anew, so that nothing rides along.
+"""Takes a picture from a `data:` URL and encodes it again, so that only its pixels are kept.
 
 It is decoded in a process of its own (`decoder.py`, ADR 33), which may fail in any way: then the
-picture is refused. Few at a time, and one of a user, so that nobody holds all of them.
+picture is refused. Few decoders run at a time, and one of a user, so that no user takes them all.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ from sessions_app.stats import stats
 log = logging.getLogger(__name__)
 
 LARGEST_BYTES = 6 * 1024 * 1024  # decoded from base64
-LARGEST_OUT = 8 * 1024 * 1024  # what a decoder may answer; noise of the largest size has 4 MiB
-AT_A_TIME = 2  # in a process: each may take 400 MiB (`decoder.MEMORY`) and a core
-PATIENCE_S = 10.0  # one takes up to two seconds, however few bytes it came in
-WITHIN_S = 30.0  # a decoder that takes longer is killed; sooner where its request has ended
+LARGEST_OUT = 8 * 1024 * 1024  # of the decoder; noise of the largest size takes 4 MiB
+MAX_DECODERS = 2  # in a process: each may take 400 MiB (`decoder.MEMORY`) and a core
+SLOT_TIMEOUT_S = 10.0  # one takes up to two seconds, however few bytes it came in
+DECODER_TIMEOUT_S = 30.0  # then it is killed; sooner if its request has ended
 DECODER = Path(decoder.__file__)
 
 _SENTENCES = {
@@ -45,7 +45,7 @@ _DATA_URL = re.compile(r"data:image/(png|jpe?g|webp);base64,", re.ASCII)
 
 
 def from_data_url(url: str, user_id: int | None = None) -> ContentFile[bytes]:
-    """The picture as a WebP file. Raises `ImageInvalid` with a sentence that says why; `Busy`."""
+    """The picture as a WebP file. Raises `ImageInvalid` with the reason, and `Busy`."""
     head = _DATA_URL.match(url)
     if head is None:
         raise _refused("Send a PNG, JPEG or WebP picture as a base64 data: URL.")
@@ -59,14 +59,14 @@ def from_data_url(url: str, user_id: int | None = None) -> ContentFile[bytes]:
         return ContentFile(_decoded(raw, _FORMATS[head[1]]), name="picture.webp")
 
 
-_slots = FairSemaphore(AT_A_TIME, share=lambda _user: 1)
+_slots = FairSemaphore(MAX_DECODERS, share=lambda _user: 1)
 
 
 @contextmanager
 def _slot(user_id: int | None) -> Iterator[None]:
-    """A place for a decoder; a user has one at a time. Raises `Busy`."""
+    """A slot for a decoder; a user has one at a time. Raises `Busy`."""
     try:
-        with _slots.slot(user_id, within_s=left(PATIENCE_S)):
+        with _slots.slot(user_id, within_s=left(SLOT_TIMEOUT_S)):
             yield
     except Overloaded:
         stats.pictures.add("busy")
@@ -77,17 +77,17 @@ def _slot(user_id: int | None) -> Iterator[None]:
 
 
 def _decoded(raw: bytes, declared: str) -> bytes:
-    """What the decoder makes of it. Whatever goes wrong there, the picture is refused."""
+    """The picture as the decoder gives it. It is refused if the decoder fails in any way."""
     try:
         status, out = _run([sys.executable, "-I", "-S", str(DECODER), _packages(), declared], raw)
-    except OSError as error:  # no process can be started, for lack of memory
+    except OSError as error:  # no process can be started: out of memory
         log.error("a decoder cannot be started: %s", error)
         raise Busy from None
     if status == 0 and len(out) <= LARGEST_OUT and out[:4] == b"RIFF" and out[8:12] == b"WEBP":
         stats.pictures.add("decoded")
         return out
     if left() == 0:
-        raise Busy  # nobody knows what is wrong with it
+        raise Busy  # the decoder was killed for its deadline: nothing is known of the picture
     if status != decoder.UNREADABLE and status not in _SENTENCES:
         log.warning("a picture was refused: its decoder ended with %d", status)
     stats.pictures.add("refused")
@@ -95,20 +95,20 @@ def _decoded(raw: bytes, declared: str) -> bytes:
 
 
 def _run(command: list[str], given: bytes) -> tuple[int, bytes]:
-    """Its exit status (negative: the signal that ended it), and little more than `LARGEST_OUT`."""
+    """Its exit status (negative: a signal), and its output up to about `LARGEST_OUT` bytes."""
     with subprocess.Popen(  # noqa: S603 -- our own script
         command,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
-        env={},  # it has our secrets
+        env={},  # ours has secrets
         cwd="/",
         close_fds=True,
         bufsize=0,
     ) as child:
         assert child.stdin is not None
         assert child.stdout is not None
-        timer = Timer(left(WITHIN_S), child.kill)
+        timer = Timer(left(DECODER_TIMEOUT_S), child.kill)
         timer.daemon = True
         timer.start()
         writer = Thread(target=_give, args=(child.stdin, given), daemon=True)
@@ -119,7 +119,9 @@ def _run(command: list[str], given: bytes) -> tuple[int, bytes]:
                 out += part
             if len(out) > LARGEST_OUT:
                 child.kill()
-            return child.wait(), bytes(out)  # if it closed its output and stays: until the timer
+            return child.wait(), bytes(
+                out
+            )  # one that closes its output and stays is killed by the timer
         finally:
             child.kill()
             timer.cancel()
@@ -137,7 +139,7 @@ def _give(pipe: object, given: bytes) -> None:
 
 @cache
 def _packages() -> str:
-    """The folder that Pillow is in: the decoder looks nowhere else."""
+    """The folder of Pillow: the only one from which the decoder imports."""
     spec = find_spec("PIL")
     assert spec is not None
     assert spec.origin is not None

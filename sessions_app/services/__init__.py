@@ -1,7 +1,7 @@
-"""Everything that changes a session. Each function is one change: it happens whole, or not at all.
+"""The services: each function is one change of a session, in one transaction.
 
-`by` says who asks; `seen` is the version that they saw, or None not to check. All of them raise the
-errors of `exceptions.py`; those of the rules carry the session as it stands.
+`by` is the user and the device; `seen` is the version that the client saw, or None not to check.
+They raise the errors of `exceptions.py`; those of the rules carry the session's current state.
 """
 
 from sessions_app.ledger import Actor

@@ -1,7 +1,7 @@
-"""How much a user may keep. Asked in the user's turn: nothing of theirs is added meanwhile.
+"""Quotas: how many sessions, tasks and pictures a user may keep.
 
-Raises `QuotaExceeded` where there is no room. Deleting gives it back, since what is there is
-counted, and no count is kept.
+Called while the ledger holds the user's row, so nothing is added meanwhile. Existing rows are
+counted each time, so deleting makes room. All raise `QuotaExceeded`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from sessions_app.exceptions import QuotaExceeded
 from sessions_app.models import Session, Task
 
 MIB = 1024 * 1024
-NOT_MEASURED = 256 * 1024  # bytes that a picture counts whose size nobody wrote down
+NOT_MEASURED = 256 * 1024  # bytes that a picture of unknown size counts as
 
 
 def room_for_a_session(user_id: int) -> None:
@@ -23,9 +23,9 @@ def room_for_a_session(user_id: int) -> None:
 
 
 def room_for_a_picture(user_id: int, size: int, *, instead_of: Session | None = None) -> None:
-    """`size` in bytes. A smaller picture in the place of a larger one always has room."""
+    """`size` in bytes. A smaller picture may always replace a larger one."""
     more = size - (_size(instead_of) if instead_of is not None else 0)
-    if more > 0 and _kept(user_id) + more > settings.QUOTA_PICTURES_MIB * MIB:
+    if more > 0 and _stored_bytes(user_id) + more > settings.QUOTA_PICTURES_MIB * MIB:
         raise QuotaExceeded(
             f"Your pictures would take more than {settings.QUOTA_PICTURES_MIB} MiB."
             " Delete some first."
@@ -45,7 +45,7 @@ def _size(session: Session) -> int:
     return (session.image_bytes or NOT_MEASURED) if session.image else 0
 
 
-def _kept(user_id: int) -> int:
+def _stored_bytes(user_id: int) -> int:
     """The bytes of the user's pictures."""
     measured = Case(
         When(image_bytes=0, then=NOT_MEASURED),

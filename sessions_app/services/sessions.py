@@ -1,4 +1,4 @@
-"""The session itself: made, edited, repeated, deleted."""
+"""Creates, edits, repeats and deletes sessions."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 
 class Edit(TypedDict, total=False):
-    """What may be edited. `image` is a picture to store, or None to have none."""
+    """Fields that may be edited. `image` is a picture to store, or None to remove it."""
 
     title: str
     duration: int
@@ -46,7 +46,7 @@ def create(
         session = new_session(
             t.user, t.now, title=title, duration=duration, sound=sound, reminders=reminders
         )
-        _give_picture(session, picture, _size(image))
+        _set_picture(session, picture, _size(image))
         return t.record(session, "created")
 
 
@@ -64,7 +64,7 @@ def edit(session_id: int, changes: Edit, *, by: Actor, seen: int | None = None) 
             _set_duration(session, edits.pop("duration"))
         if "image" in edits:
             discard_on_commit(session.image)
-            _give_picture(session, edits.pop("image"), _size(changes["image"]))
+            _set_picture(session, edits.pop("image"), _size(changes["image"]))
         for name, value in edits.items():
             setattr(session, name, value)
         if "reminders" in edits:
@@ -87,7 +87,7 @@ def repeat(session_id: int, *, by: Actor, seen: int | None = None) -> SessionSta
             sound=pattern.sound,
             reminders=pattern.reminders,
         )
-        _give_picture(session, picture, _size(copy))
+        _set_picture(session, picture, _size(copy))
         session.save(force_insert=True)
         room_for_tasks(session, len(tasks))
         Task.objects.bulk_create(
@@ -98,16 +98,16 @@ def repeat(session_id: int, *, by: Actor, seen: int | None = None) -> SessionSta
 
 
 def delete(session_id: int, *, by: Actor, seen: int | None = None) -> None:
-    """Deletes the session with its tasks and its star. The log keeps that it was there."""
+    """Deletes the session with its tasks and its star. Its log stays."""
     with turn(by) as t:
         session = t.open(session_id, seen)
         t.record_deletion(session)
 
 
 def rearm(user_id: int, **_: Any) -> None:
-    """Receiver of `reminders_changed`: a running session that goes by the profile does so at once.
+    """Receiver of `reminders_changed`: arms a running session that uses the profile's reminders.
 
-    That is no change of the session. What has passed of its deadline is not sent again.
+    That is no change of the session. Reminders before now are not sent again.
     """
     session = (
         Session.objects.owned_by(user_id)
@@ -141,8 +141,8 @@ def _set_duration(session: Session, minutes: int) -> None:
     session.planned_ms = minutes * 60_000
 
 
-def _give_picture(session: Session, name: str, size: int) -> None:
-    """The stored picture of `size` bytes in the place of the session's own; "" and 0 for none."""
+def _set_picture(session: Session, name: str, size: int) -> None:
+    """Replaces the session's picture by a stored one of `size` bytes; "" and 0 for none."""
     room_for_a_picture(session.user_id, size, instead_of=session)
     session.image, session.image_bytes = name, size
 
@@ -152,7 +152,7 @@ def _size(picture: ContentFile[bytes] | None) -> int:
 
 
 def _copy_of_picture(session_id: int, by: Actor) -> ContentFile[bytes] | None:
-    """A copy of its own, so that either session can be deleted; None if there is no picture."""
+    """A copy, so that either session can be deleted; None if there is no picture."""
     pattern = Session.objects.owned_by(by.user_id).filter(pk=session_id).first()
     if pattern is None or not pattern.image:
         return None

@@ -1,4 +1,4 @@
-"""What an ended session becomes in the user's sky. Called by what ends it, in its transaction."""
+"""Makes the star or planet of an ended session, in the transaction that ends it."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ def new_space(
 ) -> Space:
     """The star or planet of a session that has just ended, not saved yet.
 
-    `sky`: of `sky_of`, with the middles `taken` there. `seed`: by chance if None.
+    `sky`: of `sky_of`; `taken`: the centres of the bodies there. `seed`: random if None.
     """
     assert session.ended_at is not None
     assert session.focused_ms is not None
-    seed = random.getrandbits(31) if seed is None else seed  # looks, not a secret
+    seed = random.getrandbits(31) if seed is None else seed  # not a secret
     body = spaces.body(
         timedelta(milliseconds=session.focused_ms),
         seed=seed,
@@ -44,7 +44,7 @@ def new_space(
 
 
 def sky_of(session: Session) -> date:
-    """The first day of the month, as the user counts days, in which the session ended."""
+    """The first day of the month in which the session ended, in the user's days."""
     assert session.ended_at is not None
     return spaces.month_of(
         session.ended_at, zone=session.user.time_zone, day_start=session.user.day_start
@@ -52,5 +52,5 @@ def sky_of(session: Session) -> date:
 
 
 def taken_places(user_id: int, sky: date) -> list[spaces.Place]:
-    """The middles of the bodies that are already in this sky of the user's."""
+    """The centres of the bodies in this sky of the user."""
     return list(Space.objects.filter(user_id=user_id, sky=sky).values_list("x", "y"))

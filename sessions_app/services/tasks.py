@@ -20,7 +20,7 @@ class TaskEdit(TypedDict, total=False):
 def add_task(
     session_id: int, *, by: Actor, title: str, duration: int, done: bool = False
 ) -> TaskState:
-    """A new task of `duration` minutes, where they fit into the session's."""
+    """Adds a task of `duration` minutes, if they fit into the session's."""
     with turn(by) as t:
         session = t.open(session_id)
         _fits(session, duration)

@@ -1,14 +1,14 @@
-"""One look at what is due: ends it, or reminds of it, in one short transaction.
+"""A sweep: ends due sessions, or sends due reminders, in one short transaction.
 
 Any number of workers may sweep at once: each takes rows that no other holds (`FOR UPDATE SKIP
 LOCKED`), applies the same rule as every other change, and writes sessions, stars and log in bulk. A
-session's row and its user's are taken together, because every other change holds the user's row:
-nothing can happen to the session in between.
+session's row and its user's are locked together: every other change holds the user's row, so no
+other change of the session can happen in between.
 
-Rows are looked for by `statement_timestamp()`, which can use the index (`clock_timestamp()` is
-volatile and would read every running row); the end itself is decided by the clock after the lock.
-It is asked for by a SELECT, so that the planner cannot guess how many rows are due: its statistics
-are older than a burst, say "hardly any", and all that are due were read and sorted for each batch.
+Rows are found by `statement_timestamp()`, which can use the index (`clock_timestamp()` is volatile
+and would read every running row). The clock after the lock decides the end. The timestamp stands in
+a SELECT, so that the planner cannot estimate how many rows are due: its statistics are older than
+a burst, and with their estimate of "hardly any" each batch read and sorted all due rows.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from sessions_app.sky import Place
 from sessions_app.stats import stats
 
 BATCH = 250  # sessions in one transaction, which holds their users' rows: about 0.1 s
-_OF_NO_USE = [
+_UNUSED_COLUMNS = [
     f"user__{field.name}"
     for field in User._meta.concrete_fields
     if field.name not in {"id", "time_zone", "day_start", "reminders"}
@@ -69,7 +69,7 @@ _SECONDS_TO_NEXT = """
 
 
 class SweepFailed(Exception):
-    """Something about one of these sessions, and not the database's being away, made it fail."""
+    """A sweep failed because of one of these sessions, not because the database was away."""
 
     def __init__(self, ids: list[int]) -> None:
         super().__init__(f"sessions {ids[:5]}{'...' if len(ids) > 5 else ''}")
@@ -79,7 +79,7 @@ class SweepFailed(Exception):
 def finish_due(limit: int = BATCH, *, leaving: Collection[int] = ()) -> int:
     """Ends up to `limit` sessions whose deadline has come. Gives how many it ended.
 
-    `leaving`: ids that it does not touch. Raises `SweepFailed`, and the database's errors.
+    `leaving`: ids of sessions to skip. Raises `SweepFailed`, and the database's errors.
     """
     with _taken(_DUE, limit, leaving) as sessions:
         if not sessions:
@@ -94,7 +94,7 @@ def finish_due(limit: int = BATCH, *, leaving: Collection[int] = ()) -> int:
 
 
 def send_reminders(limit: int = BATCH, *, leaving: Collection[int] = ()) -> int:
-    """Announces the reminders that have come, each at most once for a deadline. Gives how many."""
+    """Announces due reminders, each at most once for a deadline. Gives how many sessions."""
     with _taken(_TO_REMIND, limit, leaving) as sessions:
         if not sessions:
             return 0
@@ -137,7 +137,7 @@ def _locked(query: str, limit: int, leaving: Collection[int]) -> list[Session]:
         ids = [row[0] for row in cursor.fetchall()]
     if not ids:
         return []
-    held = Session.objects.filter(pk__in=ids).select_related("user").defer(*_OF_NO_USE)
+    held = Session.objects.filter(pk__in=ids).select_related("user").defer(*_UNUSED_COLUMNS)
     return list(held.order_by("ends_at"))
 
 
@@ -171,7 +171,7 @@ def _complete(due: list[Session], now: datetime) -> list[SessionChanged]:
 
 
 def _bodies(ended: list[Session]) -> list[Space]:
-    """What each becomes, not saved yet. All are of different users: each has one active session."""
+    """The star or planet of each, not saved. Each session is of another user."""
     skies = [sky_of(session) for session in ended]
     taken: dict[tuple[int, date], list[Place]] = defaultdict(list)
     users = [session.user_id for session in ended]
@@ -196,7 +196,7 @@ def _tasks(sessions: list[Session]) -> dict[int, list[TaskState]]:
 
 
 def _raise_revisions(users: list[int]) -> dict[int, int]:
-    """The next revision of each user. Their rows are held already; one active session each."""
+    """The next revision of each user. Their rows are locked already."""
     with connection.cursor() as cursor:
         cursor.execute(
             "UPDATE accounts_user SET revision = revision + 1 WHERE id = ANY(%s)"
@@ -207,12 +207,12 @@ def _raise_revisions(users: list[int]) -> dict[int, int]:
 
 
 def _reminder(session: Session, now: datetime) -> Reminded | None:
-    """What is said of it; None if that is wanted no more."""
+    """The reminder; None if the user has removed it meanwhile."""
     assert session.ends_at is not None
     assert session.reminder_at is not None
     left = session.countdown.remaining_at(now)
     offset_s = offset_reached(session.ends_at, session.reminder_at)
-    if not left or offset_s not in session.reminder_offsets:  # it may have been taken off the list
+    if not left or offset_s not in session.reminder_offsets:
         return None
     return Reminded(
         user=session.user_id,

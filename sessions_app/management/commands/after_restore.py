@@ -1,8 +1,8 @@
-"""`manage.py after_restore`: what a database needs that was restored from a backup.
+"""`manage.py after_restore`: prepares a database that was restored from a backup.
 
-Numbers have gone back, so clients must forget theirs; which logins were ended since, no backup
-knows, so all end; and an id that was given since must not be given to something else, so ids go on
-a million further up. It may run twice, and while servers run. All of it happens, or nothing.
+Revisions have gone back, so a new epoch makes clients load all again. The backup does not know
+which logins have ended since, so all logins end. Ids that were given since must not be given again,
+so ids continue a million higher. It may run twice, and while servers run, in one transaction.
 """
 
 from argparse import ArgumentParser
@@ -64,6 +64,6 @@ def _move_ids_on(table: str) -> bool:
 
 
 def _end_all_logins() -> int:
-    """Sockets of servers that run are closed by `reconcile`: to announce each would be too many."""
+    """`reconcile` closes the sockets of running servers: announcing each would be too many."""
     StaffSession.objects.all().delete()
     return Login.objects.filter(ended_at=None).update(ended_at=Now())

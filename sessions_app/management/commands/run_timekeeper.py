@@ -1,4 +1,4 @@
-"""`manage.py run_timekeeper`: ends what is due, until SIGTERM or Ctrl-C. Run at least two."""
+"""`manage.py run_timekeeper`: ends due sessions, until SIGTERM or Ctrl-C. Run at least two."""
 
 import signal
 from argparse import ArgumentParser
@@ -14,9 +14,9 @@ from runtime.liveness_file import LivenessFile
 from runtime.watchdog import CounterHeartbeat, HealthCheck, Watchdog
 from sessions_app.timekeeper.loop import Timekeeper, timekeeper_starts
 
-# A turn has some statements of at most 5 s each, where the database is frozen.
-STANDS_FOR_S = 30.0
-DOES_NOTHING_FOR_S = 60.0
+# A round has some statements, of at most 5 s each where the database is frozen.
+LOOP_TOLERANCE_S = 30.0
+FAILING_TOLERANCE_S = 60.0
 
 
 class Command(BaseCommand):
@@ -48,16 +48,16 @@ class Command(BaseCommand):
 
 
 def watchdog_of(keeper: Timekeeper) -> Watchdog:
-    """Ends a timekeeper that stands, or that does nothing although the database answers."""
-    turns = CounterHeartbeat(lambda: keeper.begun)
-    work = CounterHeartbeat(lambda: keeper.succeeded)
+    """Ends a timekeeper that hangs, or whose rounds fail although the database answers."""
+    loop = CounterHeartbeat(lambda: keeper.begun)
+    success = CounterHeartbeat(lambda: keeper.succeeded)
     return Watchdog(
         [
-            HealthCheck.of_loop("the timekeeper", turns, STANDS_FOR_S),
+            HealthCheck.of_loop("the timekeeper", loop, LOOP_TOLERANCE_S),
             HealthCheck(
                 "no round succeeded",
-                lambda: not work.has_beaten(),
-                DOES_NOTHING_FOR_S,
+                lambda: not success.has_beaten(),
+                FAILING_TOLERANCE_S,
                 check_can_connect,
             ),
         ]

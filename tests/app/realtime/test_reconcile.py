@@ -185,8 +185,8 @@ async def test_every_device_is_healed_to_the_state_of_a_new_socket(
 async def test_a_device_that_missed_too_much_is_reset(
     ada: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert changes.MOST == 200
-    monkeypatch.setattr(changes, "MOST", 3)
+    assert changes.MAX_CHANGES == 200
+    monkeypatch.setattr(changes, "MAX_CHANGES", 3)
     before = stats.rooms_reset
     async with device(ada.account) as laptop:
         await no_round_unless_called(monkeypatch)

@@ -97,8 +97,8 @@ def test_another_users_changes_are_not_told(ada: Person, eve: Person) -> None:
 def test_a_gap_up_to_a_limit_is_told_and_a_larger_one_resets(
     ada: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert changes.MOST == 200
-    monkeypatch.setattr(changes, "MOST", 20)
+    assert changes.MAX_CHANGES == 200
+    monkeypatch.setattr(changes, "MAX_CHANGES", 20)
     session = ada.has_session()
     for number in range(20):
         services.edit(session.id, {"title": f"Title {number}"}, by=ada.actor)
@@ -112,7 +112,7 @@ def test_changes_of_sessions_with_too_many_tasks_reset(
     ada: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Two hundred sessions of two hundred tasks would be twenty megabytes in one frame."""
-    monkeypatch.setattr(changes, "MOST_TASKS", 3)
+    monkeypatch.setattr(changes, "MAX_TASKS", 3)
     session = ada.has_session()
     for _ in range(3):
         services.add_task(session.id, by=ada.actor, title="Draft", duration=1)

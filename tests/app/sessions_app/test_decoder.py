@@ -85,7 +85,7 @@ def test_one_that_hangs_is_killed(
     stand_in: StandIn, monkeypatch: pytest.MonkeyPatch, script: str
 ) -> None:
     stand_in(script)
-    monkeypatch.setattr(upload, "WITHIN_S", 0.5)
+    monkeypatch.setattr(upload, "DECODER_TIMEOUT_S", 0.5)
     assert refused() == "The picture cannot be read."
 
 
@@ -247,7 +247,7 @@ def test_thousands_of_scans_end_with_the_processor_time_of_the_decoder(
 def test_one_user_holds_one_slot_and_another_user_gets_the_other(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(upload, "PATIENCE_S", 0.05)
+    monkeypatch.setattr(upload, "SLOT_TIMEOUT_S", 0.05)
     with upload._slot(1):
         with pytest.raises(Busy), upload._slot(1):
             pass

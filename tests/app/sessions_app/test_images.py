@@ -437,7 +437,7 @@ def test_no_file_is_left_behind_by_what_failed(
 def test_who_waits_for_another_picture_holds_no_connection_and_is_told_to_come_back(
     ada: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(upload, "PATIENCE_S", 0.01)
+    monkeypatch.setattr(upload, "SLOT_TIMEOUT_S", 0.01)
     connection.ensure_connection()
     with upload._slot(-1), upload._slot(-2):
         with pytest.raises(Busy):
