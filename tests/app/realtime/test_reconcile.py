@@ -10,7 +10,7 @@ import pytest
 
 from accounts.models import Login
 from accounts.services import logins
-from benchmarks.device import Device, device
+from benchmarks.device import device
 from realtime.broker import channel_layer
 from realtime.database import in_database
 from realtime.hub import admission, hub, reconcile
@@ -18,7 +18,6 @@ from realtime.hub.background import Node
 from realtime.hub.subscription import Subscription
 from realtime.stats import stats
 from sessions_app import changes, services
-from sessions_app.events import SessionState
 from sessions_app.timekeeper.loop import finish_due
 from tests.support.devices import Person, database_down, messages_lost, raw, room_of, until
 from tests.support.people import time_passes
@@ -165,23 +164,6 @@ async def test_a_lost_pause_or_deletion_is_sent_and_stops_the_ticks(
         assert Node.here().hub.ticker._sessions == {}
 
 
-async def test_every_device_is_healed_to_the_state_of_a_new_socket(
-    ada: Person,
-) -> None:
-    session = await ada.has_session()
-    async with device(ada.account) as laptop, device(ada.account) as phone:
-        with messages_lost():
-            await ada.does(services.start, session.id)
-            await ada.does(services.extend, session.id, 60)
-            await ada.does(services.pause, session.id)
-        states = [await newest(watcher, session) for watcher in (laptop, phone)]
-        async with device(ada.account) as new:
-            shown = new.ready["active"]
-    for state in (*states, shown):
-        del state["timer"]["server_time"]
-    assert states == [shown, shown]
-
-
 async def test_a_device_that_missed_too_much_is_reset(
     ada: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -291,11 +273,6 @@ async def test_a_revocation_does_not_close_sockets_of_another_login(ada: Person)
 
 
 # -- helpers -------------------------------------------------------------------------------------
-
-
-async def newest(watcher: Device, session: SessionState) -> Any:
-    frame = await watcher.heard_type("session.state", session=session.id, revision=4)
-    return frame["state"]
 
 
 async def rounds(count: int) -> None:

@@ -142,12 +142,3 @@ async def test_while_batch_follows_batch_each_waits_a_moment_for_more(
         assert await asyncio.gather(*late) == [6, 8]
     assert lingered[0] == LINGER_S
     assert oracle.asked[:2] == [[1], [2, 3, 4]]
-
-
-async def test_a_request_after_all_are_answered_is_answered_too(
-    oracle: Oracle, batcher: Batcher[int, int]
-) -> None:
-    oracle.may_speak.set()
-    for n in range(20):
-        assert await batcher.submit(n) == 2 * n
-    assert len(oracle.asked) == 20
