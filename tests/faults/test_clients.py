@@ -92,7 +92,7 @@ async def test_a_command_whose_answer_did_not_come_happens_once(
 
 @pytest.mark.slow
 @pytest.mark.fault(BAD, "7")
-async def test_who_does_not_read_delays_nobody(space: Stack, measured: Measured) -> None:
+async def test_a_client_that_does_not_read_delays_nobody(space: Stack, measured: Measured) -> None:
     small = {"DJANGO_SETTINGS_MODULE": "tests.support.small_buffers", "METRICS_TOKEN": TOKEN}
     server = space.server(**small)  # type: ignore[arg-type]
     async with crowd(space, server) as honest, crowd(space, server) as busy:
@@ -119,9 +119,7 @@ async def test_who_does_not_read_delays_nobody(space: Stack, measured: Measured)
 
 @pytest.mark.slow
 @pytest.mark.fault(HALF_OPEN, "2, 7")
-async def test_who_is_gone_without_a_word_is_found_by_a_ping(
-    space: Stack, measured: Measured
-) -> None:
+async def test_a_device_that_vanished_is_found_by_a_ping(space: Stack, measured: Measured) -> None:
     server = space.server(METRICS_TOKEN=TOKEN)
     async with crowd(space, server) as honest:
         honest.comes(HONEST)

@@ -136,7 +136,7 @@ async def test_the_devices_of_a_server_that_is_killed_come_back_to_another(
     ],
 )
 @pytest.mark.usefixtures("by_the_rules_only")
-async def test_a_server_that_is_told_to_go_tells_its_sockets(
+async def test_a_server_that_gets_sigterm_closes_its_sockets_with_a_reason(
     space: Stack, measured: Measured, kind: str, count: int
 ) -> None:
     victim, other = two(space, kind)
@@ -287,7 +287,9 @@ async def test_a_process_whose_loop_is_blocked_is_started_again(
 
 @slow
 @fault(f"two CPU hogs for {HOGGED_S} s", "1, 2")
-async def test_everything_goes_on_beside_two_cpu_hogs(space: Stack, measured: Measured) -> None:
+async def test_every_promise_holds_beside_two_busy_processes(
+    space: Stack, measured: Measured
+) -> None:
     server = space.server()
     space.timekeeper()
     space.timekeeper()

@@ -2,7 +2,7 @@
 
 Whatever a test here sends: nothing may be logged as an error, and no answer may be a 5xx, or an
 error in another shape than clients are promised. Both hold for every test without its doing
-anything (`_nothing_goes_wrong`, and `wire.check` for each answer).
+anything (`_nothing_goes_wrong`, and `api.check` for each answer).
 """
 
 from __future__ import annotations
@@ -73,5 +73,5 @@ def _wire() -> Iterator[Api]:
 
 @pytest.fixture
 def api(_wire: Api, patient: None) -> Api:
-    """The application, on the test's own connection to the database (see `wire.py`)."""
+    """The application, on the connection to the database that the test has."""
     return _wire

@@ -283,7 +283,7 @@ def test_a_name_that_only_looks_like_another_is_another(api: Api, ada: Person, n
 EMAILS = ["", " ", "a", "a@", "@a.co", "a@b", "a@b..co", "a b@c.co", "a@b.co\nbcc:x@y.co", "a@b.co,c@d.co", "<a@b.co>", "a@[127.0.0.1", "a@-b.co", "a\u200b@b.co", "a@b.co\0", "\ud800@b.co", "a" * 250 + "@b.co", "a@" + "b" * 70 + ".co", "javascript:a@b"]  # fmt: skip
 
 
-def test_an_address_that_is_none_is_refused(api: Api, patient: None) -> None:
+def test_a_malformed_address_is_refused(api: Api, patient: None) -> None:
     for email in EMAILS:
         is_refused(sign_up(api, email=email), "email")
     assert not User.objects.exists()
@@ -352,7 +352,7 @@ def logins_but_last_seen() -> list[Any]:
     return [row | {"last_seen": None} for row in Login.objects.values()]
 
 
-def test_what_no_form_writes_is_not_written(forms: Forms) -> None:
+def test_fields_that_no_form_writes_are_not_written(forms: Forms) -> None:
     assert forms.send("POST", f"{PATHS['session']}start/").status == 200
     before, logins = as_it_was(), logins_but_last_seen()
     for method, path in [
@@ -364,7 +364,7 @@ def test_what_no_form_writes_is_not_written(forms: Forms) -> None:
     assert logins_but_last_seen() == logins
 
 
-def test_what_is_made_is_made_as_if_they_were_not_there(api: Api, ada: Person) -> None:
+def test_a_new_row_ignores_fields_that_no_form_writes(api: Api, ada: Person) -> None:
     form = NEVER_WRITTEN | {"title": "W", "duration": 25}
     made, plain = (
         api.ask("POST", "/sessions/", json.dumps(body), by=ada).json()

@@ -267,7 +267,7 @@ TAKES_A_CONDITION = [
 ]
 
 
-def test_a_condition_that_is_none_is_refused(api: Api, ada: Person) -> None:
+def test_a_malformed_condition_is_refused(api: Api, ada: Person) -> None:
     path = f"/sessions/{ada.has_session().id}/"
     for (what, value), (method, action) in product(NO_MATCH, TAKES_A_CONDITION):
         answer = api.ask(method, path + action, '{"seconds": 60}', {"If-Match": value}, by=ada)
@@ -293,7 +293,7 @@ def test_a_condition_that_does_not_hold_has_no_effect(api: Api, ada: Person) -> 
 NO_VERSION = ["1", "", 1.0, True, False, -1, 2**63, 2**70, [], [1], {}, "\ud800", 1e400]
 
 
-def test_a_version_that_is_none_is_refused(api: Api, ada: Person) -> None:
+def test_a_malformed_version_is_refused(api: Api, ada: Person) -> None:
     """Also beside a condition that holds."""
     path = f"/sessions/{ada.has_session().id}/"
     for value, action, headers in product(NO_VERSION, COMMANDS, ({}, {"If-Match": '"1"'})):
@@ -327,7 +327,7 @@ KEYS: list[tuple[str, Text]] = [
 ]  # fmt: skip
 
 
-def test_a_key_that_is_none_is_refused(api: Api, ada: Person) -> None:
+def test_a_malformed_key_is_refused(api: Api, ada: Person) -> None:
     own = f"/sessions/{ada.has_session().id}"
     for path in ("/sessions/", f"{own}/tasks/", f"{own}/start/", f"{own}/repeat/"):
         for what, key in NO_KEY:

@@ -66,7 +66,7 @@ NO_NUMBER = [
 
 
 @pytest.mark.parametrize("name", ["limit", "cursor"])
-def test_what_is_no_number_is_no_page(api: Api, ada: Person, name: str) -> None:
+def test_a_page_parameter_that_is_no_number_is_refused(api: Api, ada: Person, name: str) -> None:
     session = ada.has_session()
     for path, value in product(PAGED, NO_NUMBER):
         answer = api.ask("GET", f"{path.format(session.id)}?{name}={value}", by=ada)

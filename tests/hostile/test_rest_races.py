@@ -102,7 +102,7 @@ def test_of_many_changes_of_a_password_at_once_one_holds(ada: Person) -> None:
     assert all("old_password" in loser for loser in losers)
 
 
-def test_of_many_that_end_one_login_at_once_one_did(ada: Person) -> None:
+def test_of_many_requests_that_end_one_login_at_once_one_does(ada: Person) -> None:
     other = logins.log_in(ada.user).pk
     answers = all_at_once(lambda: ada.delete(f"/users/me/logins/{other}/"))
     assert statuses(answers) == {204: 1, 404: MANY - 1}
@@ -185,7 +185,7 @@ def test_of_many_sign_ups_with_one_address_at_once_one_gets_it(transactional_db:
     assert (User.objects.count(), Login.objects.count()) == (1, 1)
 
 
-def test_of_many_deletions_at_once_each_is_told_something(ada: Person) -> None:
+def test_each_of_many_deletions_at_once_has_an_answer(ada: Person) -> None:
     session = ada.has_running()
     task = ada.post(f"/sessions/{session.id}/tasks/", {"title": "T", "duration": 1}).json()["id"]
     answers = all_at_once(

@@ -119,7 +119,7 @@ def test_every_id_that_a_route_takes_is_known_here() -> None:
 
 
 @pytest.mark.parametrize("route", WITH_IDS)
-def test_what_is_adas_is_to_eve_as_if_it_never_was(
+def test_adas_data_answers_to_eve_as_data_that_never_existed(
     api: Api, hers: Everything, eve: Person, route: str
 ) -> None:
     before, eves = all_of(hers.person), all_of(eve)
@@ -339,7 +339,7 @@ def test_without_a_login_only_what_is_listed_is_answered(api: Api, hers: Everyth
 
 
 @pytest.mark.parametrize("how", ["ended", "inactive", "deleted"])
-def test_who_is_no_longer_let_in_is_answered_as_nobody(
+def test_a_user_without_a_standing_login_is_answered_as_nobody(
     api: Api, hers: Everything, how: str
 ) -> None:
     gone = signed_up("gone")

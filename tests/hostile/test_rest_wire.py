@@ -43,7 +43,7 @@ def test_an_error_as_promised_passes() -> None:
     ],
     ids=str,
 )
-def test_what_no_input_may_cause_is_noticed(answer: Answer) -> None:
+def test_an_answer_that_no_input_may_cause_fails_the_test(answer: Answer) -> None:
     with pytest.raises(NotAsPromised):
         check("GET", "/sessions/", answer)
 

@@ -32,7 +32,7 @@ def server(
         yield one
 
 
-async def test_honest_sockets_stay_and_hear_every_second(
+async def test_honest_sockets_stay_and_get_every_tick(
     server: Server, transactional_db: None
 ) -> None:
     hostile = await person(server.base, "mallory")
@@ -73,7 +73,7 @@ async def ada(transactional_db: None) -> AsyncIterator[Person]:
         yield await person(base, "ada")
 
 
-async def test_what_has_gone_is_freed_without_the_collector(ada: Person) -> None:
+async def test_a_closed_socket_is_freed_without_the_garbage_collector(ada: Person) -> None:
     """It comes seldom in a server, and until then who comes and goes would fill the memory."""
     import gc
     import weakref

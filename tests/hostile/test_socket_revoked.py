@@ -118,7 +118,7 @@ WAYS: dict[Way, bool] = {
 
 
 @pytest.mark.parametrize(("way", "stands"), WAYS.items(), ids=[way.__name__ for way in WAYS])
-async def test_its_sockets_close_on_every_server_within_a_second(
+async def test_the_sockets_of_an_ended_login_close_on_every_server_within_a_second(
     one: Server, other: Server, way: Way, stands: bool
 ) -> None:
     who = await Victim.arrives(one.base, "ada")
@@ -167,7 +167,7 @@ def redis(tmp_path: Path) -> Iterator[OwnValkey]:
         yield own
 
 
-async def test_while_redis_is_away_they_close_within_thirty_seconds(
+async def test_while_redis_is_away_sockets_of_ended_logins_close_within_thirty_seconds(
     redis: OwnValkey, transactional_db: None, tmp_path: Path
 ) -> None:
     with servers(tmp_path, "uvicorn", "uvicorn", REDIS_URL=redis.server.url) as two:

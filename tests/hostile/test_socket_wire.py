@@ -330,7 +330,9 @@ async def test_a_message_that_never_ends_is_ended(server: Server, ada: Person, w
     assert heard.close in {4429} | CUT
 
 
-async def test_who_floods_with_pings_and_does_not_read_is_cut(server: Server, ada: Person) -> None:
+async def test_a_client_that_floods_with_pings_and_does_not_read_is_cut(
+    server: Server, ada: Person
+) -> None:
     """What is owed to a client that does not read stays small, and does not stay."""
     async with opened(server.base, ada.account.access) as wire:
         for _ in range(50):

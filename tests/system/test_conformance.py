@@ -65,7 +65,7 @@ async def test_a_session_is_started_counted_paused_and_finished(ada: Person) -> 
     assert (ended["cause"], ended["space"]["type"]) == ("finished", "star")
 
 
-async def test_who_comes_back_gets_what_was_missed(ada: Person) -> None:
+async def test_a_device_that_comes_back_gets_what_it_missed(ada: Person) -> None:
     async with device(ada.account) as laptop:
         seen = {"epoch": laptop.ready["epoch"], "since": laptop.ready["revision"]}
     session = await ada.has_running()

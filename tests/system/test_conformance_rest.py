@@ -101,7 +101,7 @@ async def test_static_files_are_kept_for_ever_and_compressed(ada: Person) -> Non
     assert "immutable" in answer.headers["cache-control"]
 
 
-async def test_what_a_handshake_is_not_is_an_error_of_the_api(ada: Person) -> None:
+async def test_a_request_that_is_no_handshake_is_an_error_of_the_api(ada: Person) -> None:
     async with ada.account.http() as http:
         refused = await http.put("/changes/")
         plain = await http.get("/ws/")
@@ -118,7 +118,7 @@ async def test_many_at_once_are_all_answered(ada: Person) -> None:
 # -- apart ---------------------------------------------------------------------------------------
 
 
-async def test_what_is_done_at_one_is_heard_at_the_other(
+async def test_a_command_at_the_rest_server_reaches_sockets_of_the_other(
     apart: list[Server], transactional_db: None
 ) -> None:
     rest, sockets = apart

@@ -145,7 +145,9 @@ async def test_a_request_whose_end_is_doubtful_is_refused_and_the_connection_end
         assert b" 200 OK" not in seen, what
 
 
-async def test_what_is_no_http_is_answered_in_the_form_of_all_errors(uvicorn: Server) -> None:
+async def test_bytes_that_are_no_http_are_answered_in_the_form_of_all_errors(
+    uvicorn: Server,
+) -> None:
     wire = await connect(uvicorn)
     wire.sends(b"\x16\x03\x01 hello\r\n\r\n")
     status, error = await wire.answered()
@@ -174,7 +176,7 @@ async def test_an_odd_request_line_is_answered_and_never_an_accident(server: Ser
 # -- too large -----------------------------------------------------------------------------------
 
 
-async def test_who_asks_before_sending_too_much_is_told_at_once(uvicorn: Server) -> None:
+async def test_a_client_that_announces_too_much_is_refused_at_once(uvicorn: Server) -> None:
     ada = await person(uvicorn.base, "ada")
     wire = await connect(uvicorn)
     wire.sends(head("POST /sessions/", "Content-Length: 20000000", "Expect: 100-continue", by=ada))
@@ -183,7 +185,7 @@ async def test_who_asks_before_sending_too_much_is_told_at_once(uvicorn: Server)
     assert await wire.sees() == b"", "and the connection ends: nobody knows what follows"
 
 
-async def test_who_asks_before_sending_is_let_send(server: Server, ada: Person) -> None:
+async def test_a_client_that_expects_100_continue_may_send(server: Server, ada: Person) -> None:
     wire = await connect(server)
     wire.sends(
         head("POST /sessions/", f"Content-Length: {len(GOOD)}", "Expect: 100-continue", by=ada)
@@ -214,7 +216,7 @@ async def test_chunks_without_end_are_answered_once_there_are_too_many(
         assert (status, error["code"]) == (413, "too_large")
 
 
-async def test_a_large_body_of_a_stranger_is_taken_and_answered_401(server: Server) -> None:
+async def test_a_large_body_without_a_login_is_read_and_answered_401(server: Server) -> None:
     wire = await connect(server)
     wire.sends(head("POST /sessions/", "Content-Length: 5000000") + bytes(5_000_000))
     status, error = await wire.answered()
@@ -243,7 +245,7 @@ async def test_stalled_uploads_of_others_keep_nobody_from_sending_a_picture(
     assert status == 201
 
 
-async def test_what_does_not_move_on_is_ended_and_who_waits_is_not(uvicorn: Server) -> None:
+async def test_a_stalled_request_is_ended_and_an_idle_connection_is_not(uvicorn: Server) -> None:
     ada = await person(uvicorn.base, "ada")
     silent, headers, body, upload, patient = [await connect(uvicorn) for _ in range(5)]
     headers.sends(b"GET /sessions/ HT")

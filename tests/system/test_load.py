@@ -51,7 +51,7 @@ async def test_ctrl_c_prints_the_report(one: Server, tmp_path: Path) -> None:
     assert await load.wait() == 0
 
 
-async def test_where_nobody_is_it_says_so(tmp_path: Path) -> None:
+async def test_without_a_server_the_load_command_says_so(tmp_path: Path) -> None:
     with reserved_port() as port:
         load = await asyncio.create_subprocess_exec(
             *LOAD,

@@ -137,7 +137,7 @@ class Visit:
             writer.close()
 
 
-async def test_what_only_the_user_knows_is_in_no_line_and_in_no_error(server: Server) -> None:
+async def test_secrets_of_a_user_are_in_no_log_line_and_no_error(server: Server) -> None:
     visit = Visit(server.base)
     await visit.over_rest()
     await visit.over_the_socket()

@@ -36,7 +36,7 @@ async def asked(server: Server, times: int) -> float:
 
 
 @pytest.mark.parametrize("kind", ["uvicorn", "daphne"])
-async def test_what_was_promised_is_sent_before_the_server_goes(
+async def test_a_queued_mail_is_sent_before_the_server_exits(
     kind: str, tmp_path: Path, transactional_db: None
 ) -> None:
     letters = tmp_path / "letters"

@@ -116,7 +116,9 @@ def counting(status: str) -> str:
 
 
 @pytest.mark.parametrize("name", KINDS)
-async def test_it_counts_and_follows_what_others_do(ada: Person, run: Run, name: str) -> None:
+async def test_a_published_client_counts_and_follows_other_devices(
+    ada: Person, run: Run, name: str
+) -> None:
     session = await ada.has_session()
     client = run(name, ada.account.base)
     at = client.shows("^connected")
@@ -132,7 +134,9 @@ async def test_it_counts_and_follows_what_others_do(ada: Person, run: Run, name:
 
 
 @pytest.mark.parametrize("name", KINDS)
-async def test_a_command_on_what_has_moved_on_is_refused(ada: Person, run: Run, name: str) -> None:
+async def test_a_published_client_shows_that_a_stale_command_is_refused(
+    ada: Person, run: Run, name: str
+) -> None:
     session = await ada.has_running()
     client = run(name, ada.account.base)
     at = client.shows(counting("running"))
@@ -141,7 +145,7 @@ async def test_a_command_on_what_has_moved_on_is_refused(ada: Person, run: Run, 
 
 
 @pytest.mark.parametrize("name", KINDS)
-async def test_it_comes_back_with_what_it_missed(
+async def test_a_published_client_reconnects_and_gets_what_it_missed(
     transactional_db: None, run: Run, name: str, tmp_path: Path
 ) -> None:
     with servers(tmp_path, "uvicorn") as [server]:
@@ -159,7 +163,7 @@ async def test_it_comes_back_with_what_it_missed(
 
 
 @pytest.mark.parametrize("name", KINDS)
-async def test_it_renews_a_token_that_is_no_longer_good(
+async def test_a_published_client_renews_an_expired_token(
     transactional_db: None, run: Run, name: str, tmp_path: Path
 ) -> None:
     short = "tests.support.short_tokens"
@@ -173,7 +177,9 @@ async def test_it_renews_a_token_that_is_no_longer_good(
 
 
 @pytest.mark.parametrize("name", KINDS)
-async def test_it_ends_where_its_login_was_ended(ada: Person, run: Run, name: str) -> None:
+async def test_a_published_client_stops_when_its_login_was_ended(
+    ada: Person, run: Run, name: str
+) -> None:
     client = run(name, ada.account.base)
     client.shows("^connected")
     async with ada.account.http() as http:

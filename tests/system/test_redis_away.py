@@ -33,7 +33,7 @@ async def ada(two: list[Server]) -> Person:
     return await person(two[0].base, "ada")
 
 
-async def test_the_countdown_goes_on_and_devices_are_in_step_soon_after(
+async def test_without_redis_the_countdown_goes_on_and_devices_are_in_step_soon_after(
     redis: OwnValkey, two: list[Server], ada: Person
 ) -> None:
     session = await ada.has_session()

@@ -38,7 +38,7 @@ async def restored(backup: Path) -> None:
     await run("pg_restore", "--clean", "--if-exists", "--single-transaction", backup)
 
 
-async def test_who_is_connected_ends_up_with_what_a_fresh_get_shows_and_then_logs_in_again(
+async def test_a_connected_device_shows_the_restored_state_and_then_logs_in_again(
     one: Server, tmp_path: Path
 ) -> None:
     ada = await person(one.base, "ada")

@@ -67,7 +67,7 @@ async def test_both_show_the_same_second_at_the_same_moment(desk: Desk) -> None:
             assert abs(arrived - (ends_at_ms - remaining_ms)) < SAME_MOMENT_MS
 
 
-async def test_whatever_one_device_does_the_other_sees(desk: Desk) -> None:
+async def test_every_command_of_one_device_reaches_the_other(desk: Desk) -> None:
     session = await desk.ada.has_session()
     steps: list[tuple[Device, str, dict[str, Any], str, str]] = [
         (desk.laptop, "start", {}, "started", "running"),
@@ -98,7 +98,7 @@ async def test_an_end_by_one_device_is_seen_on_the_other(
     assert (ended["space"] is not None) == (cause == "finished")
 
 
-async def test_what_comes_over_rest_is_seen_on_both(desk: Desk) -> None:
+async def test_a_change_over_rest_reaches_both_devices(desk: Desk) -> None:
     async with desk.ada.account.http() as http:
         answer = await http.post("/sessions/", json={"title": "Write", "duration": 25})
         session = answer.json()["id"]
@@ -133,7 +133,7 @@ async def test_logging_out_on_one_device_ends_the_other_s_socket_of_that_login(
     assert (ending.code, ending.reason) == (4401, "revoked")
 
 
-async def test_who_is_deactivated_is_out_on_every_server(
+async def test_a_deactivated_user_is_out_on_every_server(
     ada: Person, one: Server, other: Server
 ) -> None:
     async with raw(one.base) as here, raw(other.base) as there:

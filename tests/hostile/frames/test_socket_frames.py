@@ -145,14 +145,14 @@ async def test_a_device_may_be_called_so(ada: Person, device: str) -> None:
 # -- sizes ---------------------------------------------------------------------------------------
 
 
-async def test_bytes_count_and_not_letters(ada: Person) -> None:
+async def test_the_limit_of_a_frame_counts_bytes_and_not_letters(ada: Person) -> None:
     async with raw(ada.account.base) as socket:
         await socket.authenticate(ada.account.access)
         await socket.send_raw(json.dumps("🚀" * (LARGEST_FRAME // 4), ensure_ascii=False))
         assert (await socket.ending()).code == 4413
 
 
-async def test_a_stranger_may_say_less(ada: Person) -> None:
+async def test_a_first_frame_has_a_smaller_limit(ada: Person) -> None:
     hello = json.dumps({**AGAIN, "token": ada.account.access})
     async with raw(ada.account.base) as socket:
         await socket.send_raw(hello + " " * (LARGEST_FIRST_FRAME - len(hello)))
@@ -166,7 +166,7 @@ async def test_a_stranger_may_say_less(ada: Person) -> None:
 # -- coming in -----------------------------------------------------------------------------------
 
 
-async def test_who_comes_again_and_again_is_told_to_wait_and_others_are_not(
+async def test_a_user_who_connects_too_often_must_wait_and_others_need_not(
     ada: Person, eve: Person, settings: Any
 ) -> None:
     ready = 0
@@ -202,7 +202,7 @@ async def test_ten_devices_that_lose_their_network_together_come_in_together(ada
         await asyncio.gather(*(socket.__aexit__(None, None, None) for socket in sockets))
 
 
-async def test_silent_strangers_make_room_and_who_speaks_stays(
+async def test_silent_sockets_make_room_and_authenticated_ones_stay(
     ada: Person, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.SOCKETS_UNAUTHENTICATED = 3

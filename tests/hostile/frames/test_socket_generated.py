@@ -135,7 +135,7 @@ async def test_ten_thousand_frames_have_documented_answers_and_leave_nothing(
 STRANGERS = 500
 
 
-async def test_whatever_a_stranger_says_first_it_is_no_one_and_leaves_nothing(ada: Person) -> None:
+async def test_any_first_frame_authenticates_nobody_and_leaves_nothing(ada: Person) -> None:
     made = await asyncio.to_thread(generated, STRANGERS)
     node = Node.here()
     token = example_of(Authenticate)

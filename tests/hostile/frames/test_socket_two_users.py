@@ -69,7 +69,7 @@ def _stored(user_id: int) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("active", ["running", "paused"])
-async def test_what_is_anothers_answers_as_what_never_was(
+async def test_another_users_session_answers_as_one_that_never_existed(
     ada: Person, eve: Person, active: Literal["running", "paused"]
 ) -> None:
     hers = await things_of(ada, active)
@@ -100,7 +100,7 @@ async def test_what_is_anothers_answers_as_what_never_was(
     assert await in_database(_stored, ada.id) == before
 
 
-async def test_a_key_of_anothers_gives_none_of_their_answers(ada: Person, eve: Person) -> None:
+async def test_another_users_key_gives_none_of_their_answers(ada: Person, eve: Person) -> None:
     session = await ada.has_session("Secret")
     async with raw(ada.account.base) as hers, raw(eve.account.base) as socket:
         await hers.authenticate(ada.account.access)
@@ -117,7 +117,7 @@ async def test_a_key_of_anothers_gives_none_of_their_answers(ada: Person, eve: P
         }
 
 
-async def test_who_says_anothers_epoch_and_revision_is_told_only_of_their_own(
+async def test_another_users_epoch_and_revision_give_only_ones_own_changes(
     ada: Person, eve: Person
 ) -> None:
     for number in range(5):
@@ -138,7 +138,7 @@ async def test_who_says_anothers_epoch_and_revision_is_told_only_of_their_own(
         assert "Ada" not in json.dumps(frame)
 
 
-async def test_nothing_of_one_s_is_heard_by_the_other(ada: Person, eve: Person) -> None:
+async def test_no_change_of_one_user_reaches_another(ada: Person, eve: Person) -> None:
     async with device(eve.account) as hers, device(ada.account) as laptop:
         hers.frames.clear()
         session = await ada.has_running("Ada's")
@@ -155,7 +155,7 @@ async def test_nothing_of_one_s_is_heard_by_the_other(ada: Person, eve: Person) 
         assert {frame["type"] for frame in hers.frames} == {"pong"}
 
 
-async def test_replacing_finishes_only_what_is_one_s_own(ada: Person, eve: Person) -> None:
+async def test_replacing_finishes_only_ones_own_session(ada: Person, eve: Person) -> None:
     running = await ada.has_running("Ada's")
     own = await eve.has_session("Eve's")
     async with device(eve.account) as hers:
