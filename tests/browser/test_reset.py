@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import email.message
 import re
 from collections.abc import Iterator
 from email import policy
+from email.message import EmailMessage
+from email.parser import Parser
 from pathlib import Path
 
 import pytest
@@ -27,35 +28,32 @@ NEW = "a shorter walk at dawn"
 
 
 @pytest.fixture
-def letters(tmp_path: Path) -> Path:
+def mails(tmp_path: Path) -> Path:
     """The folder that the server of this test writes its mails to."""
-    return tmp_path / "letters"
+    return tmp_path / "mails"
 
 
 @pytest.fixture
-def post_office(letters: Path, tmp_path: Path, transactional_db: None) -> Iterator[Server]:
-    with servers(tmp_path, "uvicorn", EMAIL_URL=f"filemail:///{letters}") as (server,):
+def mail_server(mails: Path, tmp_path: Path, transactional_db: None) -> Iterator[Server]:
+    with servers(tmp_path, "uvicorn", EMAIL_URL=f"filemail:///{mails}") as (server,):
         yield server
 
 
-async def letter(folder: Path, subject: str) -> email.message.EmailMessage:
+async def mail_of(folder: Path, subject: str) -> EmailMessage:
     """The mail of this subject, once it has come."""
     async with asyncio.timeout(10):
         while True:
-            for found in await asyncio.to_thread(_letters_in, folder):
+            for found in await asyncio.to_thread(_mails_in, folder):
                 if found["Subject"] == subject:
                     return found
             await asyncio.sleep(0.02)
 
 
-def _letters_in(folder: Path) -> list[email.message.EmailMessage]:
+def _mails_in(folder: Path) -> list[EmailMessage]:
     """As Django's file backend writes them: a file for each connection, a line between two."""
     texts = [text for file in folder.glob("*.log") for text in file.read_text().split("-" * 79)]
-    return [_parsed(text.lstrip()) for text in texts]
-
-
-def _parsed(text: str) -> email.message.EmailMessage:
-    return email.message_from_string(text, _class=email.message.EmailMessage, policy=policy.default)
+    parser = Parser(EmailMessage, policy=policy.default)
+    return [parser.parsestr(text.lstrip()) for text in texts]
 
 
 async def ask_for_link(window: Window, address: str) -> None:
@@ -72,17 +70,17 @@ async def to_sign_in(window: Window) -> None:
 
 
 async def test_a_forgotten_password_is_replaced_by_the_link_of_a_mail(
-    windows: Windows, post_office: Server, letters: Path
+    windows: Windows, mail_server: Server, mails: Path
 ) -> None:
-    window = await windows.open(post_office.base)
+    window = await windows.open(mail_server.base)
     await window.sign_up("grace")
     await window.page.get_by_role("button", name="Sign out").click()
     await ask_for_link(window, "grace@example.org")
-    mail = await letter(letters, "Your new password for Space")
+    mail = await mail_of(mails, "Your new password for Space")
     assert mail["To"] == "grace@example.org"
     link = re.search(r"http\S+", mail.get_content())
     assert link is not None
-    assert link[0].startswith(f"{post_office.base}/#reset/")
+    assert link[0].startswith(f"{mail_server.base}/#reset/")
 
     await window.page.goto(link[0])  # where the page is open already
     dialog = window.page.get_by_role("dialog", name="Choose a new password")
@@ -100,9 +98,9 @@ async def test_a_forgotten_password_is_replaced_by_the_link_of_a_mail(
     await expect(window.page.get_by_text("Your new password is set.")).to_be_visible()
     await expect(window.page.get_by_label("User name")).to_be_focused()
     await window.sign_in("grace", NEW)
-    assert (await letter(letters, "You have a new password for Space"))["To"] == mail["To"]
+    assert (await mail_of(mails, "You have a new password for Space"))["To"] == mail["To"]
 
-    again = await windows.open(post_office.base)
+    again = await windows.open(mail_server.base)
     await again.page.goto("about:blank")
     await again.page.goto(link[0])  # in a window of its own
     assert "reset" not in again.page.url
@@ -111,7 +109,7 @@ async def test_a_forgotten_password_is_replaced_by_the_link_of_a_mail(
     await expect(again.dialog.get_by_role("alert")).to_contain_text("no longer valid")
     await again.page.get_by_role("button", name="Ask for a new link").click()
     await expect(again.page.get_by_label("E-mail")).to_be_focused()
-    assert link[0].rpartition("/")[2] not in post_office.log
+    assert link[0].rpartition("/")[2] not in mail_server.log
 
 
 async def test_a_new_password_signs_this_browser_out(laptop: Window, ada: Person) -> None:
