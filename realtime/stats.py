@@ -1,4 +1,4 @@
-"""What this process has counted of its sockets since it started.
+"""Counters and durations of the transport in this process, since it started.
 
 Plain numbers, written by the event loop alone where nothing else is said. They are read by the
 line in the log when a server shuts down, by `/readyz` and by `ops/metrics`.

@@ -32,7 +32,7 @@ class Admission:
         return await self._tokens.submit(token)
 
     async def read_state(self, seen: Seen) -> State:
-        """What a device missed, and its user's active session. Raises `NotFound` if they are gone.
+        """A device's missed changes, and the active session. Raises `NotFound` without the user.
 
         Changes above the revision in the answer arrive as messages, or by `reconcile.py`.
         """

@@ -1,4 +1,4 @@
-"""What this process receives from Redis: one channel, in the groups of the users connected here.
+"""The subscription to Redis: one channel, in the groups of the users connected here.
 
 One channel and one reading task serve all sockets of the process. While Redis is away the sockets
 lose change notifications only; `reconcile.py` reads those changes from the database.

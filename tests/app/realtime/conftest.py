@@ -12,7 +12,7 @@ from tests.support.live_server import served
 
 @pytest.fixture
 async def base(transactional_db: None) -> AsyncIterator[str]:
-    """Where the server is. The test can look into its hub: they share the loop."""
+    """The address of a server on the loop of the test, which can inspect its hub."""
     async with served() as base:
         yield base
 

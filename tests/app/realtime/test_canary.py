@@ -118,7 +118,7 @@ async def test_a_late_echo_counts(redis: Redis) -> None:
 
 @pytest.fixture
 async def way(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Way]:
-    """What the hub hears of Redis comes by this way; what is published does not."""
+    """The proxy through which the hub receives from Redis; the publisher does not use it."""
     monkeypatch.setattr(canary, "PING_INTERVAL_S", 0.2)
     monkeypatch.setattr(canary, "PING_INTERVAL_LOST_S", 0.1)
     monkeypatch.setattr(canary, "ECHO_WITHIN_S", 0.4)

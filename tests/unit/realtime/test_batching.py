@@ -1,4 +1,4 @@
-"""What many ask at once is asked once, and each has its own answer."""
+"""Requests of many sockets are one batch, and each has its own answer."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ UNANSWERABLE = 9_999
 
 @dataclass
 class Oracle:
-    """Doubles numbers, once it may speak. `asked` are the batcher that reached it."""
+    """Doubles numbers, once it may speak. `asked` are the batches that reached it."""
 
     may_speak: asyncio.Event = field(default_factory=asyncio.Event)
     asked: list[list[int]] = field(default_factory=list)

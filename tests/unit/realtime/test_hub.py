@@ -1,4 +1,4 @@
-"""What a room has received, and which ticks follow, in any order of messages."""
+"""A room knows its revision, and the ticks follow, in any order of messages."""
 
 from __future__ import annotations
 

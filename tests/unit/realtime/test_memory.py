@@ -1,4 +1,4 @@
-"""Memory that a crowd leaves behind is given back, and not for a few."""
+"""Memory is returned to the system after many sockets have closed, and not after a few."""
 
 from __future__ import annotations
 
