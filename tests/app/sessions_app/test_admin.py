@@ -76,7 +76,7 @@ def test_a_page_of_a_session_asks_few_questions_however_much_happened(
     assert asked() == few
 
 
-def test_sessions_are_found_by_whose_they_are(ada: Person, eve: Person, web: Client) -> None:
+def test_the_admin_finds_sessions_by_their_user(ada: Person, eve: Person, web: Client) -> None:
     ada.has_session("Of Ada")
     hers = eve.has_session("Of Eve")
     for term in ("ada", "ADA@example.com"):

@@ -33,7 +33,7 @@ def test_clients_have_another_epoch_before_them(ada: Person) -> None:
     assert current_epoch() in said
 
 
-def test_every_login_ends_since_no_backup_knows_which_were_ended_after_it(ada: Person) -> None:
+def test_after_a_restore_every_login_ends(ada: Person) -> None:
     token = pair_of(ada.user.logins.get()).access
     admit(token)
     assert "1 logins ended" in restored()
@@ -55,7 +55,7 @@ def test_an_id_that_was_given_since_the_backup_is_not_given_again(ada: Person) -
     assert logins.log_in(ada.user).pk > login + GAP
 
 
-def test_it_may_run_twice(ada: Person) -> None:
+def test_after_restore_may_run_twice(ada: Person) -> None:
     restored()
     again = logins.log_in(ada.user)
     before = current_epoch()
@@ -65,14 +65,14 @@ def test_it_may_run_twice(ada: Person) -> None:
     assert again.ended_at is not None
 
 
-def test_of_many_that_see_it_one_begins_the_new_epoch() -> None:
+def test_one_of_many_processes_begins_the_new_epoch() -> None:
     before = current_epoch()
     new = begin_new_epoch(instead_of=before)
     assert new != before
     assert begin_new_epoch(instead_of=before) == new
 
 
-def test_however_many_logins_there_are_it_is_not_cut_off(ada: Person) -> None:
+def test_ending_many_logins_has_no_statement_timeout(ada: Person) -> None:
     restored()
     with connection.cursor() as cursor:  # the transaction of the test is still the same
         cursor.execute("SHOW statement_timeout")

@@ -22,7 +22,7 @@ def missed(person: Person, since: Any, **more: str) -> Any:
     return response.json()
 
 
-def test_what_changed_comes_oldest_first(ada: Person) -> None:
+def test_changes_are_returned_oldest_first(ada: Person) -> None:
     session = ada.has_running()
     services.pause(session.id, by=ada.actor)
     answer = missed(ada, 0)
@@ -33,7 +33,7 @@ def test_what_changed_comes_oldest_first(ada: Person) -> None:
     assert {c["device"] for c in answer["changes"]} == {"Laptop"}
 
 
-def test_only_what_came_after_is_told(ada: Person) -> None:
+def test_only_later_changes_are_returned(ada: Person) -> None:
     session = ada.has_running()
     services.pause(session.id, by=ada.actor)
     assert [c["kind"] for c in missed(ada, 2)["changes"]] == ["paused"]
@@ -52,7 +52,7 @@ def test_the_newest_change_of_a_session_carries_it_whole(ada: Person) -> None:
     assert state == shown
 
 
-def test_a_change_between_reading_the_log_and_the_states_is_told_too(
+def test_a_change_between_reading_the_log_and_the_states_is_returned_too(
     ada: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     session = ada.has_running()
@@ -76,7 +76,7 @@ def test_an_end_carries_the_body_that_it_became(ada: Person) -> None:
     assert end["space"] == ada.get(f"/sessions/{session.id}/spaces/").json()[0]
 
 
-def test_a_deleted_session_is_told_of_and_has_no_state(ada: Person) -> None:
+def test_the_change_of_a_deleted_session_has_no_state(ada: Person) -> None:
     session = ada.has_session()
     services.delete(session.id, by=ada.actor)
     told = missed(ada, 0)["changes"]
@@ -84,7 +84,7 @@ def test_a_deleted_session_is_told_of_and_has_no_state(ada: Person) -> None:
     assert {c["session"] for c in told} == {session.id}
 
 
-def test_another_users_changes_are_not_told(ada: Person, eve: Person) -> None:
+def test_another_users_changes_are_not_returned(ada: Person, eve: Person) -> None:
     eve.has_running()
     assert missed(ada, 0) == {
         "epoch": current_epoch(),
@@ -94,7 +94,7 @@ def test_another_users_changes_are_not_told(ada: Person, eve: Person) -> None:
     }
 
 
-def test_a_gap_up_to_a_limit_is_told_and_a_larger_one_resets(
+def test_a_gap_up_to_a_limit_is_returned_and_a_larger_one_resets(
     ada: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert changes.MAX_CHANGES == 200
@@ -136,7 +136,7 @@ def test_another_epoch_resets(ada: Person) -> None:
     assert missed(ada, 0, epoch="")["reset"] is False, "as without it"
 
 
-def test_the_epoch_stays_until_somebody_changes_it(ada: Person) -> None:
+def test_the_epoch_stays_until_a_new_one_begins(ada: Person) -> None:
     before = missed(ada, 0)["epoch"]
     assert missed(ada, 0)["epoch"] == before
     begin_new_epoch()
@@ -168,7 +168,7 @@ def test_a_user_who_is_gone_has_missed_nothing(ada: Person) -> None:
         "?since=1.5",
     ],
 )
-def test_a_malformed_question_is_refused(ada: Person, query: str) -> None:
+def test_a_malformed_query_of_changes_is_refused(ada: Person, query: str) -> None:
     response = ada.get(f"/changes/{query}")
     assert (response.status_code, response.json()["code"]) == (400, "invalid")
 

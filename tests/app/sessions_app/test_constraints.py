@@ -44,7 +44,7 @@ def test_two_users_can_be_active(ada: Person, eve: Person) -> None:
 
 
 @pytest.mark.parametrize("status", ["ready", "paused", "completed", "finished", "cancelled"])
-def test_only_what_runs_has_a_deadline(ada: Person, status: str) -> None:
+def test_only_a_running_session_has_a_deadline(ada: Person, status: str) -> None:
     session = ada.has_session()
     now = clock_time()
     values: dict[str, Any] = {"status": status, "ends_at": now + SOON}
@@ -55,12 +55,12 @@ def test_only_what_runs_has_a_deadline(ada: Person, status: str) -> None:
     refused_by("deadline_only_while_running", update(session.id, **values))
 
 
-def test_what_runs_has_a_deadline(ada: Person) -> None:
+def test_a_running_session_has_a_deadline(ada: Person) -> None:
     refused_by("deadline_only_while_running", update(ada.has_session().id, status="running"))
 
 
 @pytest.mark.parametrize("status", ["ready", "running", "completed", "finished", "cancelled"])
-def test_only_what_is_paused_has_a_frozen_rest(ada: Person, status: str) -> None:
+def test_only_a_paused_session_has_a_remaining_time(ada: Person, status: str) -> None:
     session = ada.has_session()
     now = clock_time()
     values: dict[str, Any] = {"status": status, "remaining_ms": 1}
@@ -71,24 +71,24 @@ def test_only_what_is_paused_has_a_frozen_rest(ada: Person, status: str) -> None
     refused_by("remaining_only_while_paused", update(session.id, **values))
 
 
-def test_what_is_paused_has_its_rest(ada: Person) -> None:
+def test_a_paused_session_has_a_remaining_time(ada: Person) -> None:
     refused_by("remaining_only_while_paused", update(ada.has_session().id, status="paused"))
 
 
 @pytest.mark.parametrize("values", [{"ended_at": "now"}, {"focused_ms": 1}])
-def test_what_has_not_ended_has_no_end(ada: Person, values: dict[str, Any]) -> None:
+def test_an_active_session_has_no_end(ada: Person, values: dict[str, Any]) -> None:
     values = {name: clock_time() if value == "now" else value for name, value in values.items()}
     refused_by("end_only_once_ended", update(ada.has_session().id, **values))
 
 
 @pytest.mark.parametrize("status", ["completed", "finished", "cancelled"])
 @pytest.mark.parametrize("missing", ["ended_at", "focused_ms"])
-def test_what_has_ended_has_its_end(ada: Person, status: str, missing: str) -> None:
+def test_an_ended_session_has_an_end(ada: Person, status: str, missing: str) -> None:
     values: dict[str, Any] = {"status": status, "ended_at": clock_time(), "focused_ms": 1}
     refused_by("end_only_once_ended", update(ada.has_session().id, **values | {missing: None}))
 
 
-def test_only_what_runs_is_reminded_of(ada: Person) -> None:
+def test_only_a_running_session_has_a_reminder(ada: Person) -> None:
     refused_by(
         "reminder_only_while_running", update(ada.has_session().id, reminder_at=clock_time())
     )
@@ -174,7 +174,7 @@ def log_row(user_id: int, *, revision: int, session_id: int, version: int) -> Se
     )
 
 
-def test_a_version_of_a_session_stands_in_the_log_once(ada: Person) -> None:
+def test_a_version_of_a_session_is_in_the_log_once(ada: Person) -> None:
     session = ada.has_session()
     refused_by(
         "version_unique_per_session",
@@ -182,7 +182,7 @@ def test_a_version_of_a_session_stands_in_the_log_once(ada: Person) -> None:
     )
 
 
-def test_a_revision_of_a_user_stands_in_the_log_once(ada: Person, eve: Person) -> None:
+def test_a_revision_of_a_user_is_in_the_log_once(ada: Person, eve: Person) -> None:
     session = ada.has_session()
     refused_by(
         "revision_unique_per_user",
@@ -216,7 +216,7 @@ def test_a_key_of_a_user_has_one_outcome(ada: Person, eve: Person) -> None:
     refused_by("idempotency_key_unique_per_user", lambda: keep(ada.user_id))
 
 
-def test_a_user_takes_everything_along(ada: Person) -> None:
+def test_deleting_a_user_deletes_all_rows(ada: Person) -> None:
     session = ada.has_running()
     new_task(session.id, 5)
     services.finish(session.id, by=ada.actor)

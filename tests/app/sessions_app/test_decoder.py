@@ -64,7 +64,7 @@ def test_whatever_a_decoder_does_the_picture_is_refused(stand_in: StandIn, scrip
     assert refused(data_url(picture(size=(900, 700)) * 50)) == "The picture cannot be read."
 
 
-def test_an_accident_is_an_answer_like_any_other(ada: Person, stand_in: StandIn) -> None:
+def test_a_crash_of_the_decoder_refuses_the_picture(ada: Person, stand_in: StandIn) -> None:
     stand_in(ACCIDENTS["crashes"])
     answer = ada.post("/sessions/", {"title": "W", "duration": 5, "image": data_url(picture())})
     assert (answer.status_code, answer.json()["code"]) == (400, "image_invalid")
@@ -81,7 +81,7 @@ def test_an_accident_is_an_answer_like_any_other(ada: Person, stand_in: StandIn)
     ],
     ids=["sleeps", "spins", "closes its output", "does not want to go"],
 )
-def test_one_that_hangs_is_killed(
+def test_a_decoder_that_hangs_is_killed(
     stand_in: StandIn, monkeypatch: pytest.MonkeyPatch, script: str
 ) -> None:
     stand_in(script)
@@ -89,7 +89,7 @@ def test_one_that_hangs_is_killed(
     assert refused() == "The picture cannot be read."
 
 
-def test_one_that_answers_without_end_is_killed(
+def test_a_decoder_with_endless_output_is_killed(
     stand_in: StandIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(upload, "LARGEST_OUT", 200_000)
@@ -97,7 +97,7 @@ def test_one_that_answers_without_end_is_killed(
     assert refused() == "The picture cannot be read."
 
 
-def test_it_has_nothing_of_ours_and_can_write_nothing(
+def test_the_decoder_has_no_secrets_and_can_write_nothing(
     stand_in: StandIn, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """It answers only if all of this is so."""
@@ -128,7 +128,7 @@ sys.stdout.write("RIFF....WEBP")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="macOS holds no limit of address space")
-def test_its_memory_is_bounded() -> None:
+def test_the_memory_of_the_decoder_is_bounded() -> None:
     code = CONFINED.format(folder=str(Path(decoder.__file__).parent))
     run = [sys.executable, "-c", code + f"bytearray({decoder.MEMORY})"]
     tried = subprocess.run(run, capture_output=True, text=True, check=False)

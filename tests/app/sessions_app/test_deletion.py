@@ -100,7 +100,7 @@ def test_nothing_of_a_deleted_user_is_left_anywhere(settings: Any, eve: Person) 
     assert len(eve.get("/sessions/").json()) == 2
 
 
-def test_whatever_is_a_users_goes_with_the_user() -> None:
+def test_every_row_of_a_user_is_deleted_with_the_user() -> None:
     """Not: is kept without one, or keeps the user from going."""
     for model in of_a_user():
         for field in model._meta.fields:
@@ -108,7 +108,7 @@ def test_whatever_is_a_users_goes_with_the_user() -> None:
                 assert field.remote_field.on_delete is models.CASCADE, field
 
 
-def test_whoever_has_thousands_of_rows_can_go(ada: Person) -> None:
+def test_a_user_with_thousands_of_rows_can_be_deleted(ada: Person) -> None:
     with_everything(ada)
     with connection.cursor() as cursor:
         cursor.execute(
@@ -127,7 +127,7 @@ def test_whoever_has_thousands_of_rows_can_go(ada: Person) -> None:
 @pytest.mark.skipif(
     not apps.is_installed("django.contrib.sessions"), reason="there is no admin to sign in to"
 )
-def test_who_is_signed_in_to_the_admin_is_so_no_longer(ada: Person, eve: Person) -> None:
+def test_a_deleted_user_is_signed_out_of_the_admin(ada: Person, eve: Person) -> None:
     from django.contrib.sessions.backends.db import SessionStore
     from django.contrib.sessions.models import Session
 

@@ -32,7 +32,7 @@ def exported(person: Person) -> Any:
     return json.loads(answer.getvalue())
 
 
-def test_it_has_everything_of_the_user_and_nothing_of_others(ada: Person, eve: Person) -> None:
+def test_an_export_has_all_data_of_the_user_and_none_of_others(ada: Person, eve: Person) -> None:
     with_everything(ada)
     eve.has_session("Eve's")
     mine = exported(ada)
@@ -48,7 +48,7 @@ def test_it_has_everything_of_the_user_and_nothing_of_others(ada: Person, eve: P
     assert "Eve" not in json.dumps(mine)
 
 
-def test_the_pictures_are_in_it(ada: Person) -> None:
+def test_an_export_has_the_pictures(ada: Person) -> None:
     with_everything(ada)
     (shown,) = exported(ada)["pictures"]
     assert shown["session"] == Session.objects.get(title="Write").pk
@@ -64,7 +64,7 @@ def test_a_picture_that_was_deleted_meanwhile_is_null(ada: Person) -> None:
     assert json.loads(answer.getvalue())["pictures"][0]["data"] is None
 
 
-def test_no_key_to_the_account_is_in_it(ada: Person) -> None:
+def test_an_export_has_no_key_to_the_account(ada: Person) -> None:
     with_everything(ada)
     text = json.dumps(exported(ada))
     secrets = [ada.user.password, *Login.objects.values_list("refresh_jti", flat=True)]
@@ -111,7 +111,7 @@ def _is_a_table_between(model: type[models.Model]) -> bool:
     return bool(model._meta.auto_created)
 
 
-def test_what_is_left_out_is_there_to_be_left_out() -> None:
+def test_every_field_that_is_left_out_exists() -> None:
     for path in LEFT_OUT:
         app, model, *field = path.split(".")
         if app == "admin" and not apps.is_installed("django.contrib.admin"):
@@ -141,7 +141,7 @@ def test_it_is_one_snapshot_and_the_transaction_is_over_before_the_first_byte() 
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_change_in_the_middle_is_in_no_part_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_change_during_an_export_is_in_no_part_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
     ada = signed_up("ada")
     ada.has_session("Write")
     write = export_content._write
@@ -165,7 +165,7 @@ def _add(person: Person) -> None:
     connection.close()
 
 
-def test_one_at_a_time_for_each_user(ada: Person, eve: Person) -> None:
+def test_a_user_has_one_export_at_a_time(ada: Person, eve: Person) -> None:
     with export._alone(ada.user_id):
         refused = ada.get("/users/me/export/")
         assert (refused.status_code, refused.json()["code"]) == (429, "throttled")
@@ -174,7 +174,7 @@ def test_one_at_a_time_for_each_user(ada: Person, eve: Person) -> None:
     assert exported(ada)
 
 
-def test_only_so_many_a_minute(ada: Person, settings: Any) -> None:
+def test_exports_per_minute_are_limited(ada: Person, settings: Any) -> None:
     settings.LIMIT_EXPORTS_PER_MINUTE = 2
     assert exported(ada)
     assert exported(ada)
@@ -197,18 +197,18 @@ def test_five_thousand_sessions_come_in_parts(ada: Person) -> None:
     assert max(sizes) <= export_content.PART
 
 
-def test_what_is_not_read_is_closed(ada: Person) -> None:
+def test_an_export_that_is_not_read_is_closed(ada: Person) -> None:
     with_everything(ada)
     answer = ada.get("/users/me/export/")
     answer.close()  # or the warning about an open file fails the test
 
 
-def test_of_nobody_there_is_none(ada: Person) -> None:
+def test_an_export_needs_a_login(ada: Person) -> None:
     ada.api.credentials()
     assert ada.get("/users/me/export/").status_code == 401
 
 
-async def test_its_parts_are_made_one_at_a_time_when_asked_for() -> None:
+async def test_the_parts_of_an_export_are_made_one_at_a_time() -> None:
     made = []
 
     def parts() -> Any:
@@ -227,7 +227,7 @@ def test_every_idempotency_key_is_a_users() -> None:
     assert not IdempotencyKey._meta.get_field("user").null
 
 
-def test_where_the_disk_is_full_it_may_be_asked_for_again(
+def test_an_export_on_a_full_disk_is_503_and_can_be_repeated(
     ada: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*_: object) -> None:

@@ -93,7 +93,7 @@ def test_transparency_stays() -> None:
 
 
 @pytest.mark.parametrize("held", range(1, 9))
-def test_a_photo_stands_upright_however_the_camera_was_held(held: int) -> None:
+def test_a_photo_is_turned_upright(held: int) -> None:
     """As Pillow's own turning of the same photo."""
     photo = Image.radial_gradient("L").convert("RGB").crop((0, 0, 90, 60))
     exif = Image.Exif()
@@ -151,7 +151,7 @@ def with_exif() -> bytes:
     ],
     ids=["behind-png", "behind-jpeg", "comment", "jpeg-icc", "png-icc", "text", "exif", "webp"],
 )
-def test_what_rides_along_is_lost(raw: bytes, kind: str) -> None:
+def test_only_the_pixels_of_a_picture_are_kept(raw: bytes, kind: str) -> None:
     out = rewritten(raw, kind)
     assert b"script" not in out
     for chunk in (b"ICCP", b"EXIF", b"XMP "):
@@ -211,7 +211,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("url", REFUSED.values(), ids=REFUSED)
-def test_what_is_no_harmless_picture_is_refused(ada: Person, settings: Any, url: str) -> None:
+def test_other_files_are_refused(ada: Person, settings: Any, url: str) -> None:
     answer = post(ada, url)
     body = answer.json()
     assert (answer.status_code, body["code"]) == (400, "image_invalid"), body
@@ -232,7 +232,7 @@ def test_a_hundred_million_pixels_are_refused(ada: Person) -> None:
 
 
 @pytest.mark.parametrize("image", [5, True, ["data:"], {"url": "data:"}, 5.5])
-def test_what_is_no_string_is_malformed(ada: Person, image: Any) -> None:
+def test_a_picture_that_is_no_string_is_refused(ada: Person, image: Any) -> None:
     answer = post(ada, image)
     assert (answer.status_code, list(answer.json()["image"])) == (
         400,
@@ -295,7 +295,7 @@ def test_where_a_picture_cannot_be_read_a_session_is_not_repeated_without_it(
     assert len(ada.get("/sessions/").json()) == 1
 
 
-def test_who_comes_when_no_decoder_can_be_started_is_told_to_come_again(
+def test_a_picture_for_which_no_decoder_can_start_is_429(
     ada: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(*_: Any) -> None:
@@ -404,7 +404,7 @@ def test_a_picture_is_served_so_that_it_can_do_nothing(ada: Person) -> None:
         "/etc/passwd",
     ],
 )
-def test_nothing_else_is_served_there(ada: Person, path: str) -> None:
+def test_only_pictures_are_served_under_media(ada: Person, path: str) -> None:
     post(ada, data_url(picture()))
     response = ada.api.get(f"/media/{path}")
     assert (response.status_code, response.json()["code"]) == (404, "not_found")
@@ -418,7 +418,7 @@ def test_a_service_takes_a_ready_file(ada: Person) -> None:
     assert session.image.startswith("/media/sessions/")
 
 
-def test_no_file_is_left_behind_by_what_failed(
+def test_a_failed_request_leaves_no_file(
     ada: Person, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: Any, **__: Any) -> None:
@@ -434,7 +434,7 @@ def test_no_file_is_left_behind_by_what_failed(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_who_waits_for_another_picture_holds_no_connection_and_is_told_to_come_back(
+def test_a_request_that_waits_for_a_decoder_holds_no_connection_and_gets_429(
     ada: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(upload, "SLOT_TIMEOUT_S", 0.01)

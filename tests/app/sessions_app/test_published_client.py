@@ -83,7 +83,9 @@ def signed_in(browser: Browser) -> Browser:
 
 
 @pytest.mark.parametrize(("method", "path", "headers"), PREFLIGHTS)
-def test_a_preflight_lets_it_in(browser: Browser, method: str, path: str, headers: str) -> None:
+def test_a_preflight_allows_the_published_client(
+    browser: Browser, method: str, path: str, headers: str
+) -> None:
     response = browser.preflight(method, path, headers)
     assert response.status_code == 200
     assert response["Access-Control-Allow-Origin"] == ORIGIN
@@ -95,7 +97,7 @@ def test_a_preflight_lets_it_in(browser: Browser, method: str, path: str, header
 @pytest.mark.parametrize(
     "origin", ["http://localhost:5174", "https://localhost:5173", "http://evil.example", "null"]
 )
-def test_no_other_origin_is_let_in(browser: Browser, origin: str) -> None:
+def test_no_other_origin_is_allowed(browser: Browser, origin: str) -> None:
     response = browser.preflight("POST", "/sessions/", "authorization", origin)
     assert "Access-Control-Allow-Origin" not in response
 

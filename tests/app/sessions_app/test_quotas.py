@@ -130,7 +130,7 @@ def test_a_large_answer_counts_as_several_requests(
     assert charged == []
 
 
-def test_what_is_charged_is_missing_in_the_minute(ada: Person, eve: Person, settings: Any) -> None:
+def test_charged_requests_count_in_the_minute(ada: Person, eve: Person, settings: Any) -> None:
     settings.LIMIT_REQUESTS_PER_MINUTE = 100
     for _ in range(2):  # or a minute ends between the two
         REQUESTS.charge(ada.user_id, 100)

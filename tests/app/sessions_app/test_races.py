@@ -119,7 +119,7 @@ def test_twenty_replacing_starts_leave_one_running(ada: Person) -> None:
     assert log_is_whole(ada.user_id)
 
 
-def test_of_two_devices_that_pause_one_is_told_that_it_is_paused(ada: Person) -> None:
+def test_of_two_devices_that_pause_one_is_refused(ada: Person) -> None:
     session = ada.has_running()
     answers = at_once(lambda _: services.pause(session.id, by=ada.actor), times=2)
     assert outcomes(answers) == {"paused": 1, "illegal_transition": 1}
@@ -292,7 +292,7 @@ def test_twenty_posts_with_one_key_make_one_session(ada: Person) -> None:
     assert Session.objects.count() == 1
 
 
-def test_a_repeat_during_the_first_is_told_so(ada: Person) -> None:
+def test_a_repeat_during_the_first_request_is_in_progress(ada: Person) -> None:
     began, answered = Event(), Event()
 
     def slowly() -> bool:

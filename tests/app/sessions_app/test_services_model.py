@@ -275,7 +275,7 @@ class AnyChanges(RuleBasedStateMachine):
 
 
 @pytest.mark.usefixtures("patient")
-def test_whatever_happens_in_any_order() -> None:
+def test_changes_in_any_order_keep_all_invariants() -> None:
     few = settings(
         max_examples=share(15),
         stateful_step_count=25,

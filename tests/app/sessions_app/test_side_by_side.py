@@ -28,7 +28,7 @@ def add_a_column_to_every_table() -> None:
                 cursor.execute(f"ALTER TABLE {table} ADD later integer NOT NULL DEFAULT 7")
 
 
-def test_everything_goes_on_beside_a_newer_version(patient: None) -> None:
+def test_this_version_works_with_the_columns_of_a_newer_one(patient: None) -> None:
     add_a_column_to_every_table()
     ada = signed_up("ada")
     logins.log_in(ada.user)

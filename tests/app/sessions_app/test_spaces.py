@@ -46,7 +46,7 @@ def test_up_to_thirty_focused_minutes_it_is_a_star_above_a_planet(
     assert spaces.body(focused, seed=1, star_up_to=STAR_UP_TO, taken=()).type == type_
 
 
-def test_it_goes_by_what_was_focused_not_by_what_was_planned(ada: Person) -> None:
+def test_the_focused_time_decides_between_star_and_planet(ada: Person) -> None:
     session = ada.has_running(duration=60)
     time_passes(10 * 60)
     services.finish(session.id, by=ada.actor)
@@ -80,7 +80,7 @@ def test_a_session_that_was_cancelled_becomes_nothing(ada: Person) -> None:
 
 
 @given(minutes=st.floats(0, 1440), longer=st.floats(0, 1440))
-def test_who_focused_longer_gets_a_body_that_is_no_smaller(minutes: float, longer: float) -> None:
+def test_more_focus_gives_no_smaller_body(minutes: float, longer: float) -> None:
     assert body(minutes).radius <= body(minutes + longer).radius
 
 
@@ -133,7 +133,7 @@ def test_each_month_is_a_sky_of_its_own(ada: Person) -> None:
     assert sky.taken_places(ada.user_id, month) == []
 
 
-def test_another_users_bodies_are_not_in_the_way(ada: Person, eve: Person) -> None:
+def test_another_users_bodies_take_no_room(ada: Person, eve: Person) -> None:
     services.finish(eve.has_running().id, by=eve.actor)
     session = Session.objects.get(pk=services.finish(ada.has_running().id, by=ada.actor).id)
     assert len(sky.taken_places(ada.user_id, sky.sky_of(session))) == 1  # its own
@@ -173,7 +173,7 @@ def test_the_month_goes_by_the_users_zone_and_start_of_day(
     assert spaces.month_of(moment, zone=zone, day_start=day_start) == month
 
 
-def test_a_body_stands_in_the_month_of_its_end_where_its_user_is(ada: Person) -> None:
+def test_a_body_is_in_the_month_of_its_end_in_the_users_zone(ada: Person) -> None:
     profiles.change_profile(ada.user, {"time_zone": "Pacific/Kiritimati", "day_start": 240})
     services.finish(ada.has_running().id, by=ada.actor)
     space = Space.objects.get()

@@ -35,9 +35,7 @@ def row(session_id: int) -> Session:
 
 
 @pytest.mark.parametrize("late_s", [0.0, 0.5, 86_400.0])
-def test_a_session_ends_at_its_deadline_however_late_it_is_noticed(
-    ada: Person, late_s: float
-) -> None:
+def test_a_late_timekeeper_ends_a_session_at_its_deadline(ada: Person, late_s: float) -> None:
     session = ada.has_running(duration=1)
     time_passes(60 + late_s)
     deadline = row(session.id).ends_at
@@ -47,7 +45,7 @@ def test_a_session_ends_at_its_deadline_however_late_it_is_noticed(
     assert ended.focused_ms == ended.planned_ms == 60_000
 
 
-def test_the_log_says_when_it_was_noticed_and_how_late(ada: Person) -> None:
+def test_the_log_has_the_time_of_the_end_and_its_lateness(ada: Person) -> None:
     session = ada.has_running(duration=1)
     time_passes(60 + 2)
     before = clock_time()
@@ -75,7 +73,7 @@ def test_a_session_never_ends_twice(ada: Person) -> None:
 
 
 @pytest.mark.parametrize("what", ["ready", "paused", "finished", "cancelled"])
-def test_only_what_runs_comes_to_its_deadline(ada: Person, what: str) -> None:
+def test_only_a_running_session_ends_at_its_deadline(ada: Person, what: str) -> None:
     session = ada.has_session() if what == "ready" else ada.has_running()
     if what != "ready":
         change = {"paused": services.pause, "finished": services.finish}.get(what, services.cancel)
@@ -192,14 +190,14 @@ def test_each_offset_is_reminded_of_once(ada: Person, announced: Listen) -> None
     assert reminded(announced) == []
 
 
-def test_of_reminders_that_were_missed_one_is_sent(ada: Person, announced: Listen) -> None:
+def test_one_of_several_missed_reminders_is_sent(ada: Person, announced: Listen) -> None:
     ada.has_running(duration=10)
     time_passes(9 * 60 + 30)
     assert reminded(announced) == [(300, 30)]
     assert reminded(announced) == []
 
 
-def test_what_is_over_is_not_reminded_of(ada: Person, announced: Listen) -> None:
+def test_an_ended_session_sends_no_reminder(ada: Person, announced: Listen) -> None:
     ada.has_running(duration=10)
     time_passes(10 * 60 + 1)
     assert reminded(announced) == []
@@ -214,7 +212,7 @@ def test_a_session_has_offsets_of_its_own(ada: Person, announced: Listen) -> Non
     assert reminded(announced) == [(120, 120)]
 
 
-def test_a_session_may_want_none(ada: Person, announced: Listen) -> None:
+def test_a_session_may_have_no_reminders(ada: Person, announced: Listen) -> None:
     ada.has_running(duration=10, reminders=[])
     time_passes(9 * 60 + 59)
     assert reminded(announced) == []
@@ -241,7 +239,7 @@ def test_a_pause_silences_and_a_resumption_arms_again(ada: Person, announced: Li
     assert reminded(announced) == [(300, 300)]
 
 
-def test_a_resumption_does_not_repeat_what_its_rest_is_below(
+def test_a_resumed_session_does_not_repeat_earlier_reminders(
     ada: Person, announced: Listen
 ) -> None:
     session = ada.has_running(duration=10)
@@ -252,7 +250,7 @@ def test_a_resumption_does_not_repeat_what_its_rest_is_below(
     assert reminded(announced) == []
 
 
-def test_new_offsets_count_at_once_and_what_has_passed_is_not_sent(
+def test_new_offsets_count_at_once_and_passed_reminders_are_not_sent(
     ada: Person, announced: Listen
 ) -> None:
     session = ada.has_running(duration=10)
@@ -275,7 +273,7 @@ def test_every_change_of_the_deadline_arms_again(
     assert reminded(announced) == [(300, 300)]
 
 
-def test_a_deadline_that_moved_there_and_back_is_not_reminded_of_again(
+def test_a_deadline_moved_and_restored_sends_no_reminder_twice(
     ada: Person, announced: Listen
 ) -> None:
     session = ada.has_running(duration=10)
@@ -303,7 +301,7 @@ def test_other_offsets_count_at_once_while_it_runs(
     assert reminded(announced) == [(240, 240)]
 
 
-def test_what_was_sent_for_this_deadline_is_not_sent_again_after_a_change_of_the_profile(
+def test_a_changed_profile_sends_no_reminder_of_a_deadline_twice(
     ada: Person, announced: Listen
 ) -> None:
     session = ada.has_running(duration=10)
@@ -370,7 +368,7 @@ def test_the_next_reminder_is_the_first_that_is_still_to_come(
 # -- the loop ------------------------------------------------------------------------------------
 
 
-def test_it_sleeps_until_the_next_deadline(ada: Person) -> None:
+def test_the_timekeeper_sleeps_until_the_next_deadline(ada: Person) -> None:
     assert loop.seconds_to_next() is None
     ada.has_running(duration=1, reminders=[])
     seconds = loop.seconds_to_next()
@@ -378,7 +376,7 @@ def test_it_sleeps_until_the_next_deadline(ada: Person) -> None:
     assert 55 < seconds <= 60
 
 
-def test_it_sleeps_until_the_next_reminder(ada: Person) -> None:
+def test_the_timekeeper_sleeps_until_the_next_reminder(ada: Person) -> None:
     ada.has_running(duration=10)
     seconds = loop.seconds_to_next()
     assert seconds is not None
@@ -432,7 +430,7 @@ def wait_for(condition: Callable[[], bool], seconds: float = 10) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_running_timekeeper_ends_what_comes_due(keeper: Callable[[], None]) -> None:
+def test_a_running_timekeeper_ends_due_sessions(keeper: Callable[[], None]) -> None:
     ada = signed_up("ada")
     session = ada.has_running(duration=1)
     keeper()
@@ -510,7 +508,7 @@ def test_a_worker_that_dies_in_the_middle_loses_nothing() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_session_that_another_worker_holds_does_not_hold_up_the_others() -> None:
+def test_a_session_locked_by_another_worker_does_not_delay_the_others() -> None:
     ada, eve = signed_up("ada"), signed_up("eve")
     held, free = ada.has_running(duration=1), eve.has_running(duration=1)
     time_passes(61)
@@ -590,7 +588,7 @@ def test_one_session_that_cannot_be_ended_does_not_keep_the_others_from_ending(
     assert row(bad.id).status == "completed"
 
 
-def test_a_bad_one_in_a_crowd_costs_the_others_a_few_batches(
+def test_a_session_that_fails_among_many_costs_a_few_batches(
     ada: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     a_crowd_runs(60)
@@ -616,9 +614,7 @@ def test_a_bad_one_in_a_crowd_costs_the_others_a_few_batches(
     assert len(batches) < 20
 
 
-def test_a_log_that_is_wrong_keeps_only_its_own_session_from_ending(
-    ada: Person, eve: Person
-) -> None:
+def test_a_wrong_log_keeps_only_its_own_session_from_ending(ada: Person, eve: Person) -> None:
     """The database refuses the end; that is no reason to think that the database is away."""
     bad, good = ada.has_running(), eve.has_running()
     SessionEvent.objects.create(
@@ -634,7 +630,7 @@ def test_a_log_that_is_wrong_keeps_only_its_own_session_from_ending(
     assert (row(bad.id).status, row(good.id).status) == ("running", "completed")
 
 
-def test_a_session_ends_although_its_users_time_zone_is_no_more(ada: Person) -> None:
+def test_a_session_of_an_unknown_time_zone_ends(ada: Person) -> None:
     session = ada.has_running()
     User.objects.filter(pk=ada.user_id).update(time_zone="Mars/Olympus_Mons")
     time_passes(25 * 60)

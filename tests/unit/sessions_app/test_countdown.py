@@ -110,7 +110,7 @@ def test_ending_early_keeps_what_was_focused(act: Action, countdown: Countdown) 
 
 
 @pytest.mark.parametrize("late", [ZERO, MS, timedelta(days=3)])
-def test_however_late_it_is_noticed_it_ended_at_its_deadline(late: timedelta) -> None:
+def test_a_late_completion_ends_at_the_deadline(late: timedelta) -> None:
     completed = RUNNING.complete(NOON + 25 * MINUTE + late)
     assert (completed.status, completed.ended_at) == (Status.COMPLETED, NOON + 25 * MINUTE)
     assert completed.focused == completed.planned == 25 * MINUTE
@@ -122,7 +122,7 @@ def test_it_never_ends_before_its_deadline() -> None:
 
 
 @pytest.mark.parametrize("countdown", [READY, PAUSED, *ENDED], ids=lambda c: c.status.value)
-def test_what_does_not_run_cannot_reach_a_deadline(countdown: Countdown) -> None:
+def test_only_a_running_countdown_completes(countdown: Countdown) -> None:
     with pytest.raises(IllegalTransition):
         countdown.complete(NOON + timedelta(days=9))
 
