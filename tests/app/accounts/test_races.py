@@ -1,4 +1,4 @@
-"""Twenty requests at once, in real threads, each with a connection of its own."""
+"""Eight requests at once, in real threads, each with a connection of its own."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -15,11 +15,9 @@ from accounts import counters
 from accounts.events import LoginRevoked, login_revoked
 from accounts.models import Login, User
 from accounts.services import logins, password_reset
-from tests.support.people import at_once
+from tests.support.people import RIVALS, at_once
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-MANY = 8  # one after the other behind one lock, which waits 2 s: also on a busy machine
 
 
 def post(path: str, **body: Any) -> Any:
@@ -41,7 +39,7 @@ def test_eight_refreshes_of_one_token_give_one_and_the_same_pair(ada: Any) -> No
 def test_eight_sign_ups_with_one_name_make_one_user() -> None:
     body = {"username": "ada", "email": "ada@example.com", "password": "correct horse battery"}
     answers = at_once(lambda _: post("/users/signup/", **body))
-    assert Counter(r.status_code for r in answers) == {201: 1, 400: MANY - 1}
+    assert Counter(r.status_code for r in answers) == {201: 1, 400: RIVALS - 1}
     losers = [r.json() for r in answers if r.status_code == 400]
     assert all({"username", "email"} & loser.keys() for loser in losers)
     assert User.objects.count() == 1
@@ -56,16 +54,16 @@ def test_of_many_that_use_one_link_at_once_one_gets_in(sign_up: Callable[..., An
             "/users/password/reset/confirm/", **body, new_password=f"a long password {n}"
         )
     )
-    assert Counter(r.status_code for r in answers) == {200: 1, 400: MANY - 1}
+    assert Counter(r.status_code for r in answers) == {200: 1, 400: RIVALS - 1}
     assert not Login.objects.active().exists()
 
 
 def test_eight_renamings_to_one_name_give_it_to_one(sign_up: Callable[..., Any]) -> None:
-    devices = [sign_up(f"user{number}") for number in range(MANY)]
+    devices = [sign_up(f"user{number}") for number in range(RIVALS)]
     answers = at_once(
         lambda n: devices[n].api.patch("/users/me/", {"username": "ada"}, format="json")
     )
-    assert Counter(r.status_code for r in answers) == {200: 1, 400: MANY - 1}
+    assert Counter(r.status_code for r in answers) == {200: 1, 400: RIVALS - 1}
 
 
 def test_eight_log_ins_at_once_leave_no_more_than_the_cap(ada: Any, settings: Any) -> None:
@@ -78,10 +76,10 @@ def test_eight_log_ins_at_once_leave_no_more_than_the_cap(ada: Any, settings: An
 
 
 def test_an_account_deleted_while_devices_log_in_leaves_nothing(ada: Any, settings: Any) -> None:
-    settings.LIMIT_FAILED_LOGINS_PER_MINUTE = MANY  # those that come too late all fail
+    settings.LIMIT_FAILED_LOGINS_PER_MINUTE = RIVALS  # those that come too late all fail
 
     def act(number: int) -> int:
-        if number == MANY // 2:
+        if number == RIVALS // 2:
             status: int = ada.api.delete("/users/me/").status_code
         else:
             body = {"username": "ada", "password": "correct horse battery"}
@@ -89,7 +87,7 @@ def test_an_account_deleted_while_devices_log_in_leaves_nothing(ada: Any, settin
         return status
 
     answers = at_once(act)
-    assert answers[MANY // 2] == 204
+    assert answers[RIVALS // 2] == 204
     assert set(answers) <= {200, 204, 401}
     assert not User.objects.exists()
     assert not Login.objects.exists()
@@ -126,7 +124,7 @@ def test_refreshes_beside_the_end_of_the_login_are_good_or_refused(
     ada: Any, phone: Any, end: Any
 ) -> None:
     def act(number: int) -> int:
-        if number == MANY // 2:
+        if number == RIVALS // 2:
             return int(end(ada, phone))
         status: int = post("/users/token/refresh/", refresh=ada.refresh).status_code
         return status
@@ -173,7 +171,7 @@ def test_the_holder_of_the_newest_token_and_a_thief_at_once(ada: Any) -> None:
 
     answers = at_once(act)
     assert set(answers) <= {200, 401}
-    assert {answers[n] for n in range(1, MANY, 2)} == {401}
+    assert {answers[n] for n in range(1, RIVALS, 2)} == {401}
     assert Login.objects.get().ended_at is not None
 
 

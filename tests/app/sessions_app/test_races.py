@@ -24,11 +24,9 @@ from sessions_app.events import (
 from sessions_app.idempotency import once
 from sessions_app.models import IdempotencyKey, Session, SessionEvent, Space, Task
 from sessions_app.timekeeper import loop
-from tests.support.people import Person, a_crowd_runs, at_once, signed_up, time_passes
+from tests.support.people import RIVALS, Person, a_crowd_runs, at_once, signed_up, time_passes
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-MANY = 20
 
 
 @pytest.fixture(autouse=True)
@@ -89,10 +87,10 @@ def log_is_whole(user_id: int) -> bool:
     )
 
 
-def test_of_twenty_starts_of_twenty_sessions_one_wins(ada: Person) -> None:
-    sessions = [ada.has_session(f"Session {n}") for n in range(MANY)]
+def test_of_eight_starts_of_eight_sessions_one_wins(ada: Person) -> None:
+    sessions = [ada.has_session(f"Session {n}") for n in range(RIVALS)]
     answers = at_once(lambda n: services.start(sessions[n].id, by=ada.actor))
-    assert outcomes(answers) == {"running": 1, "another_session_is_active": MANY - 1}
+    assert outcomes(answers) == {"running": 1, "another_session_is_active": RIVALS - 1}
     winner = next(a for a in answers if isinstance(a, SessionState))
     losers = [a for a in answers if not isinstance(a, SessionState)]
     assert {loser.state.id for loser in losers} == {winner.id}
@@ -100,22 +98,22 @@ def test_of_twenty_starts_of_twenty_sessions_one_wins(ada: Person) -> None:
     assert log_is_whole(ada.user_id)
 
 
-def test_of_twenty_starts_of_one_session_one_wins(ada: Person) -> None:
+def test_of_eight_starts_of_one_session_one_wins(ada: Person) -> None:
     session = ada.has_session()
     answers = at_once(lambda _: services.start(session.id, by=ada.actor))
-    assert outcomes(answers) == {"running": 1, "illegal_transition": MANY - 1}
+    assert outcomes(answers) == {"running": 1, "illegal_transition": RIVALS - 1}
     assert Session.objects.get().version == 2
 
 
-def test_twenty_replacing_starts_leave_one_running(ada: Person) -> None:
-    sessions = [ada.has_session(f"Session {n}") for n in range(MANY)]
+def test_eight_replacing_starts_leave_one_running(ada: Person) -> None:
+    sessions = [ada.has_session(f"Session {n}") for n in range(RIVALS)]
     answers = at_once(lambda n: services.start(sessions[n].id, by=ada.actor, replace=True))
-    assert outcomes(answers) == {"running": MANY}
+    assert outcomes(answers) == {"running": RIVALS}
     assert Counter(Session.objects.values_list("status", flat=True)) == {
         "running": 1,
-        "finished": MANY - 1,
+        "finished": RIVALS - 1,
     }
-    assert Space.objects.count() == MANY - 1
+    assert Space.objects.count() == RIVALS - 1
     assert log_is_whole(ada.user_id)
 
 
@@ -266,7 +264,7 @@ def _all_are_to_be_reminded() -> None:
         )
 
 
-def test_twenty_commands_with_one_key_have_one_effect(ada: Person) -> None:
+def test_eight_commands_with_one_key_have_one_effect(ada: Person) -> None:
     session = ada.has_running()
     seconds = {"seconds": 60}
     answers = at_once(
@@ -281,7 +279,7 @@ def test_twenty_commands_with_one_key_have_one_effect(ada: Person) -> None:
     assert IdempotencyKey.objects.count() == 1
 
 
-def test_twenty_posts_with_one_key_make_one_session(ada: Person) -> None:
+def test_eight_posts_with_one_key_make_one_session(ada: Person) -> None:
     answers = at_once(
         lambda _: ada.post("/sessions/", {"title": "Write", "duration": 25}, Idempotency_Key="once")
     )
