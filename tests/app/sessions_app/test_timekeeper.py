@@ -179,140 +179,91 @@ def reminded(announced: Listen) -> list[tuple[int, int]]:
     return [(r.offset_s, ceil(r.remaining_ms / 10_000) * 10) for r in heard]
 
 
-def test_each_offset_is_reminded_of_once(ada: Person, announced: Listen) -> None:
-    ada.has_running(duration=10)  # five minutes and one minute, by default
-    assert reminded(announced) == []
-    time_passes(5 * 60)
-    assert reminded(announced) == [(300, 300)]
-    assert reminded(announced) == []
-    time_passes(4 * 60)
-    assert reminded(announced) == [(60, 60)]
-    assert reminded(announced) == []
+# An action, its argument, and the reminders that a sweep sends after it (None: no sweep).
+Step = tuple[str, Any, list[tuple[int, int]] | None]
+STORIES: dict[str, list[Step]] = {
+    "each offset is announced once": [
+        ("wait", 300, [(300, 300)]),
+        ("wait", 0, []),
+        ("wait", 240, [(60, 60)]),
+        ("wait", 0, []),
+    ],
+    "one of several missed reminders is sent": [("wait", 570, [(300, 30)]), ("wait", 0, [])],
+    "an ended session sends no reminder": [("wait", 601, []), ("wait", 0, [])],
+    "a session has offsets of its own": [
+        ("edit", [120], []),
+        ("wait", 479, []),
+        ("wait", 2, [(120, 120)]),
+    ],
+    "a session may have no reminders": [("edit", [], []), ("wait", 599, [])],
+    "an extension arms a reminder again": [
+        ("wait", 301, [(300, 300)]),
+        ("extend", 300, []),
+        ("wait", 300, [(300, 300)]),
+    ],
+    "a shortened session has its reminder earlier": [
+        ("extend", -120, []),
+        ("wait", 170, []),
+        ("wait", 11, [(300, 300)]),
+    ],
+    "a pause silences, and a resumption arms again": [
+        ("wait", 240, []),
+        ("pause", None, []),
+        ("wait", 1_800, []),
+        ("resume", None, []),
+        ("wait", 61, [(300, 300)]),
+    ],
+    "a resumed session does not repeat earlier reminders": [
+        ("wait", 301, [(300, 300)]),
+        ("pause", None, []),
+        ("resume", None, []),
+    ],
+    "new offsets count at once, and passed ones are not sent": [
+        ("wait", 360, None),
+        ("edit", [300, 180], []),
+        ("wait", 61, [(180, 180)]),
+    ],
+    "a deadline moved and restored sends no reminder twice": [
+        ("wait", 301, [(300, 300)]),
+        ("extend", 60, []),
+        ("extend", -60, []),
+        ("wait", 240, [(60, 60)]),
+    ],
+    "offsets of the profile count at once": [
+        ("profile", [240], []),
+        ("wait", 301, []),
+        ("wait", 60, [(240, 240)]),
+    ],
+    "a changed profile sends no reminder of a deadline twice": [
+        ("wait", 301, [(300, 300)]),
+        ("profile", [], []),
+        ("profile", [300, 60], []),
+        ("profile", [300, 290], []),
+        ("wait", 10, [(290, 290)]),
+        ("wait", 280, []),
+    ],
+}
 
 
-def test_one_of_several_missed_reminders_is_sent(ada: Person, announced: Listen) -> None:
-    ada.has_running(duration=10)
-    time_passes(9 * 60 + 30)
-    assert reminded(announced) == [(300, 30)]
-    assert reminded(announced) == []
-
-
-def test_an_ended_session_sends_no_reminder(ada: Person, announced: Listen) -> None:
-    ada.has_running(duration=10)
-    time_passes(10 * 60 + 1)
-    assert reminded(announced) == []
-    assert reminded(announced) == []
-
-
-def test_a_session_has_offsets_of_its_own(ada: Person, announced: Listen) -> None:
-    ada.has_running(duration=10, reminders=[120])
-    time_passes(8 * 60 - 1)
-    assert reminded(announced) == []
-    time_passes(2)
-    assert reminded(announced) == [(120, 120)]
-
-
-def test_a_session_may_have_no_reminders(ada: Person, announced: Listen) -> None:
-    ada.has_running(duration=10, reminders=[])
-    time_passes(9 * 60 + 59)
-    assert reminded(announced) == []
-
-
-def test_an_extension_arms_a_reminder_again(ada: Person, announced: Listen) -> None:
-    session = ada.has_running(duration=10)
-    time_passes(5 * 60 + 1)
-    assert reminded(announced) == [(300, 300)]
-    services.extend(session.id, 300, by=ada.actor)
-    assert reminded(announced) == []
-    time_passes(5 * 60)
-    assert reminded(announced) == [(300, 300)]
-
-
-def test_a_pause_silences_and_a_resumption_arms_again(ada: Person, announced: Listen) -> None:
-    session = ada.has_running(duration=10)
-    time_passes(4 * 60)
-    services.pause(session.id, by=ada.actor)
-    time_passes(30 * 60)
-    assert reminded(announced) == []
-    services.resume(session.id, by=ada.actor)
-    time_passes(60 + 1)
-    assert reminded(announced) == [(300, 300)]
-
-
-def test_a_resumed_session_does_not_repeat_earlier_reminders(
-    ada: Person, announced: Listen
+@pytest.mark.parametrize("story", STORIES)
+def test_reminders_follow_the_deadline_and_the_offsets(
+    ada: Person, announced: Listen, story: str
 ) -> None:
-    session = ada.has_running(duration=10)
-    time_passes(5 * 60 + 1)
-    assert reminded(announced) == [(300, 300)]
-    services.pause(session.id, by=ada.actor)
-    services.resume(session.id, by=ada.actor)
-    assert reminded(announced) == []
-
-
-def test_new_offsets_count_at_once_and_passed_reminders_are_not_sent(
-    ada: Person, announced: Listen
-) -> None:
-    session = ada.has_running(duration=10)
-    time_passes(6 * 60)
-    services.edit(session.id, {"reminders": [300, 180]}, by=ada.actor)
-    assert reminded(announced) == []
-    time_passes(60 + 1)
-    assert reminded(announced) == [(180, 180)]
-
-
-@pytest.mark.parametrize("direction", [-120, 120])
-def test_every_change_of_the_deadline_arms_again(
-    ada: Person, announced: Listen, direction: int
-) -> None:
-    session = ada.has_running(duration=20)
-    services.extend(session.id, direction, by=ada.actor)
-    time_passes(20 * 60 + direction - 5 * 60 - 10)
-    assert reminded(announced) == []
-    time_passes(10.1)
-    assert reminded(announced) == [(300, 300)]
-
-
-def test_a_deadline_moved_and_restored_sends_no_reminder_twice(
-    ada: Person, announced: Listen
-) -> None:
-    session = ada.has_running(duration=10)
-    time_passes(5 * 60 + 1)
-    assert reminded(announced) == [(300, 300)]
-    for seconds in (60, -60):
-        services.extend(session.id, seconds, by=ada.actor)
-    assert reminded(announced) == []
-    time_passes(4 * 60)
-    assert reminded(announced) == [(60, 60)]
-
-
-@pytest.mark.parametrize("how", ["profile", "session"])
-def test_other_offsets_count_at_once_while_it_runs(
-    ada: Person, announced: Listen, how: str
-) -> None:
-    session = ada.has_running(duration=10)
-    if how == "profile":
-        ada.patch("/users/me/", {"reminders": [240]})
-    else:
-        ada.patch(f"/sessions/{session.id}/", {"reminders": [240]})
-    time_passes(5 * 60 + 1)
-    assert reminded(announced) == []
-    time_passes(60)
-    assert reminded(announced) == [(240, 240)]
-
-
-def test_a_changed_profile_sends_no_reminder_of_a_deadline_twice(
-    ada: Person, announced: Listen
-) -> None:
-    session = ada.has_running(duration=10)
-    time_passes(5 * 60 + 1)
-    assert reminded(announced) == [(300, 300)]
-    for offsets in ([], [300, 60], [300, 290]):
-        ada.patch("/users/me/", {"reminders": offsets})
-        assert reminded(announced) == []
-    time_passes(10)
-    assert reminded(announced) == [(290, 290)]
-    assert row(session.id).reminder_at is None
+    session = ada.has_running(duration=10)  # by default 300 s and 60 s before the end
+    for action, argument, expected in STORIES[story]:
+        match action:
+            case "wait":
+                time_passes(argument)
+            case "extend":
+                services.extend(session.id, argument, by=ada.actor)
+            case "edit":
+                services.edit(session.id, {"reminders": argument}, by=ada.actor)
+            case "profile":
+                ada.patch("/users/me/", {"reminders": argument})
+            case _:
+                getattr(services, action)(session.id, by=ada.actor)
+        if expected is not None:
+            assert reminded(announced) == expected, (action, argument)
 
 
 def test_a_profile_changes_neither_a_session_with_a_list_of_its_own_nor_one_that_is_paused(
