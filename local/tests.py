@@ -30,6 +30,7 @@ MOST_WORKERS = 4  # each has a database of its own, which takes a moment to make
 WAITING = 1  # workers more than cores: for most of its time a test waits for something to happen
 INTERRUPTED = 2  # pytest's exit code after Ctrl-C
 MORE_EXAMPLES = "--hypothesis-profile=all"  # tests/support/generated.py
+GENERATED = "hypothesis"  # hypothesis marks its tests: those of the daily run are tried again
 # Options of pytest: some choose tests, from every tier; with others there can be no workers.
 CHOOSES = {"-k", "-m", "--lf", "--last-failed", "--ff", "--failed-first", "--collect-only", "--co"}
 CHOOSES |= {"--version", "-V", "--markers", "--fixtures"}
@@ -107,7 +108,14 @@ def run(request: Request, checkout: Checkout) -> int:
 def steps(request: Request, root: Path, python: Path) -> list[Step]:
     """The steps of a run of a whole scope."""
     found = [Step("tests", _pytest(request, root, python))]
-    if request.scope != "rest":
+    if request.scope == "rest":
+        found.append(
+            Step(
+                "generated tests",
+                _pytest(request, root, python, [*DAILY, "-m", GENERATED]),
+            )
+        )
+    else:
         found = [*logic_of_the_page(root), *found]
     if request.scope != "daily":
         again = _pytest(request, root, python, WITH_PSYCOPG2)

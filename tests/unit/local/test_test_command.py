@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from local import tests
-from local.tests import DAILY, MORE_EXAMPLES, REST, WITH_PSYCOPG2, Request, left_out
+from local.tests import DAILY, GENERATED, MORE_EXAMPLES, REST, WITH_PSYCOPG2, Request, left_out
 
 ROOT = Path(__file__).resolve().parents[3]
 JOURNEY = "tests/system/test_two_devices.py"
@@ -37,8 +37,9 @@ def test_the_daily_run_has_three_tiers_one_journey_and_the_logic_of_the_page() -
 
 def test_the_rest_is_what_all_runs_and_the_daily_run_does_not() -> None:
     rest, everything = commands("--rest"), commands("--all")
-    assert list(rest) == ["tests", "tests with psycopg2"]
+    assert list(rest) == ["tests", "generated tests", "tests with psycopg2"]
     assert rest["tests"][2:] == [MORE_EXAMPLES, *REST, f"--ignore={JOURNEY}"]
+    assert rest["generated tests"][2:] == [MORE_EXAMPLES, *DAILY, "-m", GENERATED]
     assert list(everything) == ["logic of the page", "tests", "tests with psycopg2"]
     assert everything["tests"][2:] == [MORE_EXAMPLES, *DAILY, *REST]
     assert rest["tests with psycopg2"] == everything["tests with psycopg2"]
