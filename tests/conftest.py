@@ -30,7 +30,7 @@ def _quick_passwords(settings: object) -> None:
 
 @pytest.fixture(autouse=True)
 def _patient(_django_db_marker: None) -> None:
-    """The transaction around a test may idle: the test thinks, and machines are busy."""
+    """The transaction around a test may idle: a machine may be busy with something else."""
     if connection.in_atomic_block:
         _may_idle()
 

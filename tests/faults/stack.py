@@ -18,7 +18,6 @@ import sysconfig
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +28,7 @@ from local.part import Part, wait_for
 from local.servers import Programs, lasting_servers
 from tests.faults import audit
 from tests.support.proxy import Proxy, proxy_to, through
-from tests.support.servers import Server, reserved_port
+from tests.support.servers import Server, answers, reserved_port
 
 ROOT = Path(__file__).resolve().parents[2]
 READY_S = 40.0  # a cold start on a busy machine
@@ -193,7 +192,7 @@ class Stack:
     def arm(self, failpoint: str, action: str) -> None:
         """The next process that comes by this failpoint does it: see `runtime/failpoints.py`.
 
-        It appears whole (a rename): who comes by must not read half of it.
+        A rename makes it appear whole, so that no process reads half of it.
         """
         unfinished = self.failpoints / f".{failpoint}"
         unfinished.write_text(action)
@@ -233,7 +232,7 @@ def stopped(pid: int) -> Iterator[None]:
 
 
 def kill(part: Part) -> None:
-    """As the kernel does when memory runs out: without a word."""
+    """SIGKILL, as by the kernel when memory runs out."""
     signal_to(part, signal.SIGKILL)
     assert part.process is not None
     part.process.wait()
@@ -246,8 +245,8 @@ def start_again(part: Part) -> None:
 
 
 async def comes_again(part: Part) -> None:
-    """The same where devices live in the loop. Who has started a part is the thread, and the part
-    dies with it (see `local/guard.py`): one of `asyncio.to_thread` is gone before the audit."""
+    """The same where devices live in the loop. A part dies with the thread that started it
+    (`local/guard.py`), and a thread of `asyncio.to_thread` is gone before the audit."""
     _start_again(part)
     await asyncio.to_thread(part.wait_until_ready, READY_S)
 
@@ -261,18 +260,6 @@ def _start_again(part: Part) -> None:
 def signal_to(part: Part, number: signal.Signals) -> None:
     assert part.pid is not None
     os.kill(part.pid, number)
-
-
-def answers(port: int, path: str) -> bool:
-    """200 within three seconds."""
-    http = HTTPConnection("127.0.0.1", port, timeout=3)
-    try:
-        http.request("GET", path)
-        return http.getresponse().status == 200
-    except (OSError, HTTPException):
-        return False
-    finally:
-        http.close()
 
 
 def manage(environment: dict[str, str], *arguments: str, code: Path = ROOT) -> str:

@@ -22,7 +22,7 @@ from tests.faults.measured import Figure, Measured, quantile
 from tests.faults.poller import Poller, polling
 from tests.faults.stack import READY_S, Stack, kill, start_again, stopped
 from tests.faults.toggling import toggling
-from tests.support.cpu_load import hogs
+from tests.support.cpu_load import busy_cores
 from tests.support.servers import Server, is_alive
 
 pytestmark = pytest.mark.timeout(300)
@@ -298,7 +298,7 @@ async def test_every_promise_holds_beside_two_busy_processes(
         people.comes(140, devices=0, due_in=(5, HOGGED_S + 3))
         people.comes(20)
         await people.connect()
-        with hogs(2):
+        with busy_cores(2):
             await asyncio.sleep(HOGGED_S)
         await asyncio.to_thread(space.settle)
         measured("devices in step afterwards", await people.in_step(), "s", promised=6)

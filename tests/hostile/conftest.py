@@ -1,8 +1,6 @@
-"""Ada, who has something to lose; Eve, who wants it; a wire to the server; and an ear on the log.
+"""What holds for every hostile request: no error in the log, no 5xx, one shape for every error.
 
-Whatever a test here sends: nothing may be logged as an error, and no answer may be a 5xx, or an
-error in another shape than clients are promised. Both hold for every test without its doing
-anything (`_nothing_goes_wrong`, and `api.check` for each answer).
+`_nothing_goes_wrong` watches the log, and `api.check` each answer. A test need do nothing for it.
 """
 
 from __future__ import annotations
@@ -19,13 +17,13 @@ from django.test.client import ClientHandler
 from tests.support.api import Answer, Api, check, wire
 
 
-class _Ear(logging.Handler):
+class _Errors(logging.Handler):
     def __init__(self) -> None:
         super().__init__(logging.ERROR)
-        self.heard: list[logging.LogRecord] = []
+        self.records: list[logging.LogRecord] = []
 
     def emit(self, record: logging.LogRecord) -> None:
-        self.heard.append(record)
+        self.records.append(record)
 
 
 @pytest.fixture(autouse=True)
@@ -42,13 +40,13 @@ def _nothing_goes_wrong(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         return response
 
     monkeypatch.setattr(ClientHandler, "__call__", checked)
-    ear = _Ear()
-    logging.getLogger().addHandler(ear)
+    errors = _Errors()
+    logging.getLogger().addHandler(errors)
     try:
         yield
     finally:
-        logging.getLogger().removeHandler(ear)
-    lines = [logging.Formatter().format(record) for record in ear.heard]
+        logging.getLogger().removeHandler(errors)
+    lines = [logging.Formatter().format(record) for record in errors.records]
     assert not lines, "errors were logged:\n" + "\n".join(lines)
 
 

@@ -1,4 +1,4 @@
-"""Everything at once, over REST, in real threads: whoever loses is told so, and nothing breaks.
+"""Requests at one moment, over REST, in real threads: each has an answer, and nothing breaks.
 
 Of one kind of request each, and below the views: `tests/app/accounts/test_races.py` and
 `tests/app/sessions_app/test_races.py`.

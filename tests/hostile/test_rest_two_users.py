@@ -265,8 +265,8 @@ def test_a_key_of_adas_is_any_key_to_eve(api: Api, hers: Everything, eve: Person
 
 
 def test_a_refresh_token_is_who_it_belongs_to(api: Api, hers: Everything, eve: Person) -> None:
-    """Who holds Ada's refresh token is Ada, whoever else they say they are: it is all that a
-    log-out asks for. What Eve can know without it (an access token, an ended one) ends nothing.
+    """A log-out asks for the refresh token and for nothing else. An access token, or the refresh
+    token of an ended login, ends nothing.
     """
     login = Login.objects.get(pk=hers.ids["login_id"][1])
     ended = Login.objects.get(pk=hers.ids["login_id"][2])

@@ -165,13 +165,13 @@ class Api:
         return _answer(sent)
 
     def _application(self) -> Any:
-        """All of `config/asgi.py` anew: one whose threads are the test's."""
+        """A second application of `config/asgi.py`, whose threads are the test's."""
         from server.asgi import django_handler
 
         threads = _InTheTestsThread(self._jobs)
         with (
             mock.patch.object(django_handler, "ThreadPoolExecutor", return_value=threads),
-            mock.patch("django.setup"),  # that was
+            mock.patch("django.setup"),  # it is set up
         ):
             # By its path: whether it was imported before, by another test, does not matter.
             return run_path(str(ASGI))["application"]

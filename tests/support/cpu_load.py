@@ -9,13 +9,13 @@ from contextlib import contextmanager
 
 from local.part import guarded
 
-BUSY = "while True: pass"
+LOOP = "while True: pass"
 
 
 @contextmanager
-def hogs(count: int) -> Iterator[None]:
-    """So many, each busy on one core, until the end. They die with us too."""
-    busy = [subprocess.Popen(guarded([sys.executable, "-c", BUSY])) for _ in range(count)]
+def busy_cores(count: int) -> Iterator[None]:
+    """`count` processes, each busy on one core, until the end of the block."""
+    busy = [subprocess.Popen(guarded([sys.executable, "-c", LOOP])) for _ in range(count)]
     try:
         yield
     finally:

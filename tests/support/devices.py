@@ -1,4 +1,4 @@
-"""A raw socket that one can say anything on, people with accounts, and the faults of a bad day."""
+"""People whose device talks to a server, raw sockets, and faults of the database and of Redis."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ R = TypeVar("R")
 
 @dataclass
 class Person:
-    """A user with one login. What they do here, they do over REST: no socket of theirs asked."""
+    """A user with one login. Its commands call the services, as a request over REST would."""
 
     account: Account
     login: Login
@@ -82,7 +82,7 @@ async def person(base: str, name: str) -> Person:
 
 @dataclass
 class Ending:
-    """How the server closed a socket: what it said just before, and the close itself."""
+    """How the server closed a socket: the frames before, the `closing` frame, and the code."""
 
     closing: Frame
     code: int
@@ -118,7 +118,7 @@ class RawSocket:
         return await self.next()
 
     async def ending(self) -> Ending:
-        """Waits until the server closes, and checks that it said so first."""
+        """Waits until the server closes the socket, and checks that `closing` came first."""
         frames = []
         async with asyncio.timeout(PATIENCE_S):
             with contextlib.suppress(ConnectionClosed):
@@ -126,7 +126,7 @@ class RawSocket:
                     frames.append(json.loads(await self.socket.recv()))
         code, reason = self.socket.close_code, self.socket.close_reason
         assert code is not None
-        assert frames, f"closed without a word: {code} {reason}"
+        assert frames, f"closed without a frame: {code} {reason}"
         *before, closing = frames
         assert closing.pop("type") == "closing"
         assert closing.keys() == {"code", "reason", "reconnect", "after_ms"}
@@ -137,7 +137,7 @@ class RawSocket:
 
 @asynccontextmanager
 async def raw(base: str, path: str = "/ws/", **options: Any) -> AsyncIterator[RawSocket]:
-    """An open socket that has said nothing yet."""
+    """An open socket that has sent nothing yet."""
     url = base.replace("http", "ws", 1) + path
     async with connect(url, compression=None, **options) as socket:
         yield RawSocket(socket)
@@ -150,7 +150,7 @@ async def until(true: Callable[[], bool]) -> None:
             await asyncio.sleep(0.005)
 
 
-# -- a bad day -----------------------------------------------------------------------------------
+# -- faults --------------------------------------------------------------------------------------
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""A way to Redis that can be broken as networks break: nothing fails, and nothing comes."""
+"""A proxy to Redis whose connections can become half open: nothing fails, and nothing arrives."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A person with a device, time that passes without waiting, and twenty hands at once."""
+"""People whose device speaks REST in this process, moved time, calls at one moment, pictures."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
-from http.client import HTTPConnection
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from urllib.parse import quote
 
@@ -51,7 +51,7 @@ class Server:
         return self.part.log.read_text()
 
     def kill(self) -> None:
-        """As the kernel does when memory runs out: without a word."""
+        """SIGKILL, as by the kernel when memory runs out."""
         self._signal(signal.SIGKILL)
 
     def terminate(self) -> None:
@@ -89,7 +89,7 @@ def children_of(pid: int) -> list[int]:
 
 
 def is_alive(pid: int) -> bool:
-    """Whether there is such a process, and it is more than a corpse."""
+    """Whether there is such a process, and it is no zombie."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except (FileNotFoundError, ProcessLookupError):
@@ -143,7 +143,7 @@ def timekeeper(folder: Path, name: str = "timekeeper", **more: str) -> Iterator[
 
 
 async def stored(session_id: int, status: str, patience_s: float = 10.0) -> Session:
-    """The session, once the database says that it is so. Nobody's socket is needed for that."""
+    """The session, once the database says that it is so. No socket is needed for it."""
     async with asyncio.timeout(patience_s):
         while True:
             session = await in_database(Session.objects.get, pk=session_id)
@@ -155,14 +155,15 @@ async def stored(session_id: int, status: str, patience_s: float = 10.0) -> Sess
 def _server(log: Path, kind: str, port: int, more: dict[str, str]) -> Server:
     manage: list[str | Path] = [sys.executable, ROOT / "manage.py"]
     command = [*manage, "serve", "--port", str(port), "--server", *kind.split()]
-    part = Part(kind, command, log, environment(**more), lambda _: _answers(port, "/readyz"))
+    part = Part(kind, command, log, environment(**more), lambda _: answers(port, "/readyz"))
     return Server(f"http://127.0.0.1:{port}", part)
 
 
-def _answers(port: int, path: str) -> bool:
+def answers(port: int, path: str) -> bool:
+    """200 within three seconds."""
     with closing(HTTPConnection("127.0.0.1", port, timeout=3)) as http:
         try:
             http.request("GET", path)
             return http.getresponse().status == 200
-        except OSError:
+        except (OSError, HTTPException):
             return False

@@ -89,7 +89,7 @@ def _of_a_new_column(field: Any) -> Iterator[str]:
     if not field.null and not field.has_db_default() and not field.many_to_many:
         yield "old code leaves it out, and it may not be empty: give it a db_default"
     if hasattr(field.db_default, "resolve_expression") and not isinstance(field.db_default, Value):
-        yield "a default that is computed writes every row anew: use a constant"
+        yield "a default that is computed rewrites every row: use a constant"
     if field.unique or field.db_index:
         yield "its index is made under a lock: db_index=False, and AddIndexConcurrently"
 

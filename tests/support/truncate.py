@@ -15,12 +15,12 @@ from django.contrib.contenttypes.models import ContentType
 from django.db import connection, transaction
 from django.test import TransactionTestCase
 
-# The same after every `migrate`, and no test changes them.
+# `migrate` writes these, and no test changes them.
 STAY = {ContentType._meta.db_table, Permission._meta.db_table}
 
 
 def empty() -> None:
-    """Takes every row out of every table of ours, but what each `migrate` puts there."""
+    """Deletes every row of our tables but those that `migrate` writes."""
     tables = _tables()
     with transaction.atomic(), connection.cursor() as cursor:
         # As TRUNCATE would, wait for transactions that are not through. Their rows are seen then.

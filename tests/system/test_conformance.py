@@ -24,6 +24,7 @@ from sessions_app import services
 from sessions_app.models import Task
 from tests.support.devices import Person, person, raw
 from tests.support.servers import Server, servers
+from tests.support.slow_reader import stops_reading
 
 
 @pytest.fixture
@@ -202,29 +203,6 @@ TASKS, EDITS = 900, 3  # a state of 100 KB: more than a server reads of a frame,
 CUT_WITHIN_S = 35.0  # 15 s of ticks that did not fit, and two to be closed; pings need 40
 
 
-async def stops_reading(ada: Person) -> socket.socket:
-    """A connection that is authenticated and then takes nothing any more."""
-    host, port = ada.account.base.removeprefix("http://").split(":")
-    loop = asyncio.get_running_loop()
-    client = socket.socket()
-    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    client.setblocking(False)
-    await loop.sock_connect(client, (host, int(port)))
-    head = ada.account.access
-    await loop.sock_sendall(
-        client,
-        (
-            f"GET /ws/ HTTP/1.1\r\nHost: {host}:{port}\r\nUpgrade: websocket\r\n"
-            f"Connection: Upgrade\r\nAuthorization: Bearer {head}\r\n"
-            "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\r\n"
-        ).encode(),
-    )
-    seen = b""
-    while b'"ready"' not in seen:
-        seen += await loop.sock_recv(client, 256)
-    return client
-
-
 def _with_tasks(session_id: int) -> None:
     Task.objects.bulk_create(
         Task(session_id=session_id, title=f"Task {number}", duration=1, created_at=timezone.now())
@@ -244,7 +222,7 @@ async def test_a_client_that_stops_reading_is_cut_and_the_others_go_on(
         await in_database(_with_tasks, session.id)
         await ada.does(services.start, session.id)
         async with device(ada.account) as other:
-            with await stops_reading(ada) as client:
+            with await stops_reading(ada.account.access, ada.account.base) as client:
                 for number in range(EDITS):
                     edited = await ada.does(services.edit, session.id, {"title": f"Write {number}"})
                 async with asyncio.timeout(CUT_WITHIN_S):

@@ -21,7 +21,7 @@ from local.part import Part
 from tests.faults.soak.processes import Kept, World
 from tests.faults.soak.proxies import Way
 from tests.faults.stack import READY_S, signal_to
-from tests.support.cpu_load import hogs
+from tests.support.cpu_load import busy_cores
 
 Break = Callable[[World, random.Random], AbstractAsyncContextManager[None]]
 HOGS = 2
@@ -298,7 +298,7 @@ async def _(world: World, dice: random.Random) -> AsyncIterator[None]:
 
 @fault(f"{HOGS} programs take all the CPU they get", 2, 6)
 async def _(world: World, dice: random.Random) -> AsyncIterator[None]:
-    with hogs(HOGS):
+    with busy_cores(HOGS):
         yield
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from multiprocessing import get_context
 from multiprocessing.managers import BaseManager, BaseProxy
@@ -14,40 +14,23 @@ from urllib.parse import urlsplit
 from local.guard import die_with
 from tests.support.proxy import Proxy
 
+FAULTS = ("blackhole", "mute", "delay", "cut", "reset", "refuse", "heal")
+
 
 class Way(BaseProxy):
     """A `Proxy` over there."""
 
-    _exposed_ = (
-        *("blackhole", "mute", "delay", "cut", "reset", "refuse", "heal", "stop"),
-        "__getattribute__",
-    )
+    _exposed_ = (*FAULTS, "stop", "__getattribute__")
 
     @property
     def port(self) -> int:
         port: Any = self._callmethod("__getattribute__", ("port",))  # type: ignore[func-returns-value]
         return int(port)
 
-    def blackhole(self) -> None:
-        self._callmethod("blackhole")
-
-    def mute(self) -> None:
-        self._callmethod("mute")
-
-    def delay(self, seconds: float) -> None:
-        self._callmethod("delay", (seconds,))
-
-    def cut(self) -> None:
-        self._callmethod("cut")
-
-    def reset(self) -> None:
-        self._callmethod("reset")
-
-    def refuse(self) -> None:
-        self._callmethod("refuse")
-
-    def heal(self) -> None:
-        self._callmethod("heal")
+    def __getattr__(self, name: str) -> Callable[..., None]:
+        if name not in FAULTS:
+            raise AttributeError(name)
+        return lambda *given: self._callmethod(name, given)
 
 
 class Ways(BaseManager):
