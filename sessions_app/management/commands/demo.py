@@ -126,7 +126,7 @@ def _random_password() -> str:
 
 
 def _address_for(name: str) -> str:
-    """An address that nobody can have (RFC 2606)."""
+    """An address of a reserved domain (RFC 2606): it belongs to no person."""
     address = f"{name}@example.org"
     if not is_email(address):
         raise CommandError("--user: letters of ASCII, digits, and any of . + - _")

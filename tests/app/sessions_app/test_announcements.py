@@ -1,4 +1,4 @@
-"""What REST answers is what the others are told."""
+"""The state in an answer of REST is the state that is announced."""
 
 from __future__ import annotations
 
@@ -79,9 +79,9 @@ def test_an_end_is_announced_with_what_it_became(
     session = ada.has_running()
     with announced() as heard:
         ada.post(f"/sessions/{session.id}/{action}/")
-    told = [change.space.as_json() for change in heard if change.space]
-    assert told == ada.get("/spaces/").json()
-    assert len(told) == (action == "finish")
+    spaces = [change.space.as_json() for change in heard if change.space]
+    assert spaces == ada.get("/spaces/").json()
+    assert len(spaces) == (action == "finish")
 
 
 def test_a_refused_change_is_not_announced(ada: Person, announced: Listen) -> None:

@@ -79,9 +79,9 @@ def test_an_end_carries_the_body_that_it_became(ada: Person) -> None:
 def test_the_change_of_a_deleted_session_has_no_state(ada: Person) -> None:
     session = ada.has_session()
     services.delete(session.id, by=ada.actor)
-    told = missed(ada, 0)["changes"]
-    assert [(c["kind"], c["state"]) for c in told] == [("created", None), ("deleted", None)]
-    assert {c["session"] for c in told} == {session.id}
+    answer = missed(ada, 0)["changes"]
+    assert [(c["kind"], c["state"]) for c in answer] == [("created", None), ("deleted", None)]
+    assert {c["session"] for c in answer} == {session.id}
 
 
 def test_another_users_changes_are_not_returned(ada: Person, eve: Person) -> None:
@@ -102,8 +102,8 @@ def test_a_gap_up_to_a_limit_is_returned_and_a_larger_one_resets(
     session = ada.has_session()
     for number in range(20):
         services.edit(session.id, {"title": f"Title {number}"}, by=ada.actor)
-    told = missed(ada, 1)
-    assert (told["reset"], len(told["changes"])) == (False, 20)
+    answer = missed(ada, 1)
+    assert (answer["reset"], len(answer["changes"])) == (False, 20)
     reset = missed(ada, 0)
     assert (reset["reset"], reset["changes"], reset["revision"]) == (True, [], 21)
 
@@ -185,7 +185,7 @@ def test_a_picture_has_an_absolute_url_here_too(ada: Person) -> None:
 def test_the_tasks_of_a_state_are_those_of_its_version(
     ada: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """They are read after the session. A task that comes between the two makes it read anew."""
+    """Tasks are read after the session. A task that is added in between causes a second read."""
     session = ada.has_running()
     read = changes.Task.objects.filter
     calls = []

@@ -41,9 +41,9 @@ def test_a_device_that_missed_purged_changes_is_reset(ada: Person) -> None:
     services.pause(session.id, by=ada.actor)
     grow_old(31, up_to=2)
     purge_old_events()
-    for since, reset, told in ((0, True, 0), (1, True, 0), (2, False, 1), (3, False, 0)):
+    for since, reset, count in ((0, True, 0), (1, True, 0), (2, False, 1), (3, False, 0)):
         missed = changes.missed(ada.user_id, since=since)
-        assert (missed.reset, len(missed.changes)) == (reset, told), since
+        assert (missed.reset, len(missed.changes)) == (reset, count), since
 
 
 def test_younger_changes_stay(ada: Person) -> None:

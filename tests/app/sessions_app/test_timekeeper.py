@@ -1,4 +1,4 @@
-"""Sessions end, and are reminded of, with nobody connected."""
+"""Sessions end and send reminders while no client is connected."""
 
 from __future__ import annotations
 
@@ -503,7 +503,7 @@ def test_the_sweep_looks_only_at_the_head_of_an_index(
 ) -> None:
     a_crowd_runs(5_000)
     if burst:
-        time_passes(20 * 60)  # and nobody has told the planner
+        time_passes(20 * 60)  # and the statistics are old
     with connection.cursor() as cursor:
         arguments = [[1, 2], sweep.BATCH] if "%s" in query else None
         cursor.execute(f"EXPLAIN {query}", arguments)
@@ -522,7 +522,7 @@ def test_one_session_that_cannot_be_ended_does_not_keep_the_others_from_ending(
 
     def refuse_one(session: Session, **more: Any) -> Any:
         if session.pk == bad.id:
-            raise RuntimeError("nobody has thought of this")
+            raise RuntimeError("an unexpected error")
         return new_space(session, **more)
 
     monkeypatch.setattr(sweep, "new_space", refuse_one)
@@ -554,7 +554,7 @@ def test_a_session_that_fails_among_many_costs_a_few_batches(
 
     def refuse_one(session: Session, **more: Any) -> Any:
         if session.pk == bad:
-            raise RuntimeError("nobody has thought of this")
+            raise RuntimeError("an unexpected error")
         return new_space(session, **more)
 
     new_space = sweep.new_space
