@@ -1,15 +1,16 @@
-"""Each variable is declared once; settings, `.env.example` and documents are made from it."""
+"""Each variable is declared once; the settings use it, and `.env.example` describes it."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import call_command
 
-from config.variables import given, sections
+from config.variables import NONE, Variable, given, variables
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = (
@@ -36,12 +37,40 @@ def test_only_the_declaration_reads_the_environment() -> None:
 
 def test_every_variable_is_used_by_the_settings() -> None:
     used = set(re.findall(r"given\.(\w+)", (ROOT / "config" / "settings.py").read_text()))
-    assert used == {variable.name for group in sections().values() for variable in group}
+    assert used == {variable.name for variable in variables()}
 
 
-def test_the_meaning_of_a_variable_is_a_sentence() -> None:
-    for variable in (v for group in sections().values() for v in group):
-        assert variable.meaning.endswith(".")
+# The comment above each variable, its name and its value.
+DESCRIBED = re.findall(
+    r"^((?:# .*\n)+)#(\w+)=(.*)$", (ROOT / ".env.example").read_text(), re.MULTILINE
+)
+
+
+def test_the_example_has_every_variable_in_order() -> None:
+    assert [name for _, name, _ in DESCRIBED] == [variable.name for variable in variables()]
+
+
+@pytest.mark.parametrize("variable", variables(), ids=lambda variable: str(variable.name))
+def test_the_example_has_the_meaning_and_the_defaults(variable: Variable[Any]) -> None:
+    """A value that is not the default is an example; the comment then says the default."""
+    [(lines, value)] = [(lines, value) for lines, name, value in DESCRIBED if name == variable.name]
+    comment = " ".join(line.removeprefix("# ") for line in lines.splitlines())
+    assert comment.endswith(".")
+    default = _plain(variable.default)
+    if variable.development is not NONE:
+        both = f"{default or 'empty'} (development: {_plain(variable.development)})"
+        assert comment.endswith(f" Default: {both}.")
+    elif value != default:
+        assert " Default: " in comment
+
+
+def _plain(value: Any) -> str:
+    """As it is written in the environment."""
+    if value is NONE:
+        return ""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return ",".join(value) if isinstance(value, list) else str(value)
 
 
 def test_a_variable_may_have_another_default_in_development(

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from config.variables import sections
+from config.variables import variables
 
 ROOT = Path(__file__).resolve().parents[3]
 TEXT = (ROOT / "docker-compose.yml").read_text()
@@ -94,13 +94,13 @@ def test_all_services_of_space_share_one_image():
 
 
 def test_every_variable_that_is_passed_on_is_a_setting():
-    declared = {variable.name for group in sections().values() for variable in group}
+    declared = {variable.name for variable in variables()}
     assert set(SERVICES["server-1"]["environment"]) <= declared
 
 
 def test_every_limit_can_be_set():
     kinds = ("LIMIT_", "LOGINS_", "QUOTA_", "SOCKETS_")
-    declared = {variable.name for group in sections().values() for variable in group}
+    declared = {variable.name for variable in variables()}
     limits = {name for name in declared if name.startswith(kinds)}
     assert limits <= set(SERVICES["server-1"]["environment"])
 
