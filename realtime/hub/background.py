@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -29,6 +29,7 @@ from realtime.stats import stats
 log = logging.getLogger(__name__)
 
 RESTART_AFTER_S = 1.0
+CANCEL_AGAIN_AFTER_S = 0.5
 
 
 class BackgroundTasks:
@@ -51,18 +52,29 @@ class BackgroundTasks:
 
     def _restart(self, task: asyncio.Task[None]) -> None:
         """None of them should end, whatever happens; the sockets must not suffer by it."""
+        error = None if task.cancelled() else task.exception()
         if self._stopping or is_draining() or task.get_loop().is_closed():
             return
-        error = None if task.cancelled() else task.exception()
         log.error("%s has ended, starting it again", task.get_name(), exc_info=error)
         stats.tasks_restarted += 1
         task.get_loop().call_later(RESTART_AFTER_S, self._start, task.get_name())
 
     async def stop(self) -> None:
         self._stopping = True
-        for task in self.running.values():
+        await cancel_until_ended(self.running.values())
+
+
+async def cancel_until_ended(tasks: Iterable[asyncio.Task[None]]) -> None:
+    """Cancels these tasks, again and again until they have ended.
+
+    `asyncio.wait_for` of Python 3.11 loses a cancellation that comes in the moment of the result,
+    and redis-py sends each command by it: a task that is cancelled once might run for ever.
+    """
+    left = tuple(tasks)
+    while left := tuple(task for task in left if not task.done()):
+        for task in left:
             task.cancel()
-        await asyncio.gather(*self.running.values(), return_exceptions=True)
+        await asyncio.wait(left, timeout=CANCEL_AGAIN_AFTER_S)
 
 
 class Node:

@@ -5,13 +5,21 @@ from __future__ import annotations
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import uvicorn
 
 from realtime.broker import publisher
 from realtime.broker.channel_layer import channel_layer
-from realtime.hub.background import Node
+from realtime.hub.background import Node, cancel_until_ended
 from server.run import LARGEST_FRAME_READ, WebSocket
+
+
+async def close_layer(layer: Any) -> None:
+    """Its own `flush` cancels the reading task only once, which redis-py may lose."""
+    reading = [shard._receive_task for shard in layer._shards]
+    await cancel_until_ended(task for task in reading if task is not None)
+    await layer.flush()
 
 
 @asynccontextmanager
@@ -44,4 +52,4 @@ async def served() -> AsyncIterator[str]:
             await server.shutdown()
             publisher.flush()
             await node.stop()
-            await channel_layer().flush()
+            await close_layer(channel_layer())

@@ -23,6 +23,7 @@ from realtime.stats import stats
 from server.asgi import health
 from tests.support.devices import Person, until
 from tests.support.half_open import Way, way_to
+from tests.support.live_server import close_layer
 
 # -- the rules -----------------------------------------------------------------------------------
 
@@ -135,7 +136,7 @@ async def way(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Way]:
             lambda: layer if asyncio.get_running_loop() is loop else direct(),
         )
         yield way
-        await layer.flush()
+        await close_layer(layer)
 
 
 async def test_a_half_open_connection_is_replaced_and_missed_changes_are_sent_at_once(

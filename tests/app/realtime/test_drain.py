@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
 
 from benchmarks.device import device
 from realtime.hub import drain, draining
-from realtime.hub.background import Node
+from realtime.hub.background import BackgroundTasks, Node
 from realtime.protocol.close_codes import Close
 from realtime.sockets import consumer as consumers
 from realtime.stats import stats
@@ -117,6 +118,26 @@ async def test_answers_of_a_draining_process_close_their_connection(
     assert b"connection" not in dict(completed(scope, []))
     await drained()
     assert dict(completed(scope, []))[b"connection"] == b"close"
+
+
+async def test_a_task_that_lost_a_cancellation_is_cancelled_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("realtime.hub.background.CANCEL_AGAIN_AFTER_S", 0.01)
+    started = asyncio.Event()
+
+    async def loses_the_first() -> None:
+        with suppress(asyncio.CancelledError):
+            started.set()
+            await asyncio.Event().wait()
+        await asyncio.Event().wait()
+
+    tasks = BackgroundTasks({"stubborn": loses_the_first})
+    tasks.start()
+    await started.wait()
+    async with asyncio.timeout(5):
+        await tasks.stop()
+    assert tasks.running["stubborn"].cancelled()
 
 
 async def test_a_background_task_that_ended_is_started_again(
