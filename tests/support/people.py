@@ -24,6 +24,7 @@ from sessions_app import services
 from sessions_app.events import SessionState
 from sessions_app.ledger import Actor
 from sessions_app.models import Session
+from sessions_app.timekeeper.loop import finish_due
 
 PASSWORD = "correct horse battery"
 
@@ -68,6 +69,19 @@ class Person:
 
     def has_paused(self, title: str = "Write", duration: int = 25) -> SessionState:
         return services.pause(self.has_running(title, duration).id, by=self.actor)
+
+    def has(self, status: str, duration: int = 25) -> SessionState:
+        """A session of this status. Time passes for one that is to be completed."""
+        if status == "ready":
+            return self.has_session(duration=duration)
+        session = self.has_running(duration=duration)
+        if status == "completed":
+            time_passes(duration * 60 + 1)
+            finish_due()
+        elif status != "running":
+            acts = {"paused": services.pause, "finished": services.finish}
+            session = acts.get(status, services.cancel)(session.id, by=self.actor)
+        return session
 
     def sees(self, session_id: int) -> Any:
         """The session as REST gives it."""
