@@ -44,7 +44,7 @@ Event = Literal[
 ]
 counts = LabelledCounter(
     "space_account_events",
-    "What is noted of accounts and limits (`space.security` in the log).",
+    "Events of accounts and limits (`space.security` in the log).",
     "event",
     get_args(Event),
 )

@@ -17,7 +17,7 @@ class Stats:
 
     ended: int = counter("space_sessions_ended", "Sessions ended at their deadline.")
     reminded: int = counter("space_reminders_sent", "Reminders announced.")
-    rounds: int = counter("space_timekeeper_rounds", "Looks at what is due.")
+    rounds: int = counter("space_timekeeper_rounds", "Rounds that searched for due sessions.")
     rounds_failed: int = counter("space_timekeeper_rounds_failed", "Those that failed.")
     put_aside: int = counter(
         "space_sessions_put_aside",

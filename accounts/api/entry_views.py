@@ -3,7 +3,6 @@
 from dataclasses import asdict
 from typing import Any
 
-from drf_spectacular.utils import extend_schema
 from rest_framework import status
 from rest_framework.exceptions import NotAuthenticated
 from rest_framework.request import Request
@@ -34,13 +33,13 @@ class SignUpView(OpenView):
 
     throttle_classes = (SignUpsPerAddress,)
 
-    @extend_schema(
-        operation_id="sign_up",
-        summary="Sign up",
-        tags=schema.TAGS,
-        auth=[],
+    @schema.operation(
+        "sign_up",
+        "Sign up",
+        (400, 429),
+        {201: LoggedInSerializer},
         request=SignUpSerializer,
-        responses={201: LoggedInSerializer, **schema.errors(400, 429)},
+        auth=[],
     )
     def post(self, request: Request) -> Response:
         wanted = valid(SignUpSerializer(data=request.data))
@@ -55,17 +54,13 @@ class LogInView(OpenView):
 
     throttle_classes = ()
 
-    @extend_schema(
-        operation_id="log_in",
-        summary="Log in",
-        tags=schema.TAGS,
-        auth=[],
+    @schema.operation(
+        "log_in",
+        "Log in",
+        (400, 401, 429),
+        {200: LoggedInSerializer, 401: schema.WRONG_CREDENTIALS},
         request=LogInSerializer,
-        responses={
-            200: LoggedInSerializer,
-            **schema.errors(400, 401, 429),
-            401: schema.WRONG_CREDENTIALS,
-        },
+        auth=[],
     )
     def post(self, request: Request) -> Response:
         given = valid(LogInSerializer(data=request.data))
@@ -78,13 +73,13 @@ class RefreshView(OpenView):
 
     throttle_classes = (RefreshesPerAddress,)
 
-    @extend_schema(
-        operation_id="refresh_tokens",
-        summary="Change a refresh token for the next pair",
-        tags=schema.TAGS,
-        auth=[],
+    @schema.operation(
+        "refresh_tokens",
+        "Change a refresh token for the next pair",
+        (400, 401, 429),
+        {200: TokensSerializer},
         request=RefreshSerializer,
-        responses={200: TokensSerializer, **schema.errors(400, 401, 429)},
+        auth=[],
     )
     def post(self, request: Request) -> Response:
         given = valid(RefreshSerializer(data=request.data))
@@ -96,13 +91,13 @@ class LogOutView(OpenView):
 
     throttle_classes = ()
 
-    @extend_schema(
-        operation_id="log_out",
-        summary="Log out",
-        tags=schema.TAGS,
-        auth=[{"access": []}, {}],  # type: ignore[list-item]  # with a token or without
+    @schema.operation(
+        "log_out",
+        "Log out",
+        (400, 401),
+        {205: None},
         request=LogOutSerializer,
-        responses={205: None, **schema.errors(400, 401)},
+        auth=[{"access": []}, {}],
     )
     def post(self, request: Request) -> Response:
         given = valid(LogOutSerializer(data=request.data))

@@ -1,9 +1,8 @@
 """Views of the user's own profile, password and logins."""
 
-from typing import Any, cast
+from typing import cast
 
 from django.http import HttpResponse
-from drf_spectacular.utils import extend_schema
 from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -25,27 +24,20 @@ from accounts.models import Login
 from accounts.services import logins
 from accounts.services.profiles import Changes, change_profile
 
-_COMMON: dict[str, Any] = {"tags": schema.TAGS}
-
 
 class MeView(AccountView):
     """The profile: names, time zone, start of the day (minutes), reminders (seconds)."""
 
-    @extend_schema(
-        operation_id="get_me",
-        summary="My profile",
-        responses={200: UserSerializer, **schema.errors(401, 429)},
-        **_COMMON,
-    )
+    @schema.operation("get_me", "My profile", (401, 429), {200: UserSerializer})
     def get(self, request: Request) -> Response:
         return Response(UserSerializer(admitted(request).user).data)
 
-    @extend_schema(
-        operation_id="change_me",
-        summary="Change a part of my profile",
+    @schema.operation(
+        "change_me",
+        "Change a part of my profile",
+        (400, 401, 429),
+        {200: UserSerializer},
         request=ProfileSerializer,
-        responses={200: UserSerializer, **schema.errors(400, 401, 429)},
-        **_COMMON,
     )
     def patch(self, request: Request) -> Response:
         me = admitted(request).user
@@ -54,13 +46,13 @@ class MeView(AccountView):
         changed = change_profile(me, cast(Changes, given), password=password)
         return Response(UserSerializer(changed).data)
 
-    @extend_schema(
-        operation_id="delete_me",
-        summary="Delete my account and all that is mine",
+    @schema.operation(
+        "delete_me",
+        "Delete my account and all that is mine",
+        (400, 401, 429),
+        {204: None},
         description='A body `{"password": "..."}` may be sent: a wrong one deletes nothing.',
         request=DeletionSerializer,
-        responses={204: None, **schema.errors(400, 401, 429)},
-        **_COMMON,
     )
     def delete(self, request: Request) -> Response:
         password = valid(DeletionSerializer(data=request.data)).get("password")
@@ -73,12 +65,12 @@ class PasswordView(AccountView):
 
     throttle_classes = (RequestsPerUser, PasswordChangesPerUser)
 
-    @extend_schema(
-        operation_id="change_password",
-        summary="Change my password; every other login ends",
+    @schema.operation(
+        "change_password",
+        "Change my password; every other login ends",
+        (400, 401, 429),
+        {200: EndedSerializer},
         request=PasswordSerializer,
-        responses={200: EndedSerializer, **schema.errors(400, 401, 429)},
-        **_COMMON,
     )
     def post(self, request: Request) -> Response:
         given = valid(PasswordSerializer(data=request.data))
@@ -91,12 +83,12 @@ class PasswordView(AccountView):
 class LogOutAllView(AccountView):
     """This login stays."""
 
-    @extend_schema(
-        operation_id="log_out_everywhere",
-        summary="End every other login of mine",
+    @schema.operation(
+        "log_out_everywhere",
+        "End every other login of mine",
+        (401, 429),
+        {200: EndedSerializer},
         request=None,
-        responses={200: EndedSerializer, **schema.errors(401, 429)},
-        **_COMMON,
     )
     def post(self, request: Request) -> Response:
         return Response({"ended": logins.log_out_everywhere(admitted(request).login)})
@@ -105,23 +97,20 @@ class LogOutAllView(AccountView):
 class LoginsView(AccountView):
     """One login is one device; this one is marked `current`."""
 
-    @extend_schema(
-        operation_id="list_logins",
-        summary="The devices that are logged in, newest first",
+    @schema.operation(
+        "list_logins",
+        "The devices that are logged in, newest first",
+        (400, 401, 429),
+        {200: LoginSerializer(many=True)},
         parameters=schema.PAGE,
-        responses={200: LoginSerializer(many=True), **schema.errors(400, 401, 429)},
-        **_COMMON,
     )
     def get(self, request: Request) -> HttpResponse:
         mine = Login.objects.usable().filter(user=admitted(request).user)
         shown = LoginSerializer(context={"request": request})
         return listed(request, mine, shown.to_representation, newest_first=True)
 
-    @extend_schema(
-        operation_id="end_other_logins",
-        summary="End every other login of mine",
-        responses={200: EndedSerializer, **schema.errors(401, 429)},
-        **_COMMON,
+    @schema.operation(
+        "end_other_logins", "End every other login of mine", (401, 429), {200: EndedSerializer}
     )
     def delete(self, request: Request) -> Response:
         return Response({"ended": logins.log_out_everywhere(admitted(request).login)})
@@ -130,11 +119,8 @@ class LoginsView(AccountView):
 class LoginView(AccountView):
     """One device. Once it is ended its tokens are no longer good, and its sockets close."""
 
-    @extend_schema(
-        operation_id="get_login",
-        summary="One device that is logged in",
-        responses={200: LoginSerializer, **schema.errors(401, 404, 429)},
-        **_COMMON,
+    @schema.operation(
+        "get_login", "One device that is logged in", (401, 404, 429), {200: LoginSerializer}
     )
     def get(self, request: Request, login_id: int) -> Response:
         mine = Login.objects.usable().filter(user=admitted(request).user)
@@ -142,12 +128,7 @@ class LoginView(AccountView):
             raise NoSuchLogin
         return Response(LoginSerializer(login, context={"request": request}).data)
 
-    @extend_schema(
-        operation_id="end_login",
-        summary="End one login of mine",
-        responses={204: None, **schema.errors(401, 404, 429)},
-        **_COMMON,
-    )
+    @schema.operation("end_login", "End one login of mine", (401, 404, 429), {204: None})
     def delete(self, request: Request, login_id: int) -> Response:
         logins.end_login(admitted(request).user, login_id)
         return Response(status=status.HTTP_204_NO_CONTENT)

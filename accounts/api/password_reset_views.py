@@ -1,7 +1,7 @@
 """Views of the password reset: ask for a link by mail, and set a new password by it."""
 
 from django.conf import settings
-from drf_spectacular.utils import OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiResponse
 from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -26,16 +26,13 @@ class ResetView(OpenView):
 
     throttle_classes = (ResetsPerAddress,)
 
-    @extend_schema(
-        operation_id="ask_for_reset",
-        summary="Ask for a link to a new password, by mail",
-        tags=schema.TAGS,
-        auth=[],
+    @schema.operation(
+        "ask_for_reset",
+        "Ask for a link to a new password, by mail",
+        (400, 429),
+        {202: OpenApiResponse(ResetAskedSerializer, description="Always.")},
         request=ResetSerializer,
-        responses={
-            202: OpenApiResponse(ResetAskedSerializer, description="Always."),
-            **schema.errors(400, 429),
-        },
+        auth=[],
     )
     def post(self, request: Request) -> Response:
         given = valid(ResetSerializer(data=request.data))
@@ -49,13 +46,13 @@ class ResetConfirmView(OpenView):
 
     throttle_classes = (ResetsPerAddress,)
 
-    @extend_schema(
-        operation_id="confirm_reset",
-        summary="Set a new password by the link; every login ends",
-        tags=schema.TAGS,
-        auth=[],
+    @schema.operation(
+        "confirm_reset",
+        "Set a new password by the link; every login ends",
+        (400, 429),
+        {200: EndedSerializer},
         request=ResetConfirmSerializer,
-        responses={200: EndedSerializer, **schema.errors(400, 429)},
+        auth=[],
     )
     def post(self, request: Request) -> Response:
         given = valid(ResetConfirmSerializer(data=request.data))

@@ -27,7 +27,7 @@ MAIL_S = 30.0  # for one mail, with the queries that it needs
 FLUSH_S = 2.0  # how long a process that ends waits for queued mails
 counts = LabelledCounter(
     "space_mails",
-    "What was to be mailed: `done`, `failed`, or `dropped` where too many waited.",
+    "Mails by result: `done`, `failed`, or `dropped` where too many waited.",
     "result",
     ("done", "failed", "dropped"),
 )

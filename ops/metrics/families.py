@@ -87,7 +87,7 @@ class Space(Collector):
         yield from _database()
         yield _labelled(security_log.counts)
         yield _labelled(queue.counts)
-        yield _gauge("space_mails_waiting", "What waits to be mailed.", queue.waiting())
+        yield _gauge("space_mails_waiting", "Mails that wait in the queue.", queue.waiting())
         yield _labelled(domain.pictures)
         yield _labelled(problems)
 
@@ -110,7 +110,7 @@ def _sockets() -> Iterator[Metric]:
     yield _gauge("space_sockets", "Open sockets.", max(0, now.sockets_opened - now.sockets_gone))
     yield _gauge(
         "space_sockets_authenticated",
-        "Open sockets of which it is known whose they are.",
+        "Open sockets that are authenticated.",
         max(0, now.sockets_admitted - now.admitted_gone),
     )
     yield _gauge(
@@ -120,7 +120,7 @@ def _sockets() -> Iterator[Metric]:
     )
     yield _gauge(
         "space_sessions_ticking",
-        "Running sessions that somebody here watches.",
+        "Running sessions with a socket in this process.",
         sum(node.hub.ticker.following for node in nodes),
     )
     yield from _counters(now, "sockets_opened")
@@ -141,21 +141,21 @@ def _sockets() -> Iterator[Metric]:
         commands.add_metric(labels, count)
     yield commands
     yield from _counters(now, "slow_closed", "floods", "unauthenticated_closed", "connects_refused")
-    yield _gauge("space_draining", "1 while this process is going down.", int(is_draining()))
+    yield _gauge("space_draining", "1 while this process shuts down.", int(is_draining()))
 
 
 def _redis() -> Iterator[Metric]:
     now = stats.stats
     yield _by(
         "space_canaries",
-        "Words that this process sent to itself through Redis.",
+        "Pings that this process sent to itself through Redis.",
         "result",
         {"heard": now.canaries_returned, "lost": now.canaries_lost},
     )
     yield _histogram(stats.canary_round_trip)
     yield _gauge(
         "space_deaf_seconds",
-        "For how long this process has not heard Redis; 0 if it does.",
+        "For how long this process has received nothing from Redis; 0 if it receives.",
         max([0.0, *(node.canary.lost_for_s() for node in Node.all())]),
     )
     yield from _counters(now, "times_redis_lost", "connections_dropped", "joins_retried")
@@ -179,7 +179,7 @@ def _loop() -> Iterator[Metric]:
     yield _gauge("space_loop_lag_max_seconds", "The latest of the last 30 to 60 s.", lag.most())
     yield _gauge(
         "space_loop_silent_seconds",
-        "Since the event loop came to that timer: much more than 0.25 means that it stands.",
+        "Since the event loop called that timer: much more than 0.25 means that it is blocked.",
         lag.silent(),
     )
 
@@ -187,14 +187,15 @@ def _loop() -> Iterator[Metric]:
 def _threads() -> Iterator[Metric]:
     from server.asgi.django_handler import groups  # late: it loads Django's handler
 
-    threads = GaugeMetricFamily("space_rest_threads", "Threads for requests.", labels=["group"])
-    working = GaugeMetricFamily("space_rest_at_work", "Requests in a thread.", labels=["group"])
-    waiting = GaugeMetricFamily("space_rest_in_line", "Requests that wait.", labels=["group"])
-    for name, group in groups.items():
-        threads.add_metric([name], group.semaphore.slots)
-        working.add_metric([name], group.semaphore.in_use)
-        waiting.add_metric([name], group.semaphore.waiting)
-    yield from (threads, working, waiting)
+    for name, meaning, number in (
+        ("space_rest_threads", "Threads for requests.", "slots"),
+        ("space_rest_at_work", "Requests in a thread.", "in_use"),
+        ("space_rest_in_line", "Requests that wait.", "waiting"),
+    ):
+        family = GaugeMetricFamily(name, meaning, labels=["group"])
+        for label, group in groups.items():
+            family.add_metric([label], getattr(group.semaphore, number))
+        yield family
 
 
 # -- of a timekeeper -----------------------------------------------------------------------------
@@ -221,7 +222,7 @@ def _publishing() -> Iterator[Metric]:
     yield from _counters(now, "published")
     yield _by(
         "space_messages_not_published",
-        "Messages that Redis did not take: their devices hear by reconciling.",
+        "Messages that Redis did not take: reconciling delivers their changes.",
         "reason",
         {
             "failed": now.publish_failed,
@@ -249,7 +250,9 @@ def _database() -> Iterator[Metric]:
         connections.add_metric(["idle"], idle)
     yield connections
     yield _gauge("space_db_pool_max", "The most there may be.", stat("pool_max"))
-    yield _gauge("space_db_pool_waiting", "Who waits for one now.", stat("requests_waiting"))
+    yield _gauge(
+        "space_db_pool_waiting", "Requests that wait for one now.", stat("requests_waiting")
+    )
     for name, meaning, key in (
         ("space_db_pool_requests", "Times that one was asked for.", "requests_num"),
         ("space_db_pool_waits", "Times that one had to be waited for.", "requests_queued"),
@@ -257,12 +260,12 @@ def _database() -> Iterator[Metric]:
         ("space_db_connect_failures", "Connections that could not be made.", "connections_errors"),
         ("space_db_connections_lost", "Connections found broken.", "connections_lost"),
     ):
-        yield _counter(name, meaning, stat(key))
+        yield CounterMetricFamily(name, meaning, value=stat(key))
     waited_ms = stat("requests_wait_ms")
-    yield _counter(
+    yield CounterMetricFamily(
         "space_db_pool_wait_seconds",
         "How long all of them waited.",
-        None if waited_ms is None else waited_ms / 1000,
+        value=None if waited_ms is None else waited_ms / 1000,
     )
 
 
@@ -272,15 +275,13 @@ def _database() -> Iterator[Metric]:
 # None: the value is not known yet. The family is there all the same, so the list is always whole.
 
 
-def _counter(name: str, meaning: str, value: float | None) -> Metric:
-    return CounterMetricFamily(name, meaning, value=value)
-
-
 def _counters(of: Stats | stats.Stats, *names: str) -> Iterator[Metric]:
     """The families of these fields."""
     shown = _metadata(type(of))  # type: ignore[arg-type]  # a dataclass is hashable
     for name in names:
-        yield _counter(shown[name]["metric"], shown[name]["meaning"], getattr(of, name))
+        yield CounterMetricFamily(
+            shown[name]["metric"], shown[name]["meaning"], value=getattr(of, name)
+        )
 
 
 @cache
