@@ -88,11 +88,6 @@ def test_each_change_of_a_task_raises_the_version_of_its_session(
 # -- the minutes ---------------------------------------------------------------------------------
 
 
-def test_the_minutes_may_fill_the_session(ada: Person, session: SessionState) -> None:
-    for minutes in (20, 5):
-        add(ada, session, duration=minutes)
-
-
 @pytest.mark.parametrize("how", ["new", "edited"])
 def test_more_minutes_than_the_session_has_are_refused(
     ada: Person, session: SessionState, how: str
@@ -109,12 +104,6 @@ def test_more_minutes_than_the_session_has_are_refused(
     assert ada.sees(session.id)["timer"]["version"] == before["timer"]["version"]
 
 
-def test_a_task_that_is_deleted_makes_room(ada: Person, session: SessionState) -> None:
-    task = add(ada, session, duration=25)
-    ada.delete(f"{tasks_of(session)}{task['id']}/")
-    add(ada, session, duration=25)
-
-
 def test_an_extension_makes_no_room(ada: Person) -> None:
     """The tasks are planned within the duration; an extension is of the countdown."""
     session = ada.has_running(duration=25)
@@ -125,26 +114,6 @@ def test_an_extension_makes_no_room(ada: Person) -> None:
 
 
 # -- where it belongs ----------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("verb", ["put", "patch"])
-def test_a_task_cannot_be_moved_into_another_session(
-    ada: Person, eve: Person, session: SessionState, verb: str
-) -> None:
-    """A hole of the earlier backend: by PUT, into another user's session."""
-    hers, mine = eve.has_session(), ada.has_session("Another")
-    task = add(ada, session)
-    for target in (hers, mine):
-        body = {"session": target.id, "session_id": target.id, "title": "Draft"}
-        moved = getattr(ada, verb)(f"{tasks_of(session)}{task['id']}/", body)
-        assert (moved.status_code, moved.json()["session"]) == (200, session.id)
-    assert set(Task.objects.values_list("session_id", flat=True)) == {session.id}
-
-
-def test_a_task_cannot_be_made_in_another_session_than_the_paths(
-    ada: Person, eve: Person, session: SessionState
-) -> None:
-    assert add(ada, session, session=eve.has_session().id)["session"] == session.id
 
 
 def test_a_task_is_found_only_under_its_own_session(ada: Person, session: SessionState) -> None:

@@ -203,11 +203,6 @@ def test_an_export_that_is_not_read_is_closed(ada: Person) -> None:
     answer.close()  # or the warning about an open file fails the test
 
 
-def test_an_export_needs_a_login(ada: Person) -> None:
-    ada.api.credentials()
-    assert ada.get("/users/me/export/").status_code == 401
-
-
 async def test_the_parts_of_an_export_are_made_one_at_a_time() -> None:
     made = []
 

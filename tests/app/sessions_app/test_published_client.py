@@ -166,26 +166,11 @@ def test_a_day_with_the_published_client(signed_in: Browser) -> None:
     assert fetch("GET", f"/sessions/{session['id']}/").status_code == 404
 
 
-@pytest.mark.parametrize("image", ["", None])
-def test_a_session_without_a_picture(signed_in: Browser, image: Any) -> None:
-    body = {"title": "Write", "duration": 25, "image": image, "sound": ""}
-    answer = signed_in.fetch("POST", "/sessions/", body)
-    assert (answer.status_code, answer.json()["image"]) == (201, None)
-
-
 def test_errors_of_a_form_can_be_shown_beside_its_fields(signed_in: Browser) -> None:
     answer = signed_in.fetch("POST", "/sessions/", {"title": "", "sound": ""})
     assert answer.status_code == 400
     for name in ("title", "duration"):
         assert all(isinstance(sentence, str) for sentence in answer.json()[name])
-
-
-def test_a_picture_may_be_shown_by_its_page(signed_in: Browser) -> None:
-    body = {"title": "Write", "duration": 25, "image": data_url(picture())}
-    url = signed_in.fetch("POST", "/sessions/", body).json()["image"]
-    response = signed_in.client.get(url, headers={"Origin": ORIGIN, "Host": HOST})
-    assert response.status_code == 200
-    assert response["Cross-Origin-Resource-Policy"] == "cross-origin"
 
 
 def test_refreshing_and_logging_out(signed_in: Browser) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -160,14 +159,6 @@ def test_no_more_bytes_of_pictures_than_the_quota(
     services.edit(first, {"image": None}, by=ada.actor)
     assert ada.has_session(image=pictures_of(1_000)).image
     assert sorted(Session.objects.values_list("image_bytes", flat=True)) == [0, 1_000, 1_000]
-
-
-def test_a_refused_picture_is_not_kept(
-    ada: Person, room_for_1000_bytes: None, settings: Any
-) -> None:
-    with pytest.raises(QuotaExceeded):
-        ada.has_session(image=pictures_of(1_001))
-    assert [file for file in Path(settings.MEDIA_ROOT).rglob("*") if file.is_file()] == []
 
 
 def test_a_picture_over_the_quota_is_answered_in_rest(ada: Person, settings: Any) -> None:

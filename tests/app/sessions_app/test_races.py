@@ -22,7 +22,7 @@ from sessions_app.events import (
     session_reminded,
 )
 from sessions_app.idempotency import once
-from sessions_app.models import IdempotencyKey, Session, SessionEvent, Space, Task
+from sessions_app.models import IdempotencyKey, Session, SessionEvent, Space
 from sessions_app.timekeeper import loop
 from tests.support.people import RIVALS, Person, a_crowd_runs, at_once, signed_up, time_passes
 
@@ -98,13 +98,6 @@ def test_of_eight_starts_of_eight_sessions_one_wins(ada: Person) -> None:
     assert log_is_whole(ada.user_id)
 
 
-def test_of_eight_starts_of_one_session_one_wins(ada: Person) -> None:
-    session = ada.has_session()
-    answers = at_once(lambda _: services.start(session.id, by=ada.actor))
-    assert outcomes(answers) == {"running": 1, "illegal_transition": RIVALS - 1}
-    assert Session.objects.get().version == 2
-
-
 def test_eight_replacing_starts_leave_one_running(ada: Person) -> None:
     sessions = [ada.has_session(f"Session {n}") for n in range(RIVALS)]
     answers = at_once(lambda n: services.start(sessions[n].id, by=ada.actor, replace=True))
@@ -131,20 +124,6 @@ def test_of_two_devices_that_saw_one_version_one_is_stale(ada: Person) -> None:
     answers = at_once(lambda n: actions[n](session.id, by=ada.actor, seen=2), times=2)
     assert outcomes(answers)["stale_version"] == 1
     assert Session.objects.get().version == 3
-
-
-def test_of_two_tasks_for_the_last_minutes_one_fits(ada: Person) -> None:
-    session = ada.has_session(duration=25)
-    services.add_task(session.id, by=ada.actor, title="Outline", duration=15)
-    answers = at_once(
-        lambda n: services.add_task(session.id, by=ada.actor, title=f"Task {n}", duration=10),
-        times=2,
-    )
-    assert Counter(getattr(a, "code", "fits") for a in answers) == {
-        "fits": 1,
-        "task_budget_exceeded": 1,
-    }
-    assert sum(Task.objects.values_list("duration", flat=True)) == 25
 
 
 def test_a_task_and_a_shorter_duration_at_once_never_both_win(ada: Person) -> None:
@@ -277,17 +256,6 @@ def test_eight_commands_with_one_key_have_one_effect(ada: Person) -> None:
     assert all(state == states[0] for state in states)
     assert Session.objects.get().planned_ms == 26 * 60_000
     assert IdempotencyKey.objects.count() == 1
-
-
-def test_eight_posts_with_one_key_make_one_session(ada: Person) -> None:
-    answers = at_once(
-        lambda _: ada.post("/sessions/", {"title": "Write", "duration": 25}, Idempotency_Key="once")
-    )
-    codes = Counter(response.status_code for response in answers)
-    assert codes[201] >= 1
-    assert set(codes) <= {201, 409}
-    assert len({r.content for r in answers if r.status_code == 201}) == 1
-    assert Session.objects.count() == 1
 
 
 def test_a_repeat_during_the_first_request_is_in_progress(ada: Person) -> None:

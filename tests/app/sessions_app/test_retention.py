@@ -46,17 +46,13 @@ def test_a_device_that_missed_purged_changes_is_reset(ada: Person) -> None:
         assert (missed.reset, len(missed.changes)) == (reset, count), since
 
 
-def test_younger_changes_stay(ada: Person) -> None:
+@pytest.mark.parametrize(("kept_days", "age_days"), [(30, 29), (0, 3_000)])
+def test_younger_changes_stay_and_zero_days_keeps_all(
+    ada: Person, settings: Any, kept_days: int, age_days: int
+) -> None:
+    settings.HISTORY_KEPT_DAYS = kept_days
     ada.has_session()
-    grow_old(29, up_to=1)
-    purge_old_events()
-    assert SessionEvent.objects.count() == 1
-
-
-def test_zero_days_keeps_the_log_forever(ada: Person, settings: Any) -> None:
-    settings.HISTORY_KEPT_DAYS = 0
-    ada.has_session()
-    grow_old(3_000, up_to=1)
+    grow_old(age_days, up_to=1)
     purge_old_events()
     assert SessionEvent.objects.count() == 1
 

@@ -16,7 +16,6 @@ from sessions_app import sky as spaces
 from sessions_app.models import Session, Space
 from sessions_app.services import sky
 from sessions_app.sky import HEIGHT, WIDTH, Body
-from sessions_app.timekeeper import loop
 from tests.support.generated import share
 from tests.support.people import Person, time_passes
 
@@ -46,37 +45,12 @@ def test_up_to_thirty_focused_minutes_it_is_a_star_above_a_planet(
     assert spaces.body(focused, seed=1, star_up_to=STAR_UP_TO, taken=()).type == type_
 
 
-def test_the_focused_time_decides_between_star_and_planet(ada: Person) -> None:
-    session = ada.has_running(duration=60)
-    time_passes(10 * 60)
-    services.finish(session.id, by=ada.actor)
-    assert Space.objects.get().type == "star"
-
-
 def test_the_limit_is_a_setting(ada: Person, settings: Any) -> None:
     settings.STAR_UP_TO_MINUTES = 5
     session = ada.has_running(duration=10)
     time_passes(6 * 60)
     services.finish(session.id, by=ada.actor)
     assert Space.objects.get().type == "planet"
-
-
-@pytest.mark.parametrize("how", ["completed", "finished"])
-def test_a_session_that_was_kept_becomes_a_body(ada: Person, how: str) -> None:
-    session = ada.has_running(duration=1)
-    time_passes(61 if how == "completed" else 30)
-    if how == "completed":
-        loop.finish_due()
-    else:
-        services.finish(session.id, by=ada.actor)
-    space = Space.objects.get()
-    assert (space.session_id, space.user_id) == (session.id, ada.user_id)
-    assert space.created_at == Session.objects.get().ended_at
-
-
-def test_a_session_that_was_cancelled_becomes_nothing(ada: Person) -> None:
-    services.cancel(ada.has_running().id, by=ada.actor)
-    assert not Space.objects.exists()
 
 
 @given(minutes=st.floats(0, 1440), longer=st.floats(0, 1440))
