@@ -120,45 +120,42 @@ def signed(
 
 Forge = Callable[[dict[str, Any], dict[str, Any], str, str], str]  # header, claims, key, token
 
-HEADERS: dict[str, Forge] = {
-    "unknown kid": lambda h, c, key, _: signed(h | {"kid": key_id(NOT_OURS)}, c, key),
+
+def with_header(**more: Any) -> Forge:
+    """Signed with our own key, under another header than ours."""
+    return lambda h, c, key, _: signed(h | more, c, key)
+
+
+# tests/hostile/test_rest_headers.py has more of them.
+FORGED: dict[str, Forge] = {
+    **{
+        f"{name} {value}": with_header(**{name: value})
+        for name, value in (
+            *(("kid", value) for value in (key_id(NOT_OURS), "https://evil.example", 7, None)),
+            *(("alg", value) for value in ("RS256", "ES256")),
+            *(("jku", "https://evil.example/jwks"), ("x5u", "https://evil.example/cert")),
+            *(("x5c", ["AAAA"]), ("zip", "DEF"), ("typ", "JWE"), ("crit", ["exp"]), ("KID", "x")),
+        )
+    },
     "known kid, another key": lambda h, c, key, _: signed(h, c, NOT_OURS),
     "no kid, another key": lambda h, c, key, _: jwt.encode(c, NOT_OURS, algorithm="HS256"),
     "kid that is a path": lambda h, c, key, _: signed(h | {"kid": "../../dev/null"}, c, ""),
-    "kid that is SQL": lambda h, c, key, _: signed(h | {"kid": "' UNION SELECT 'x"}, c, "x"),
-    "kid that is a URL": lambda h, c, key, _: signed(h | {"kid": "https://evil.example"}, c, key),
-    "kid that is a number": lambda h, c, key, _: signed(h | {"kid": 7}, c, key),
-    "kid that is null": lambda h, c, key, _: signed(h | {"kid": None}, c, key),
-    "kid twice": lambda h, c, key, _: signed(h | {"KID": h["kid"]}, c, key),
     "alg none": lambda h, c, key, _: f"{b64(h | {'alg': 'none'})}.{b64(c)}.",
-    "alg None": lambda h, c, key, t: f"{b64(h | {'alg': 'None'})}.{b64(c)}.{t.split('.')[2]}",
     "no alg": lambda h, c, key, _: signed({"typ": "JWT", "kid": h["kid"]}, c, key),
     "alg HS512": lambda h, c, key, _: signed(h | {"alg": "HS512"}, c, key, "sha512"),
-    "alg HS384": lambda h, c, key, _: signed(h | {"alg": "HS384"}, c, key, "sha384"),
-    "alg RS256": lambda h, c, key, _: signed(h | {"alg": "RS256"}, c, key),
-    "alg ES256": lambda h, c, key, _: signed(h | {"alg": "ES256"}, c, key),
-    "jku": lambda h, c, key, _: signed(h | {"jku": "https://evil.example/jwks"}, c, key),
-    "x5u": lambda h, c, key, _: signed(h | {"x5u": "https://evil.example/cert"}, c, key),
-    "x5c": lambda h, c, key, _: signed(h | {"x5c": ["AAAA"]}, c, key),
     "jwk": lambda h, c, key, _: signed(
         h | {"jwk": {"kty": "oct", "k": b64(NOT_OURS.encode())}}, c, NOT_OURS
     ),
-    "crit": lambda h, c, key, _: signed(h | {"crit": ["b64"], "b64": False}, c, key),
-    "zip": lambda h, c, key, _: signed(h | {"zip": "DEF"}, c, key),
-    "typ": lambda h, c, key, _: signed(h | {"typ": "JWE"}, c, key),
-    "the same header, written otherwise": lambda h, c, key, _: signed(
+    "the same header in another order": lambda h, c, key, _: signed(
         dict(reversed(h.items())), c, key
     ),
     "header is a list": lambda h, c, key, t: f"{b64(b'[]')}.{t.split('.', 1)[1]}",
     "header nests": lambda h, c, key, t: f"{b64(b'[' * 50_000)}.{t.split('.', 1)[1]}",
-    "header is not UTF-8": lambda h, c, key, t: f"{b64(bytes([255, 254]))}.{t.split('.', 1)[1]}",
     "changed payload": lambda h, c, key, t: ".".join(
         [t.split(".")[0], b64(c | {"user_id": "1"}), t.split(".")[2]]
     ),
     "no signature": lambda h, c, key, t: t.rpartition(".")[0] + ".",
-    "two parts": lambda h, c, key, t: t.rpartition(".")[0],
     "four parts": lambda h, c, key, t: f"{t}.{t.split('.')[2]}",
-    "five parts": lambda h, c, key, t: f"{t}.e.e",
     "padded": lambda h, c, key, t: f"{t}==",
     "newline": lambda h, c, key, t: t.replace(".", ".\n", 1),
     "signature of the key's id": lambda h, c, key, _: signed(h, c, h["kid"]),
@@ -168,73 +165,43 @@ HEADERS: dict[str, Forge] = {
 }
 
 
-@pytest.mark.parametrize("forge", HEADERS.values(), ids=HEADERS.keys())
-def test_a_token_in_another_form_is_refused(ada: Any, forge: Forge) -> None:
+def test_a_token_in_another_form_is_refused(ada: Any) -> None:
     key = _settings.TOKEN_SIGNING_KEY
-    for token, ask in ((ada.access, use), (ada.refresh, refresh)):
-        forged = forge(jwt.get_unverified_header(token), claims(token), key, token)
-        assert refused(ask(forged)), forged
+    for what, forge in FORGED.items():
+        for token, ask in ((ada.access, use), (ada.refresh, refresh)):
+            forged = forge(jwt.get_unverified_header(token), claims(token), key, token)
+            assert refused(ask(forged)), what
     assert use(ada.access).status_code == 200
     assert ada.refreshed().status_code == 200, "the login is not affected"
 
 
 # Signed with our own key: only we could write these, so they would be our own mistakes.
 HUGE = 10**400
-CLAIMS: dict[str, dict[str, Any]] = {
-    "no exp": {"exp": ...},
-    "exp null": {"exp": None},
-    "exp text": {"exp": "tomorrow"},
-    "exp text of digits": {"exp": str(int(time.time()) + 600)},
-    "exp float": {"exp": time.time() + 600.5},
-    "exp true": {"exp": True},
-    "exp list": {"exp": [int(time.time()) + 600]},
-    "exp negative": {"exp": -1},
-    "exp very negative": {"exp": -HUGE},
-    "exp zero": {"exp": 0},
-    "exp in no calendar": {"exp": 2**53},
-    "exp 2**63": {"exp": 2**63},
-    "exp huge": {"exp": HUGE},
-    "exp infinite": {"exp": float("inf")},
-    "exp not a number": {"exp": float("nan")},
-    "iat in the future": {"iat": int(time.time()) + 86_400},
-    "iat text": {"iat": "yesterday"},
-    "iat huge": {"iat": HUGE},
-    "iat infinite": {"iat": float("inf")},
-    "nbf, which none of ours has": {"nbf": int(time.time()) - 600},
-    "no jti": {"jti": ...},
-    "jti number": {"jti": 7},
-    "jti list": {"jti": []},
-    "no user": {"user_id": ...},
-    "user null": {"user_id": None},
-    "user list": {"user_id": ["1"]},
-    "user number": {"user_id": 1},
-    "user word": {"user_id": "ada"},
-    "user huge": {"user_id": "9" * 5_000},
-    "user negative": {"user_id": "-1"},
-    "no login": {"login": ...},
-    "login text": {"login": "1"},
-    "login float": {"login": 1.0},
-    "login true": {"login": True},
-    "login zero": {"login": 0},
-    "login huge": {"login": 2**70},
-    "login object": {"login": {"pk": 1}},
-    "no kind": {"token_type": ...},
-    "kind null": {"token_type": None},
-    "another kind": {"token_type": "reset"},
-    "kind list": {"token_type": ["access", "refresh"]},
-}
+SOON = int(time.time()) + 600
+EXP = [..., None, "tomorrow", str(SOON), SOON + 0.5, True, [SOON], -1, -HUGE, 0, 2**53, 2**63, HUGE]
+CLAIMS: list[tuple[str, Any]] = [
+    *(("exp", value) for value in (*EXP, float("inf"), float("nan"))),
+    *(("iat", value) for value in (SOON + 86_400, "yesterday", HUGE, float("inf"))),
+    ("nbf", SOON - 1_200),  # which none of ours has
+    *(("jti", value) for value in (..., 7, [])),
+    *(("user_id", value) for value in (..., None, ["1"], 1, "ada", "9" * 5_000, "-1")),
+    *(("login", value) for value in (..., "1", 1.0, True, 0, 2**70, {"pk": 1})),
+    *(("token_type", value) for value in (..., None, "reset", ["access", "refresh"])),
+]
 
 
-@pytest.mark.parametrize("change", CLAIMS.values(), ids=CLAIMS.keys())
-def test_claims_of_a_wrong_form_are_refused(ada: Any, change: dict[str, Any]) -> None:
+def test_claims_of_a_wrong_form_are_refused(ada: Any) -> None:
     header = jwt.get_unverified_header(ada.access)
-    forged = []
-    for token in (ada.access, ada.refresh):
-        changed = {name: v for name, v in (claims(token) | change).items() if v is not ...}
-        forged.append(signed(header, changed, _settings.TOKEN_SIGNING_KEY))
-    assert refused(use(forged[0]))
-    assert refused(refresh(forged[1]))
-    assert isinstance(admit_all([forged[0]])[0], TokenNotValid), "on the socket too"
+
+    def forged(token: str, name: str, value: Any) -> str:
+        changed = {n: v for n, v in (claims(token) | {name: value}).items() if v is not ...}
+        return signed(header, changed, _settings.TOKEN_SIGNING_KEY)
+
+    for claim in CLAIMS:
+        access = forged(ada.access, *claim)
+        assert refused(use(access)), claim
+        assert refused(refresh(forged(ada.refresh, *claim))), claim
+        assert isinstance(admit_all([access])[0], TokenNotValid), (claim, "on the socket too")
     assert Login.objects.get().ended_at is None
 
 

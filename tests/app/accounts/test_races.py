@@ -12,7 +12,6 @@ from django.db.models import F
 from rest_framework.test import APIClient
 
 from accounts import counters
-from accounts.events import LoginRevoked, login_revoked
 from accounts.models import Login, User
 from accounts.services import logins, password_reset
 from tests.support.people import RIVALS, at_once
@@ -137,23 +136,15 @@ def test_refreshes_beside_the_end_of_the_login_are_good_or_refused(
 
 
 def test_a_stolen_token_used_by_many_at_once_ends_the_login_once(
-    ada: Any, caplog: pytest.LogCaptureFixture
+    ada: Any, caplog: pytest.LogCaptureFixture, revocations: Callable[..., Any]
 ) -> None:
     stolen = ada.refresh
     newest = ada.refreshed().json()["refresh"]
     Login.objects.update(refreshed_at=F("refreshed_at") - timedelta(seconds=11))
-    revocations: list[LoginRevoked] = []
-
-    def receive(revoked: LoginRevoked, **_: Any) -> None:
-        revocations.append(revoked)
-
-    login_revoked.connect(receive)
-    try:
+    with revocations() as revoked:
         answers = at_once(lambda _: post("/users/token/refresh/", refresh=stolen).status_code)
-    finally:
-        login_revoked.disconnect(receive)
     assert set(answers) == {401}
-    assert [revoked.reason for revoked in revocations] == ["refresh_reused"]
+    assert [revocation.reason for revocation in revoked] == ["refresh_reused"]
     assert caplog.text.count("refresh_reused") == 2  # that it was, and that the login ended by it
     assert post("/users/token/refresh/", refresh=newest).status_code == 401
 
@@ -178,11 +169,17 @@ def test_the_holder_of_the_newest_token_and_a_thief_at_once(ada: Any) -> None:
 # -- limits --------------------------------------------------------------------------------------
 
 
-def test_of_fifty_guesses_at_once_exactly_the_limit_get_an_answer(ada: Any, settings: Any) -> None:
-    settings.LIMIT_FAILED_LOGINS_PER_MINUTE = 7
+@pytest.mark.parametrize(
+    ("limit", "name"),
+    [("LIMIT_FAILED_LOGINS_PER_MINUTE", "ada"), ("LIMIT_FAILED_LOGINS_PER_ADDRESS", "user{}")],
+)
+def test_of_fifty_guesses_at_once_exactly_the_limit_get_an_answer(
+    ada: Any, settings: Any, limit: str, name: str
+) -> None:
+    setattr(settings, limit, 7)
 
     def guess(number: int) -> Any:
-        body = {"username": "ada", "password": f"guess {number}"}
+        body = {"username": name.format(number), "password": f"guess {number}"}
         return APIClient().post("/users/login/", body, format="json", REMOTE_ADDR="192.0.2.66")
 
     with ThreadPoolExecutor(50) as pool:
@@ -191,33 +188,16 @@ def test_of_fifty_guesses_at_once_exactly_the_limit_get_an_answer(ada: Any, sett
     assert all(1 <= int(r["Retry-After"]) <= 60 for r in answers if r.status_code == 429)
 
 
-def test_of_fifty_names_guessed_at_once_from_one_address_exactly_the_limit_get_an_answer(
-    settings: Any, db: None
+@pytest.mark.parametrize("alone", [False, True], ids=["in Redis", "without Redis"])
+def test_of_fifty_counts_at_once_no_two_are_the_same(
+    monkeypatch: pytest.MonkeyPatch, alone: bool
 ) -> None:
-    settings.LIMIT_FAILED_LOGINS_PER_ADDRESS = 9
-
-    def guess(number: int) -> Any:
-        body = {"username": f"user{number}", "password": "guess"}
-        return APIClient().post("/users/login/", body, format="json", REMOTE_ADDR="192.0.2.66")
-
-    with ThreadPoolExecutor(50) as pool:
-        answers = list(pool.map(_closing(guess), range(50)))
-    assert Counter(r.status_code for r in answers) == {401: 9, 429: 41}
-
-
-def test_of_fifty_counts_at_once_no_two_are_the_same() -> None:
+    if alone:
+        monkeypatch.setattr(counters._shared, "_may_try", lambda: False)
     with ThreadPoolExecutor(50) as pool:
         counts = list(pool.map(lambda _: counters.raise_count("x"), range(50)))
     assert sorted(count.number for count in counts) == list(range(1, 51))
-    assert not any(count.alone for count in counts)
-
-
-def test_fifty_counts_at_once_without_redis_differ_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(counters._shared, "_may_try", lambda: False)
-    with ThreadPoolExecutor(50) as pool:
-        counts = list(pool.map(lambda _: counters.raise_count("x"), range(50)))
-    assert sorted(count.number for count in counts) == list(range(1, 51))
-    assert all(count.alone for count in counts)
+    assert {count.alone for count in counts} == {alone}
 
 
 def _closing(act: Callable[[int], Any]) -> Callable[[int], Any]:

