@@ -106,20 +106,14 @@ class ReadOnlyAdmin(_ModelAdmin):
     search_help_text = "An id, or a whole user name or e-mail address"
     search_fields = ("pk",)  # to have a search; `found_by` does it
 
-    def has_module_permission(self, request: HttpRequest) -> bool:
-        return self.admin_site.has_permission(request)
-
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return self.admin_site.has_permission(request)
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
+    has_module_permission = has_view_permission
+    has_add_permission = has_delete_permission = has_change_permission
 
     def get_actions(self, request: HttpRequest) -> Any:
         actions = super().get_actions(request)

@@ -62,7 +62,7 @@ def lasting_servers(
     space: Path, log: Path, find: Callable[[], Programs], environment: Mapping[str, str]
 ) -> Iterator[Servers]:
     """Servers whose data stays in the folder `space`. One process at a time may use them."""
-    with _servers(space, log, find, environment, _lasting_cluster, {}) as servers:
+    with _servers(space, log, find, environment, throw_away=False) as servers:
         yield servers
 
 
@@ -76,7 +76,7 @@ def throw_away_servers(
     """
     with (
         _spare_folder(space / "tests") as folder,
-        _servers(folder, folder, find, environment, _kept_cluster, THROW_AWAY) as servers,
+        _servers(folder, folder, find, environment, throw_away=True) as servers,
     ):
         yield servers
 
@@ -87,8 +87,8 @@ def _servers(
     log: Path,
     find: Callable[[], Programs],
     environment: Mapping[str, str],
-    cluster_in: Callable[[Place], Path],
-    settings: Mapping[str, str],
+    *,
+    throw_away: bool,
 ) -> Iterator[Servers]:
     servers = Servers()
     for name in ("DATABASE_URL", "REDIS_URL"):
@@ -99,7 +99,7 @@ def _servers(
             _start_valkey(servers, find(), home / "valkey", log, environment)
         if "DATABASE_URL" not in servers.addresses:
             place = place_for(find().postgres, home)
-            _start_postgres(servers, place, cluster_in(place), log, environment, settings)
+            _start_postgres(servers, place, log, environment, throw_away=throw_away)
         yield servers
     finally:
         stop_together(servers.parts)
@@ -121,11 +121,15 @@ def _start_valkey(
 def _start_postgres(
     servers: Servers,
     place: Place,
-    cluster: Path,
     log: Path,
     environment: Mapping[str, str],
-    settings: Mapping[str, str],
+    *,
+    throw_away: bool,
 ) -> None:
+    # A run of tests takes the cluster that a run before has left: making one takes longest.
+    cluster = place.home / (f"postgres-{_kind_of(place)}" if throw_away else "postgres")
+    make_cluster(place.programs, cluster, place.identity)
+    settings = THROW_AWAY if throw_away else {}
     end_leftover(cluster / "data" / "postmaster.pid", cluster)
 
     def start(port: int) -> tuple[Part, str]:
@@ -151,19 +155,6 @@ def _started(servers: Servers, make: Callable[[int], tuple[Part, str]]) -> str:
         else:
             break
     return address
-
-
-def _lasting_cluster(place: Place) -> Path:
-    cluster = place.home / "postgres"
-    make_cluster(place.programs, cluster, place.identity)
-    return cluster
-
-
-def _kept_cluster(place: Place) -> Path:
-    """A cluster as a run before has left it: making one, or copying one, takes longest."""
-    cluster = place.home / f"postgres-{_kind_of(place)}"
-    make_cluster(place.programs, cluster, place.identity)
-    return cluster
 
 
 def _kind_of(place: Place) -> str:
