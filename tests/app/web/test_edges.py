@@ -113,16 +113,12 @@ def test_a_view_of_the_api_that_breaks_is_json(client: Client) -> None:
     is_ours(client.post("/broken/"), 500, "internal")
 
 
-@pytest.mark.parametrize("given", ["abc-1.2_3", "x" * 64])
-def test_a_clients_request_id_is_kept(client: Client, given: str) -> None:
-    answer = client.get("/nothing/", headers={"X-Request-Id": given})
-    assert answer.json()["request_id"] == answer["X-Request-Id"] == given
-
-
-@pytest.mark.parametrize("given", ["x" * 65, "a b", "<script>", "é", ""])
-def test_a_request_id_that_could_do_harm_is_replaced(client: Client, given: str) -> None:
-    answer = client.get("/nothing/", headers={"X-Request-Id": given})
-    assert answer.json()["request_id"] == answer["X-Request-Id"] != given
+def test_a_clients_request_id_is_kept_unless_it_could_do_harm(client: Client) -> None:
+    harmful = {"x" * 65, "a b", "<script>", "é", ""}
+    for given in {"abc-1.2_3", "x" * 64} | harmful:
+        answer = client.get("/nothing/", headers={"X-Request-Id": given})
+        assert answer.json()["request_id"] == answer["X-Request-Id"]
+        assert (answer["X-Request-Id"] == given) == (given not in harmful), given
 
 
 METHODS = ["POST", "PUT", "PATCH", "DELETE", "TRACE", "CONNECT", "PROPFIND", "get", "G\u00e4T"]

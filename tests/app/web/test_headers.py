@@ -67,19 +67,16 @@ async def test_an_answer_for_programs_cannot_be_run_framed_or_cached(
 
 async def test_pages_run_scripts_of_ours_only(web: httpx.AsyncClient) -> None:
     for path in ("/", "/docs/", "/docs/rest/", "/docs/socket/"):
-        page_runs_scripts_of_ours_only(await web.get(path))
-
-
-def page_runs_scripts_of_ours_only(answer: httpx.Response) -> None:
-    policy = answer.headers["content-security-policy"]
-    assert policy == OF_THE_PAGE
-    assert "unsafe" not in policy
-    assert "frame-ancestors 'none'" in policy
-    assert answer.headers["cache-control"] == "no-cache"
-    assert "camera=()" in answer.headers["permissions-policy"]
-    assert "<script>" not in answer.text
-    assert " style=" not in answer.text
-    everywhere(answer)
+        answer = await web.get(path)
+        policy = answer.headers["content-security-policy"]
+        assert policy == OF_THE_PAGE
+        assert "unsafe" not in policy
+        assert "frame-ancestors 'none'" in policy
+        assert answer.headers["cache-control"] == "no-cache"
+        assert "camera=()" in answer.headers["permissions-policy"]
+        assert "<script>" not in answer.text
+        assert " style=" not in answer.text
+        everywhere(answer)
 
 
 async def test_a_session_has_an_etag_although_no_cache_keeps_it(

@@ -47,20 +47,12 @@ def test_a_service_is_not_root_and_can_write_to_nothing_but_its_volumes(service)
 
 
 @every_service
-def test_a_service_has_limits(service):
+def test_a_service_has_limits_a_health_check_and_a_rule_to_restart(service):
     assert re.fullmatch(r"\d+[mg]", service["mem_limit"])
     assert service["pids_limit"] > 0
     assert service["logging"]["options"]["max-size"]
-
-
-@every_service
-def test_a_service_has_a_health_check_or_disables_it(service):
     health = service["healthcheck"]
     assert health.get("disable") or health["test"][0] in ("CMD", "CMD-SHELL")
-
-
-@every_service
-def test_a_service_restarts_by_itself_unless_it_runs_once(service):
     once = service.get("command", [""])[0] == "migrate"
     assert service["restart"] == ("no" if once else "unless-stopped")
 

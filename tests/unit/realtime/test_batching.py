@@ -48,14 +48,6 @@ async def asked(batcher: Batcher[int, int], *numbers: int) -> list[int | BaseExc
         return await asyncio.gather(*asking, return_exceptions=True)
 
 
-async def test_a_single_request_is_answered_at_once(
-    oracle: Oracle, batcher: Batcher[int, int]
-) -> None:
-    oracle.may_speak.set()
-    assert await batcher.submit(4) == 8
-    assert oracle.asked == [[4]]
-
-
 async def test_requests_that_come_meanwhile_are_one_batch(
     oracle: Oracle, batcher: Batcher[int, int]
 ) -> None:
@@ -80,22 +72,14 @@ async def test_a_batch_has_a_largest_size(oracle: Oracle, batcher: Batcher[int, 
     assert max(len(batch) for batch in oracle.asked) == MAX_BATCH
 
 
-async def test_an_exception_is_raised_for_its_own_request_only(
+async def test_a_request_that_is_refused_or_fails_harms_no_other(
     oracle: Oracle, batcher: Batcher[int, int]
 ) -> None:
     oracle.may_speak.set()
-    one, refused, three = await asked(batcher, 1, -2, 3)
-    assert (one, three) == (2, 6)
-    assert isinstance(refused, ValueError)
-
-
-async def test_a_request_that_fails_harms_no_other(
-    oracle: Oracle, batcher: Batcher[int, int]
-) -> None:
-    oracle.may_speak.set()
-    *fine, bad = await asked(batcher, 1, 2, 3, 4, UNANSWERABLE)
-    assert fine == [2, 4, 6, 8]
-    assert isinstance(bad, ZeroDivisionError)
+    for bad, error in ((-2, ValueError), (UNANSWERABLE, ZeroDivisionError)):
+        one, refused, three = await asked(batcher, 1, bad, 3)
+        assert (one, three) == (2, 6)
+        assert isinstance(refused, error)
 
 
 async def test_an_absent_database_fails_a_whole_batch_at_once(
@@ -123,7 +107,7 @@ async def test_while_batch_follows_batch_each_waits_a_moment_for_more(
     oracle: Oracle, batcher: Batcher[int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     oracle.may_speak.set()
-    await batcher.submit(1)
+    assert await batcher.submit(1) == 2  # alone it is answered at once
     lingered = []
     real = asyncio.sleep
 
