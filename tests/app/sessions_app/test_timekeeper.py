@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from django.db import OperationalError, connection, connections, transaction
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from accounts.models import User
@@ -255,6 +255,7 @@ def test_a_profile_that_cannot_be_saved_arms_nothing(ada: Person, eve: Person) -
     offsets=st.lists(st.integers(1, 86_400), max_size=10),
     left=st.timedeltas(timedelta(), timedelta(hours=24)),
 )
+@example(offsets=[300], left=timedelta(seconds=300))
 def test_the_next_reminder_is_the_first_that_is_still_to_come(
     offsets: list[int], left: timedelta
 ) -> None:
