@@ -48,15 +48,15 @@ def raise_count(name: str, window_s: int = MINUTE_S, by: int = 1) -> Count:
     return count
 
 
-def read_counts(names: Sequence[str], window_s: int = MINUTE_S) -> list[Count]:
-    """The count of each of these in this window, in one round trip."""
-    keys = [_key(name, window_s) for name in names]
+def read_counts(names: Sequence[str]) -> list[Count]:
+    """The count of each of these in this minute, in one round trip."""
+    keys = [_key(name, MINUTE_S) for name in names]
 
     def read_in_redis() -> list[int]:
         found = cache.get_many(keys)
         return [found.get(key, 0) for key in keys]
 
-    return _shared.ask(read_in_redis, lambda: [_own.read_count(key, window_s) for key in keys])
+    return _shared.ask(read_in_redis, lambda: [_own.read_count(key, MINUTE_S) for key in keys])
 
 
 def seconds_left(window_s: int = MINUTE_S) -> float:

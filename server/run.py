@@ -8,6 +8,7 @@ import socket
 from collections.abc import Callable
 
 import uvicorn
+from django.conf import settings
 from uvicorn.importer import import_from_string
 
 from runtime.watchdog import gone_within
@@ -29,12 +30,7 @@ PING_EVERY_S = 30
 
 APP = "config.asgi:application"
 Sockets = list[socket.socket] | None
-OnCheck = Callable[[], object]
-OnStarted = Callable[[], object]  # called on the event loop, once the server listens
-
-
-def do_nothing() -> None:
-    """For a server without a parent or metrics."""
+Call = Callable[[], object]
 
 
 class _ClientsFault(logging.Filter):
@@ -56,7 +52,7 @@ class CannotListen(Exception):
 class Uvicorn(uvicorn.Server):
     """uvicorn that drains its sockets first (its own shutdown closes them all at once)."""
 
-    def __init__(self, config: uvicorn.Config, on_check: OnCheck, on_started: OnStarted) -> None:
+    def __init__(self, config: uvicorn.Config, on_check: Call, on_started: Call) -> None:
         super().__init__(config)
         self._on_check = on_check
         self._on_started = on_started
@@ -84,18 +80,12 @@ class Uvicorn(uvicorn.Server):
 
 
 def run_uvicorn(
-    host: str,
-    port: int,
-    trusted_proxies: str,
-    app: str = APP,
-    sockets: Sockets = None,
-    on_check: OnCheck = do_nothing,
-    on_started: OnStarted = do_nothing,
+    host: str, port: int, app: str, sockets: Sockets, on_check: Call, on_started: Call
 ) -> None:
-    """uvicorn, tuned; blocks until SIGTERM or Ctrl-C. `trusted_proxies`: addresses, or "".
+    """uvicorn, tuned; blocks until SIGTERM or Ctrl-C.
 
     With `sockets`, which listen already, host and port only name them. The watchdog calls
-    `on_check` each second.
+    `on_check` each second; the event loop calls `on_started` once the server listens.
     """
     logging.getLogger("uvicorn.error").addFilter(_ClientsFault())
     server = Uvicorn(
@@ -116,8 +106,8 @@ def run_uvicorn(
             log_config=None,  # ours, from the settings
             access_log=False,
             server_header=False,
-            proxy_headers=bool(trusted_proxies),
-            forwarded_allow_ips=trusted_proxies or None,
+            proxy_headers=bool(settings.FORWARDED_ALLOW_IPS),
+            forwarded_allow_ips=settings.FORWARDED_ALLOW_IPS or None,
             timeout_graceful_shutdown=2,  # and two to drain the sockets: gone within five
         ),
         on_check,
@@ -130,12 +120,7 @@ def run_uvicorn(
 
 
 def run_daphne(
-    host: str,
-    port: int,
-    app: str = APP,
-    sockets: Sockets = None,
-    on_check: OnCheck = do_nothing,
-    on_started: OnStarted = do_nothing,
+    host: str, port: int, app: str, sockets: Sockets, on_check: Call, on_started: Call
 ) -> None:
     """Daphne, tuned; blocks until SIGTERM or Ctrl-C, and drains its sockets before it ends."""
     from accounts.mail import queue
@@ -163,6 +148,9 @@ def run_daphne(
     queue.flush()
     if hasattr(server, "failure"):
         raise CannotListen(server.failure)
+
+
+SERVERS = {"uvicorn": run_uvicorn, "daphne": run_daphne}
 
 
 def _endpoint(host: str, port: int) -> str:

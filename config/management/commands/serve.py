@@ -5,7 +5,6 @@ from argparse import ArgumentParser, ArgumentTypeError
 from functools import partial
 from typing import Any
 
-from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from ops.metrics import start as metrics
@@ -40,7 +39,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--host", default="127.0.0.1")
         parser.add_argument("--port", type=int, default=8000)
-        parser.add_argument("--server", choices=["uvicorn", "daphne"], default="uvicorn")
+        parser.add_argument("--server", choices=list(serve.SERVERS), default="uvicorn")
         parser.add_argument(
             "--processes",
             type=processes,
@@ -57,16 +56,13 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         host, port, count = options["host"], options["port"], options["processes"]
         app = APPS[options["only"]]
-        if options["server"] == "daphne":
-            run = partial(serve.run_daphne, host, port, app, on_started=metrics.in_server)
-        else:
-            trusted = settings.FORWARDED_ALLOW_IPS
-            run = partial(serve.run_uvicorn, host, port, trusted, app, on_started=metrics.in_server)
+        server = serve.SERVERS[options["server"]]
+        run = partial(server, host, port, app, on_started=metrics.in_server)
         shared = f", {count} processes" if count > 1 else ""
         self.stdout.write(f"Serving on http://{host}:{port} ({options['server']}{shared}).")
         try:
             if count == 1:
-                run()
+                run(sockets=None, on_check=lambda: None)
             else:
                 self._share(run, host, port, count)
         except serve.CannotListen as error:
