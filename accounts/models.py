@@ -13,9 +13,7 @@ from django.db.models.functions import Greatest, Now
 from accounts.events import LoginRevoked, Reason, announce
 from accounts.names import fold
 
-LAST_SEEN_INTERVAL = timedelta(
-    minutes=1
-)  # bounds the writes: one a minute and login, not one a request
+LAST_SEEN_INTERVAL = timedelta(minutes=1)  # one write a minute and login, not one a request
 REUSE_GRACE = timedelta(seconds=10)  # two tabs refresh at once; a lost answer is asked for again
 _TOUCH = """
     UPDATE accounts_login SET last_seen = now() WHERE id IN (

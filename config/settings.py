@@ -160,14 +160,12 @@ CACHES = {
 AUTH_USER_MODEL = "accounts.User"
 AUTHENTICATION_BACKENDS = ["accounts.staff.StaffBackend"]  # of the admin; the API has tokens
 PASSWORD_HASHERS = ["accounts.password_hashing.Argon2"]
+_VALIDATORS = "django.contrib.auth.password_validation"
 AUTH_PASSWORD_VALIDATORS = [
-    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
-    {
-        "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
-        "OPTIONS": {"min_length": 10},
-    },
-    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
-    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+    {"NAME": f"{_VALIDATORS}.UserAttributeSimilarityValidator"},
+    {"NAME": f"{_VALIDATORS}.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
+    {"NAME": f"{_VALIDATORS}.CommonPasswordValidator"},
+    {"NAME": f"{_VALIDATORS}.NumericPasswordValidator"},
 ]
 ACCESS_TOKEN_LIFETIME = timedelta(minutes=given.ACCESS_TOKEN_MINUTES)
 REFRESH_TOKEN_LIFETIME = timedelta(days=given.REFRESH_TOKEN_DAYS)
@@ -285,8 +283,7 @@ SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
 CSRF_FAILURE_VIEW = "web.admin_middleware.csrf_failed"
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 
-_HTTPS = given.HTTPS
-if _HTTPS:
+if given.HTTPS:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES else None
     SECURE_SSL_REDIRECT = given.SECURE_SSL_REDIRECT
     SECURE_HSTS_SECONDS = given.SECURE_HSTS_SECONDS
@@ -310,10 +307,7 @@ if given.LOG_FORMAT not in {"json", "lines"}:
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {
-        "json": {"()": "ops.logs.Json"},
-        "lines": {"()": "ops.logs.Lines"},
-    },
+    "formatters": {"json": {"()": "ops.logs.Json"}, "lines": {"()": "ops.logs.Lines"}},
     "filters": {
         "one_line_per_outage": {"()": "ops.logs.OneLinePerOutage"},
         "repeat_limit": {"()": "ops.logs.RepeatLimit"},
@@ -327,10 +321,7 @@ LOGGING = {
     },
     "root": {"handlers": ["stderr"], "level": given.LOG_LEVEL},
     "loggers": {
-        "django": {
-            "handlers": [],
-            "level": "INFO",
-        },  # without Django's own handlers, one of which sends mail
+        "django": {"handlers": [], "level": "INFO"},  # of Django's own handlers one sends mail
         "django.security.DisallowedHost": {"level": "CRITICAL"},  # any client can write any Host
         "django.request": {"level": "ERROR"},  # a 404 is the client's error
         "channels_redis.pubsub": {"filters": ["one_line_per_outage"]},

@@ -51,7 +51,4 @@ if settings.ADMIN:
         path("admin", RedirectView.as_view(url="/admin/")),
     ]
 
-handler400 = errors.bad_request
-handler403 = errors.forbidden
-handler404 = errors.not_found
-handler500 = errors.server_error
+handler400, handler403, handler404, handler500 = map(errors.handler, (400, 403, 404, 500))

@@ -8,7 +8,7 @@ The errors of a form are also listed under the names of their fields, as lists o
 import logging
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from django.core.exceptions import PermissionDenied, SuspiciousOperation
@@ -124,20 +124,14 @@ def unreadable(status_code: int) -> HttpResponse:
     return error_response(request, status_code, code, sentence, headers)
 
 
-def bad_request(request: HttpRequest, exception: Exception) -> HttpResponseBase:
-    return error_response(request, 400, "invalid", MALFORMED)
+def handler(status_code: int) -> Callable[..., HttpResponseBase]:
+    """A `handler404` of Django's, or another of them."""
+    code, sentence = _OTHERS.get(status_code, ("invalid", MALFORMED))
 
+    def handle_error(request: HttpRequest, exception: Exception | None = None) -> HttpResponseBase:
+        return error_response(request, status_code, code, sentence)
 
-def not_found(request: HttpRequest, exception: Exception) -> HttpResponseBase:
-    return error_response(request, 404, *_OTHERS[404])
-
-
-def forbidden(request: HttpRequest, exception: Exception) -> HttpResponseBase:
-    return error_response(request, 403, *_OTHERS[403])
-
-
-def server_error(request: HttpRequest) -> HttpResponseBase:
-    return error_response(request, 500, *_OTHERS[500])
+    return handle_error
 
 
 def _response(
