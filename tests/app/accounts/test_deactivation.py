@@ -19,10 +19,6 @@ PASSWORD = "correct horse battery"
 ANOTHER = "another horse battery"
 
 
-def by_service(user: User) -> None:
-    logins.deactivate(user)
-
-
 def by_hand(user: User) -> None:
     user.is_active = False
     user.save()
@@ -33,7 +29,7 @@ def by_hand_this_field_only(user: User) -> None:
     user.save(update_fields=["is_active"])
 
 
-@pytest.mark.parametrize("deactivate", [by_service, by_hand, by_hand_this_field_only])
+@pytest.mark.parametrize("deactivate", [logins.deactivate, by_hand, by_hand_this_field_only])
 def test_a_deactivated_user_is_logged_out_at_once(
     ada: Any, phone: Any, eve: Any, revocations: Callable[..., Any], deactivate: Any
 ) -> None:

@@ -38,6 +38,7 @@ def test_logging_out_ends_this_login_only(
     assert (response.status_code, response.content) == (205, b"")
     assert revoked == [LoginRevoked(login.user_id, login.pk, "logged_out")]
     assert not ada.is_let_in()
+    assert ada.refreshed().status_code == 401
     assert phone.is_let_in()
 
 

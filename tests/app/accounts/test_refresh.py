@@ -87,11 +87,6 @@ def test_a_token_of_two_generations_ago_ends_the_login_at_once(ada: Any) -> None
     assert refused(refresh(third))
 
 
-def test_after_log_out_it_is_refused(ada: Any) -> None:
-    ada.api.post("/users/logout/")
-    assert refused(ada.refreshed())
-
-
 def test_for_an_inactive_user_it_is_refused_and_stays_unused(ada: Any) -> None:
     User.objects.update(is_active=False)
     assert refused(ada.refreshed())
