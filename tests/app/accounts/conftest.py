@@ -22,8 +22,7 @@ from accounts.auth.tokens import AccessToken, Claims
 from accounts.events import LoginRevoked, login_revoked
 from accounts.mail import queue
 from accounts.models import Login, User
-
-PASSWORD = "correct horse battery"
+from tests.support.people import PASSWORD
 
 
 @dataclass

@@ -22,7 +22,7 @@ from django.utils import timezone
 from accounts.events import LoginRevoked
 from accounts.models import Login, User
 from accounts.services import logins
-from tests.app.accounts.conftest import PASSWORD
+from tests.support.people import PASSWORD
 
 pytestmark = pytest.mark.django_db
 

@@ -12,10 +12,9 @@ from django.core.management import call_command
 from accounts.events import LoginRevoked
 from accounts.models import Login, User
 from accounts.services import logins
+from tests.support.people import PASSWORD
 
 pytestmark = pytest.mark.django_db
-
-PASSWORD = "correct horse battery"
 ANOTHER = "another horse battery"
 
 

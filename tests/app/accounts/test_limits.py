@@ -13,10 +13,9 @@ from accounts import counters
 from accounts.limits import HOUR_S, Limit
 from accounts.models import Login, User
 from runtime.client_address import client_address, network_of
+from tests.support.people import PASSWORD
 
 pytestmark = pytest.mark.django_db
-
-PASSWORD = "correct horse battery"
 ELSEWHERE = "192.0.2.66"  # no user is logged in from here
 
 

@@ -11,10 +11,9 @@ from accounts.auth.credentials import verified
 from accounts.exceptions import InvalidCredentials
 from accounts.models import Login, User
 from accounts.services import logins
+from tests.support.people import PASSWORD
 
 pytestmark = pytest.mark.django_db
-
-PASSWORD = "correct horse battery"
 
 
 def post(**body: Any) -> Any:

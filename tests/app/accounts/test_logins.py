@@ -9,10 +9,9 @@ from django.db import transaction
 from accounts.events import LoginRevoked, login_revoked
 from accounts.models import Login
 from accounts.services import logins
+from tests.support.people import PASSWORD
 
 pytestmark = pytest.mark.django_db
-
-PASSWORD = "correct horse battery"
 
 
 def test_a_user_sees_their_devices_and_which_one_asks(ada: Any, phone: Any, eve: Any) -> None:

@@ -11,10 +11,9 @@ from django.test import TestCase
 from accounts.mail import messages
 from accounts.models import Login
 from accounts.services import password_reset
+from tests.support.people import PASSWORD
 
 pytestmark = pytest.mark.django_db
-
-PASSWORD = "correct horse battery"
 NEW = "a shorter walk at dawn"
 
 

@@ -16,10 +16,9 @@ from accounts.events import LoginRevoked
 from accounts.mail import queue
 from accounts.models import User
 from accounts.services import password_reset
+from tests.support.people import PASSWORD
 
 pytestmark = pytest.mark.django_db
-
-PASSWORD = "correct horse battery"
 NEW = "a shorter walk at dawn"
 LINK = re.compile(r"http://testserver/#reset/([^/\s]+)/([^/\s]+)")
 ANSWER = "If there is an account with this address, a link to a new password is on its way to it."

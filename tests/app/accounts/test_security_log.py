@@ -8,10 +8,9 @@ import pytest
 from rest_framework.test import APIClient
 
 from accounts.security_log import pseudonym, record
+from tests.support.people import PASSWORD
 
 pytestmark = pytest.mark.django_db
-
-PASSWORD = "correct horse battery"
 
 
 @pytest.fixture
