@@ -1,7 +1,7 @@
-"""People with devices that come back by themselves, and check all that they are told.
+"""Users with devices that reconnect by themselves and check every frame that they receive.
 
 The devices are those of `./space load` (`benchmarks/load_generator`): each replays its frames into
-what it would show, and holds every frame to the rules of `rules.py`. Here they come back to any of
+what it would show, and holds every frame to the rules of `rules.py`. Here they reconnect to any of
 the servers, as behind a load balancer.
 """
 
@@ -29,7 +29,6 @@ from benchmarks.load_generator.log_check import check_devices
 from benchmarks.load_generator.people import Person
 from benchmarks.load_generator.rest import Rest
 from benchmarks.load_generator.rules import RULES, Findings
-from benchmarks.load_generator.state import State
 from benchmarks.load_generator.tally import Tally
 from benchmarks.load_generator.user_check import UserCheck
 from tests.faults.stack import Stack, new_prefix
@@ -41,7 +40,7 @@ AT_ONCE = 8  # requests of the check
 GONE_WITHIN_S = 2.0
 HERE_AGAIN_WITHIN_S = 45.0  # a client may wait for 30 s after many attempts in vain
 
-_USERS = """
+USERS = """
     INSERT INTO accounts_user (username, username_key, email, email_key, password, revision,
         time_zone, day_start, reminders, is_active, is_staff, is_superuser, first_name, last_name,
         date_joined)
@@ -81,7 +80,7 @@ _RUNNING = """
 
 
 class Roving(Device):
-    """A device that comes back to another server.
+    """A device that reconnects to another server.
 
     `comings` and `losses`: when it was ready, and when that ended and with which code (ms, this
     machine's clock).
@@ -113,7 +112,7 @@ class Roving(Device):
         await super()._lost(socket)
 
     def give_up_if_silent(self) -> None:
-        """As the page does: nothing for two heartbeats, and the connection is taken for dead."""
+        """As the page does: after two heartbeats without a frame the connection counts as dead."""
         if self._socket is None or not self.check.is_ready or self.is_patient:
             return
         if now_ms() - self._heard_at > 2 * self.check.heartbeat_s * 1000:
@@ -122,7 +121,7 @@ class Roving(Device):
 
 
 class AnyServer(Rest):
-    """Requests go to one server after the other, and to the next where one is not there."""
+    """Requests go to one server after the other, and to the next if one does not answer."""
 
     def __init__(self, bases: Sequence[str], *given: Any) -> None:
         super().__init__(bases[0], *given)
@@ -153,7 +152,7 @@ class Crowd:
         self.rest = AnyServer(self.bases, self.findings, self.tally, lambda text: None)
         self.people: list[Person] = []
         self.ends_at: dict[int, float] = {}  # Unix time, by session
-        self.session_of: dict[str, int] = {}  # by user name
+        self._sessions: dict[str, int] = {}  # by user name
         self.users: dict[str, int] = {}
         self._living: list[tuple[Device, asyncio.Task[None]]] = []
 
@@ -165,6 +164,9 @@ class Crowd:
     @property
     def here(self) -> list[Roving]:
         return [device for device in self.devices if device.is_here]
+
+    def session_of(self, person: Person) -> int:
+        return self._sessions[person.account.username]
 
     # -- who they are ----------------------------------------------------------------------------
 
@@ -191,7 +193,7 @@ class Crowd:
 
     def _signed_up(self, db: psycopg.Connection, count: int) -> list[tuple[str, Login]]:
         given = {"prefix": new_prefix(), "count": count}
-        names = {user: str(name) for user, name in db.execute(_USERS, given)}
+        names = {user: str(name) for user, name in db.execute(USERS, given)}
         self.users |= {name: user for user, name in names.items()}
         keys = {user: new_jti() for user in names}
         rows = db.execute(_LOGINS, [list(keys), list(keys.values())]).fetchall()
@@ -208,7 +210,7 @@ class Crowd:
         first_s, last_s = due_in
         given = {"users": users, "planned": PLANNED_MS, "first_s": first_s, "last_s": last_s}
         for user, session, ends_at in db.execute(_RUNNING, given):
-            self.session_of[names[user]] = session
+            self._sessions[names[user]] = session
             self.ends_at[session] = ends_at
 
     def _person(self, name: str, login: Login, devices: int) -> Person:
@@ -231,7 +233,7 @@ class Crowd:
     # -- what they do ----------------------------------------------------------------------------
 
     async def connect(self, within_s: float = COME_WITHIN_S) -> None:
-        """Everybody's devices are here, or the test fails."""
+        """Connects all new devices, or the test fails."""
         known = {id(device) for device, _ in self._living}
         new = [device for device in self.devices if id(device) not in known]
         self._living += [
@@ -240,20 +242,19 @@ class Crowd:
         ]
         await self.all_here(within_s)
 
-    async def all_here(self, within_s: float = HERE_AGAIN_WITHIN_S) -> float:
+    async def all_here(
+        self, within_s: float = HERE_AGAIN_WITHIN_S, devices: Collection[Device] = ()
+    ) -> float:
         """Waits until each device is connected and ready; the seconds that took."""
         began = time.monotonic()
-        while len(self.here) < len(self.devices):
-            away = len(self.devices) - len(self.here)
-            assert time.monotonic() < began + within_s, f"{away} devices are not back"
+        while away := [device for device in devices or self.devices if not device.is_here]:
+            assert time.monotonic() < began + within_s, f"{len(away)} devices are not back"
             await asyncio.sleep(0.02)
         return time.monotonic() - began
 
     async def in_step(self, within_s: float = 15.0, devices: Collection[Device] = ()) -> float:
-        """Waits until each device that is here has heard of all that is committed.
-
-        Gives the seconds that took. Whoever is away is waited for too.
-        """
+        """Waits until each device is connected and shows all that is committed; the seconds that
+        took."""
         began = time.monotonic()
         while behind := await asyncio.to_thread(self._behind, devices or self.devices):
             assert time.monotonic() < began + within_s, (
@@ -274,7 +275,7 @@ class Crowd:
     async def check(self, excused: Collection[str] = ()) -> None:
         """What each device shows, by its frames alone, is what is stored; no rule was broken.
 
-        `excused`: rules that the fault itself breaks, such as `ended_late` where nobody ends.
+        `excused`: rules that the fault itself breaks, such as `ended_late` without a timekeeper.
         """
         assert set(excused) <= RULES.keys()
         gate = asyncio.Semaphore(AT_ONCE)
@@ -289,6 +290,20 @@ class Crowd:
         broken = {rule for rule in self.findings.count if rule not in excused}
         assert not broken, {rule: self.findings.example[rule] for rule in broken}
 
+    @asynccontextmanager
+    async def acting(self, people: Sequence[Person]) -> AsyncIterator[None]:
+        """These people act as in `./space load` until the end. Raises what went wrong with one."""
+        tasks = [asyncio.create_task(person.acts()) for person in people]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            ends = await asyncio.gather(*tasks, return_exceptions=True)
+        for error in ends:
+            if isinstance(error, Exception):
+                raise error
+
     async def give_up_the_silent(self) -> None:
         while True:
             await asyncio.sleep(1)
@@ -296,7 +311,7 @@ class Crowd:
                 device.give_up_if_silent()
 
     async def leave(self) -> None:
-        """At once: what the server says to that is another test's."""
+        """Aborts all connections: a proper close is tested elsewhere."""
         for device in self.devices:
             device._leaving = True
             if device._socket is not None:
@@ -309,13 +324,10 @@ class Crowd:
         await asyncio.gather(*tasks, return_exceptions=True)
         await self.rest.close()
 
-    async def stored(self, person: Person) -> list[State]:
-        return await person._list()
-
 
 @asynccontextmanager
 async def crowd(stack: Stack, *servers: Server) -> AsyncIterator[Crowd]:
-    """Nobody yet: see `comes` and `connect`. All leave at the end."""
+    """Empty: see `comes` and `connect`. All devices leave at the end."""
     made = Crowd(stack, servers)
     watching = [
         asyncio.create_task(made.lag.watch()),

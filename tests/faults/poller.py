@@ -1,4 +1,4 @@
-"""Requests that are made all the time, while servers come and go."""
+"""REST requests at a steady rate, while servers start and stop."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ AT_EACH = 2  # at a time, on connections that are kept
 
 
 class Poller:
-    """What was answered, by its status; `latest_s`: how long the slowest answer took.
+    """Counts answers by status. `latest_s`: how long the slowest answer took.
 
-    `refused`: nobody listened, so a load balancer asks another server. `cut`: somebody did, and the
-    answer did not come or not whole.
+    `refused`: the connection was refused, so a load balancer asks another server. `cut`: it was
+    accepted, and the answer did not come or not whole.
     """
 
     def __init__(self, bases: Sequence[str], token: str) -> None:

@@ -1,12 +1,12 @@
-"""All that goes on while a test breaks something.
+"""Users with devices that act while a test breaks something, and what they measured.
 
-steady     watch sessions that nobody touches: their ticks must go on
-changing   extend their sessions by one device; that on the other server must show it
-asking     do the same over REST, of each server
+steady     watch sessions that do not change: their ticks must go on
+changing   extend their sessions by one device; the device on the other server must show it
+asking     do the same over REST, at each server
 ending     watch sessions that end at their deadline
 knocking   open new sockets
 
-What is not acknowledged is said again with the same key until it is: it must have happened once.
+A device repeats a command with the same key until it is acknowledged: it must have happened once.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ from benchmarks.load_generator.people import Person
 from tests.faults.audit import lateness_ms
 from tests.faults.crowd import Crowd, crowd
 from tests.faults.measured import Measured, quantile
-from tests.faults.stack import READY_S, Stack
+from tests.faults.stack import Stack
 from tests.support.servers import Server
 
 LOOK_EVERY_S = 0.025
-CHANGE_EVERY_S = 0.75  # a device may say two frames a second in the long run
+CHANGE_EVERY_S = 0.75  # the limit of a device is two frames a second in the long run
 ASK_EVERY_S = 0.3
 KNOCK_EVERY_S = 0.5
 AGAIN_S = 0.5  # after a refusal
@@ -44,12 +44,12 @@ IN_STEP_S = 6.0  # promised after any fault
 NORMALLY_S = 0.25  # promised while nothing is broken
 NOTHING_LEFT_OUT_S = 2.0  # between two ticks: one came late, none was left out
 GIVE_UP_S = 60.0
-LATER = {"unavailable", "idempotency_in_progress"}  # codes after which one says it again
+LATER = {"unavailable", "idempotency_in_progress"}  # codes after which a command is repeated
 
 
 @dataclass(eq=False)
 class Change:
-    """One that was acknowledged; `shown_after` seconds by another device, None if not yet."""
+    """An acknowledged change. `shown_after`: seconds until the other devices showed it."""
 
     session: int
     version: int
@@ -60,7 +60,7 @@ class Change:
 
 @dataclass
 class Answers:
-    """To requests. `slowest`: with the request that it was."""
+    """Answers to REST requests."""
 
     statuses: Counter[int] = field(default_factory=Counter)
     not_allowed: list[str] = field(default_factory=list)  # neither 2xx, 4xx nor a polite 503
@@ -76,7 +76,7 @@ class Answers:
 
 
 class Scene:
-    """See the module. Everybody is connected, and nothing is done before `acting`."""
+    """See the module. All devices are connected; no user acts before `acting`."""
 
     def __init__(self, people: Crowd) -> None:
         self.people = people
@@ -94,46 +94,46 @@ class Scene:
         self.longest_pause_s = 0.0  # between two ticks of a device
         self.ends_shown: dict[tuple[Device, int], float] = {}  # Unix time
         self.healed_at = 0.0
-        self._ticked: dict[Device, tuple[int, float]] = {}  # what was left, and when it was heard
+        self._ticked: dict[Device, tuple[int, float]] = {}  # seconds left, and when the tick came
         self._said: Counter[int] = Counter()  # how often each session was extended, acknowledged
         self._numbers = itertools.count()
         self._stopping = False
         self._http = httpx.AsyncClient(timeout=GIVE_UP_S)
         self._tasks: list[asyncio.Task[None]] = []
 
-    # -- looking ---------------------------------------------------------------------------------
+    # -- watching --------------------------------------------------------------------------------
 
-    async def look(self) -> None:
-        """For ever."""
+    async def watch(self) -> None:
+        """Notes what the devices show, until it is cancelled."""
         while True:
             now = time.monotonic()
             for person in self.steady:
-                session = self.session_of(person)
+                session = self.people.session_of(person)
                 for device in person.devices:
-                    self._look_for_ticks(device, session, now)
+                    self._note_tick(device, session, now)
             for person in self.ending:
                 for device in person.devices:
-                    self._look_for_end(device, self.session_of(person))
+                    self._note_end(device, self.people.session_of(person))
             for change in self.changes:
                 if change.shown_after is None and self._is_shown(change):
                     change.shown_after = now - change.acked_at
             await asyncio.sleep(LOOK_EVERY_S)
 
-    def _look_for_ticks(self, device: Device, session: int, now: float) -> None:
-        """A pause that still lasts counts, and so does one in which the device is away."""
+    def _note_tick(self, device: Device, session: int, now: float) -> None:
+        """A pause that still lasts counts, and so does one while the device is disconnected."""
         _, left = device.check.ticks._last.get(session, (0, -1))
         before, at = self._ticked.setdefault(device, (left, now))
         if left not in {before, -1}:
             self._ticked[device] = left, now
         self.longest_pause_s = max(self.longest_pause_s, now - at)
 
-    def _look_for_end(self, device: Device, session: int) -> None:
+    def _note_end(self, device: Device, session: int) -> None:
         known = device.check.sessions.get(session)
         if known is not None and known.status == "completed":
             self.ends_shown.setdefault((device, session), time.time())
 
     def _is_shown(self, change: Change) -> bool:
-        [person] = [p for p in self.people.people if self.session_of(p) == change.session]
+        [person] = [p for p in self.people.people if self.people.session_of(p) == change.session]
         others = [device.check for device in person.devices if device is not change.by]
         return all(
             (known := check.sessions.get(change.session)) is not None
@@ -141,11 +141,8 @@ class Scene:
             for check in others
         )
 
-    def session_of(self, person: Person) -> int:
-        return self.people.session_of[person.account.username]
-
     def forget_pauses(self) -> None:
-        """From now on the longest one is looked for."""
+        """Only pauses from now on count."""
         now = time.monotonic()
         self._ticked = {device: (left, now) for device, (left, _) in self._ticked.items()}
         self.longest_pause_s = 0.0
@@ -158,7 +155,7 @@ class Scene:
 
     @asynccontextmanager
     async def acting(self) -> AsyncIterator[None]:
-        """Everybody acts; afterwards nothing new is begun. What it is in breaks and heals there."""
+        """All users act; at the end no new command begins. The test breaks and heals within."""
         self.forget_pauses()
         self._stopping = False
         self._start(*(self._keep(self._change, p, CHANGE_EVERY_S) for p in self.changing))
@@ -183,13 +180,13 @@ class Scene:
             await asyncio.sleep(max(0.0, began + every - time.monotonic()))
 
     async def _change(self, person: Person, number: int) -> None:
-        """One more minute or one less. By one device, so that the others only hear of it."""
+        """One device adds or takes a minute, so that the other devices only receive the change."""
         device = person.devices[self.changing.index(person) % len(person.devices)]
         self.command_s.append(await self.insist(person, device, 60 if number % 4 < 2 else -60))
 
     async def insist(self, person: Person, device: Device, seconds: int = 60) -> float:
-        """Says it with one key until it is acknowledged. Gives how long the slowest answer took."""
-        session, key, slowest_s = self.session_of(person), secrets.token_hex(8), 0.0
+        """Repeats a command with one key until acknowledged; seconds of the slowest answer."""
+        session, key, slowest_s = self.people.session_of(person), secrets.token_hex(8), 0.0
         while True:
             if not device.is_here:
                 await asyncio.sleep(LOOK_EVERY_S)
@@ -197,7 +194,7 @@ class Scene:
             asked = time.monotonic()
             answer = await device._command("extend", session, key, {"seconds": seconds})
             slowest_s = max(slowest_s, time.monotonic() - asked)
-            if answer is None:  # the connection went, or nothing came within the device's patience
+            if answer is None:  # the connection was lost, or no answer came in time
                 self.refusals["none"] += 1
                 continue
             if answer["type"] == "ack":
@@ -210,9 +207,9 @@ class Scene:
             await asyncio.sleep(AGAIN_S)
 
     async def _ask(self, person: Person, number: int) -> None:
-        """A GET and a POST of each server in turn."""
+        """A GET and a POST to each server in turn."""
         bases = self.people.bases
-        base, session = bases[number % len(bases)], self.session_of(person)
+        base, session = bases[number % len(bases)], self.people.session_of(person)
         await self._request("GET", f"{base}/sessions/", person)
         key, seconds = secrets.token_hex(8), 60 if number % 4 < 2 else -60
         while True:
@@ -252,20 +249,20 @@ class Scene:
     # -- after it --------------------------------------------------------------------------------
 
     async def all_done(self) -> float:
-        """Waits until all that was begun is acknowledged; the seconds since the healing."""
+        """Waits until all commands that began are acknowledged; the seconds since the healing."""
         acts, self._tasks = self._tasks, []
         await asyncio.gather(*acts)
         return time.monotonic() - self.healed_at
 
     async def in_step(self) -> float:
-        """Waits until all devices are; the seconds since the healing."""
+        """Waits until all devices show what is committed; the seconds since the healing."""
         await self.people.in_step(within_s=40.0)
         return time.monotonic() - self.healed_at
 
     async def normal_again(self, patience_s: float = 30.0) -> float:
-        """Waits until changes are shown at once again; the seconds since the healing.
+        """Waits until the median change is shown within 250 ms; the seconds since the healing.
 
-        In rounds of a change by each of `changing`: at once is the usual one within 250 ms.
+        In rounds of one change by each of `changing`.
         """
         while True:
             began, round_of = time.monotonic(), len(self.changes)
@@ -297,10 +294,10 @@ class Scene:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._http.aclose()
 
-    # -- what is said of it ----------------------------------------------------------------------
+    # -- figures ---------------------------------------------------------------------------------
 
     async def heals(self, measured: Measured) -> None:
-        """Everything that is promised after any fault, measured."""
+        """Measures what is promised after any fault."""
         done_s, in_step_s = await self.all_done(), await self.in_step()
         pause_s = self.longest_pause_s
         normal_s = await self.normal_again()
@@ -327,16 +324,16 @@ class Scene:
 
     async def ended(self) -> None:
         """Waits until all of `ending` have ended, and all of their devices show it."""
-        last = max(self.people.ends_at[self.session_of(person)] for person in self.ending)
+        last = max(self.people.ends_at[self.people.session_of(person)] for person in self.ending)
         await asyncio.sleep(max(0.0, last - time.time()))
         await asyncio.to_thread(self.people.stack.settle)
         await self.people.in_step()
-        await asyncio.sleep(2 * LOOK_EVERY_S)  # `look` has seen it
+        await asyncio.sleep(2 * LOOK_EVERY_S)  # `watch` has seen it
         devices = sum(len(person.devices) for person in self.ending)
         assert len(self.ends_shown) == devices, f"{len(self.ends_shown)} of {devices} show the end"
 
     async def ends(self, measured: Measured, *, p99_ms: float, shown_s: float = IN_STEP_S) -> None:
-        """How late the ends were, where nothing kept the timekeeper from them."""
+        """Measures how late the ends were, where the timekeeper could work."""
         await self.ended()
         with self.people.stack.db() as db:
             late = lateness_ms(db)
@@ -346,7 +343,7 @@ class Scene:
         measured("an end shown by a device, latest", max(shown), "s", promised=shown_s)
 
     def knocked(self, measured: Measured) -> None:
-        """Of the sockets that came in meanwhile."""
+        """Measures the answers to new sockets."""
         closed = ", ".join(f"{n} x {c or 'let in'}" for c, n in sorted(self.knocks.items()))
         slowest = f"slowest answer to a new socket ({closed})"
         measured(slowest, self.slowest_knock_s, "s", promised=ANSWERED_WITHIN_S)
@@ -379,7 +376,7 @@ async def scene(
     changing: int = 4,
     ending: int = 10,
 ) -> AsyncIterator[Scene]:
-    """Everybody is here, each with a device on every server. `ends_in`: seconds from now."""
+    """All users are connected, each with a device on every server. `ends_in`: seconds from now."""
     async with crowd(stack, *servers) as people:
         made = Scene(people)
         made.ending = people.comes(ending, devices=len(servers), due_in=ends_in)
@@ -388,22 +385,20 @@ async def scene(
         made.asking = people.comes(2)
         made.knocking = people.comes(1, devices=0)
         await people.connect()
-        looking = asyncio.create_task(made.look())
+        watching = asyncio.create_task(made.watch())
         try:
             yield made
-            if looking.done():
-                looking.result()
+            if watching.done():
+                watching.result()
         finally:
-            looking.cancel()
+            watching.cancel()
             await made.stop()
 
 
 def serving(stack: Stack, *environments: dict[str, str]) -> list[Server]:
-    """A server for each of the environments and a timekeeper, started side by side. All ready."""
-    servers = [stack.server(ready=False, start=True, **more) for more in environments]
+    """A server for each of the environments, and a timekeeper. All are ready."""
+    servers = stack.servers_together(*environments)
     stack.timekeeper()
-    for server in servers:
-        server.part.wait_until_ready(READY_S)
     return servers
 
 

@@ -1,4 +1,4 @@
-"""Everything as processes of our own: PostgreSQL, Valkey, servers, timekeepers. Break any of them.
+"""PostgreSQL, Valkey, servers and timekeepers as processes that a test may break.
 
 A `Ground` is the two stores, with a database that is migrated once; a `Stack` is what runs on it
 for one test, in a database of its own. PostgreSQL writes to the disk as in production: what it has
@@ -28,7 +28,7 @@ from local.part import Part, wait_for
 from local.servers import Programs, lasting_servers
 from tests.faults import audit
 from tests.support.proxy import Proxy, proxy_to, through
-from tests.support.servers import Server, answers, reserved_port
+from tests.support.servers import Server, reserved_port, server_on, timekeeper_part
 
 ROOT = Path(__file__).resolve().parents[2]
 READY_S = 40.0  # a cold start on a busy machine
@@ -73,7 +73,7 @@ class Ground:
             "REDIS_URL": self.redis_url,
             "CHANNEL_PREFIX": f"{database}-{self.folder.name}",
             "PYTHONUNBUFFERED": "1",
-            # A crowd here is one address, and some of it do much.
+            # All users of a crowd share one address, and some send many requests.
             "LIMIT_REQUESTS_PER_MINUTE": "100000",
             "LIMIT_REFRESHES_PER_MINUTE": "100000",
         }
@@ -123,32 +123,32 @@ class Stack:
     ) -> Server:
         """A server ("uvicorn", "daphne --processes 2"), ready unless that is not wanted."""
         port = self._exits.enter_context(reserved_port())
-        arguments = ["serve", "--port", str(port), "--server", *kind.split()]
-        part = self._part(f"server-{port}", arguments, more, lambda _: answers(port, "/readyz"))
-        server = Server(f"http://127.0.0.1:{port}", part)
+        log = self.folder / f"server-{port}.log"
+        server = server_on(port, log, self.environment | more, kind, self.code)
+        self._exits.callback(_end, server.part)
         self.servers.append(server)
         if start:
-            part.start()
+            server.part.start()
             if ready:
-                part.wait_until_ready(READY_S)
+                server.part.wait_until_ready(READY_S)
         return server
 
+    def servers_together(
+        self, *environments: dict[str, str], kind: str = "uvicorn"
+    ) -> list[Server]:
+        """A server for each of the environments, started side by side. All are ready."""
+        started = [self.server(kind, ready=False, **more) for more in environments]
+        for server in started:
+            server.part.wait_until_ready(READY_S)
+        return started
+
     def timekeeper(self, **more: str) -> Part:
-        part = self._part(
-            f"timekeeper-{next(self._numbers)}",
-            ["run_timekeeper"],
-            more,
-            lambda part: part.log.exists() and "is running" in part.log.read_text(),
-        )
+        log = self.folder / f"timekeeper-{next(self._numbers)}.log"
+        part = timekeeper_part(log, self.environment | more, self.code)
+        self._exits.callback(_end, part)
         self.timekeepers.append(part)
         part.start()
         part.wait_until_ready(READY_S)
-        return part
-
-    def _part(self, name: str, arguments: list[str], more: dict[str, str], ready: Any) -> Part:
-        command: list[str | Path] = [sys.executable, self.code / "manage.py", *arguments]
-        part = Part(name, command, self.folder / f"{name}.log", self.environment | more, ready)
-        self._exits.callback(_end, part)
         return part
 
     def proxy(self, url: str) -> Proxy:
@@ -190,7 +190,7 @@ class Stack:
     # -- faults ----------------------------------------------------------------------------------
 
     def arm(self, failpoint: str, action: str) -> None:
-        """The next process that comes by this failpoint does it: see `runtime/failpoints.py`.
+        """The next process that reaches this failpoint does it: see `runtime/failpoints.py`.
 
         A rename makes it appear whole, so that no process reads half of it.
         """
@@ -198,13 +198,13 @@ class Stack:
         unfinished.write_text(action)
         unfinished.rename(self.failpoints / failpoint)
 
-    def who_took(self, failpoint: str, patience_s: float = 20.0) -> int:
-        """The pid of the process that came by. Waits for one."""
+    def pid_at(self, failpoint: str, patience_s: float = 20.0) -> int:
+        """The pid of the process that reached the failpoint. Waits for one."""
 
         def taken() -> list[Path]:
             return list(self.failpoints.glob(f"{failpoint}.*"))
 
-        assert wait_for(lambda: bool(taken()), patience_s), f"nobody came by {failpoint}"
+        assert wait_for(lambda: bool(taken()), patience_s), f"no process reached {failpoint}"
         return int(taken()[0].suffix[1:])
 
     def logs(self) -> str:
@@ -253,7 +253,8 @@ async def comes_again(part: Part) -> None:
 
 def _start_again(part: Part) -> None:
     number = len(list(part.log.parent.glob(f"{part.log.name}.*")))
-    part.log.rename(part.log.with_name(f"{part.log.name}.{number}"))
+    if part.log.exists():
+        part.log.rename(part.log.with_name(f"{part.log.name}.{number}"))
     part.start()
 
 
@@ -263,7 +264,7 @@ def signal_to(part: Part, number: signal.Signals) -> None:
 
 
 def manage(environment: dict[str, str], *arguments: str, code: Path = ROOT) -> str:
-    """What a command of manage.py says. Raises if it fails."""
+    """The output of a command of manage.py. Raises if it fails."""
     command: list[str | Path] = [sys.executable, code / "manage.py", *arguments]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -16,7 +16,7 @@ import psycopg
 from benchmarks.load_generator.device import Device
 from tests.faults.crowd import Crowd
 
-LOOK_EVERY_S = 0.05
+POLL_S = 0.05
 
 
 class Behind:
@@ -34,14 +34,14 @@ class Behind:
         still = [now - waits[0][1] for waits in self._missing.values() if waits]
         return max([0.0, *self.waits, *still])
 
-    async def look(self) -> None:
-        """For ever. While the database is away nothing new is committed."""
+    async def watch(self) -> None:
+        """Until it is cancelled. While PostgreSQL is down nothing new is committed."""
         while True:
             now = time.monotonic()
             with suppress(psycopg.OperationalError):
                 self._saw(await asyncio.to_thread(self._read), now)
-            self._heard(time.monotonic())
-            await asyncio.sleep(LOOK_EVERY_S)
+            self._received(time.monotonic())
+            await asyncio.sleep(POLL_S)
 
     def _read(self) -> dict[int, int]:
         return dict(self._people.stack.sql("SELECT id, revision FROM accounts_user"))
@@ -53,7 +53,7 @@ class Behind:
                 self._missing[device].append((revisions[user], at))
         self._committed = revisions
 
-    def _heard(self, now: float) -> None:
+    def _received(self, now: float) -> None:
         for device, missing in self._missing.items():
             if not device.is_here:
                 missing.clear()  # it asks when it comes back
@@ -64,10 +64,10 @@ class Behind:
 @asynccontextmanager
 async def behind(people: Crowd) -> AsyncIterator[Behind]:
     made = Behind(people)
-    looking = asyncio.create_task(made.look())
+    watching = asyncio.create_task(made.watch())
     try:
         yield made
-        if looking.done():
-            looking.result()
+        if watching.done():
+            watching.result()
     finally:
-        looking.cancel()
+        watching.cancel()

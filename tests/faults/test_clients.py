@@ -60,7 +60,7 @@ async def test_a_command_whose_answer_did_not_come_happens_once(
         if lost:
             await asyncio.to_thread(proxy.mute)
         given = [
-            (device, people.session_of[person.account.username], secrets.token_hex(8))
+            (device, people.session_of(person), secrets.token_hex(8))
             for person in people.people
             for device in person.devices
         ]
@@ -148,7 +148,7 @@ async def test_a_device_that_vanished_is_found_by_a_ping(space: Stack, measured:
 
 async def changes(people: Crowd, person: Person) -> None:
     """Pauses and resumes by REST, for ever: the socket allows two frames a second."""
-    session, access = people.session_of[person.account.username], person.account.access
+    session, access = people.session_of(person), person.account.access
     for action in itertools.cycle(["pause", "resume"]):
         answer = await people.rest.ask("POST", f"/sessions/{session}/{action}/", access)
         assert answer.status_code == 200, answer.text

@@ -53,7 +53,7 @@ async def run_with_steps(
             clock.step(step)
             await asyncio.sleep(each_s / 2)
             for number, person in enumerate(others):
-                session = people.session_of[person.account.username]
+                session = people.session_of(person)
                 for device, action in zip(person.devices, ("pause", "resume"), strict=True):
                     # The token, too, must be as good as before: over the socket and over REST.
                     answer = await device.command(action, session)
@@ -178,7 +178,7 @@ async def test_a_step_of_the_database_s_clock_is_noticed_and_ends_nothing_twice(
         measured("noticed by a server after", time.monotonic() - began, "s", promised=6)
         measured("of it reported", step_reported(server.log), "s")
         for person in people.people[-10:]:
-            session = people.session_of[person.account.username]
+            session = people.session_of(person)
             for action in ("pause", "resume"):
                 answer = await person.devices[0].command(action, session)
                 assert answer is not None

@@ -8,7 +8,7 @@ from collections import Counter
 
 import pytest
 
-from tests.faults.crowd import Crowd, crowd
+from tests.faults.crowd import crowd
 from tests.faults.measured import Measured, quantile
 from tests.faults.scene import IN_STEP_S, NOTHING_LEFT_OUT_S, scene, serving
 from tests.faults.stack import Stack
@@ -75,7 +75,8 @@ async def test_messages_are_mistreated(space: Stack, measured: Measured, what: s
     async with crowd(space, *servers) as people, behind(people) as waits:
         people.comes(PEOPLE, devices=2)
         await people.connect()
-        await act(people, ACTING_S)
+        async with people.acting(people.people):
+            await asyncio.sleep(ACTING_S)
         await people.all_here()
         await people.in_step(within_s=40.0)
         measured("changes heard of", len(waits.waits))
@@ -88,17 +89,3 @@ async def test_messages_are_mistreated(space: Stack, measured: Measured, what: s
         assert did[action.partition("=")[0]] > 0, did
     told = ", ".join(f"{did[do]} {do}" for do in ("drop", "double", "delay") if did[do])
     measured(f"messages ({told})", did["messages"])
-
-
-async def act(people: Crowd, seconds: float) -> None:
-    """Everybody does this and that."""
-    acting = [asyncio.create_task(person.acts()) for person in people.people]
-    try:
-        await asyncio.wait(acting, timeout=seconds, return_when=asyncio.FIRST_EXCEPTION)
-    finally:
-        for task in acting:
-            task.cancel()
-    failed = await asyncio.gather(*acting, return_exceptions=True)
-    for error in failed:
-        if not isinstance(error, asyncio.CancelledError) and isinstance(error, BaseException):
-            raise error

@@ -59,7 +59,7 @@ def idle_backend(space: Stack) -> int:
 def backend_in_a_change(space: Stack) -> int:
     """One that has written a change, holds its user's row, and has not committed."""
     space.arm("change_written", "sleep 1")
-    space.who_took("change_written")
+    space.pid_at("change_written")
     return backend(space, "idle in transaction")
 
 
@@ -211,8 +211,8 @@ async def test_rows_are_locked(space: Stack, measured: Measured) -> None:
             await asyncio.sleep(1)
             before = list(it.command_s)
             it.command_s.clear()
-            user, session = it.people.users[held[0].account.username], it.session_of(held[1])
-            last = it.session_of(due)
+            user, session = it.people.users[held[0].account.username], it.people.session_of(held[1])
+            last = it.people.session_of(due)
             with (
                 locked(space, "SELECT FROM accounts_user WHERE id = %s FOR UPDATE", user),
                 locked(space, "SELECT FROM sessions_app_session WHERE id = %s FOR UPDATE", session),

@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
-from functools import partial
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 
 import pytest
 
@@ -69,13 +68,13 @@ async def test_a_command_during_which_its_server_crashes_happens_once(
         began = now_ms()
         answers = await asyncio.gather(
             *(
-                person.devices[n % 2].command("pause", session_of(people, person))
+                person.devices[n % 2].command("pause", people.session_of(person))
                 for n, person in enumerate(people.people)
             )
         )
         measured("the last answer", since_s(began), "s", promised=10)
         assert Counter(answer and answer["type"] for answer in answers) == {"ack": FEW // 2}
-        pid = space.who_took(failpoint, 0)
+        pid = space.pid_at(failpoint, 0)
         assert pid in {server.part.pid for server in servers}
         measured("commands repeated", people.tally.count["commands repeated over REST"])
         await people.all_here()
@@ -175,23 +174,17 @@ async def test_a_rolling_deploy_loses_nothing(space: Stack, measured: Measured) 
         people.comes(30, devices=2, due_in=(5, 60))
         people.comes(200, devices=0, due_in=(5, 60))
         await people.connect()
-        acting = [asyncio.create_task(person.acts()) for person in people.people[:30]]
         began = now_ms()
-        try:
-            async with asking(people) as poller:
-                for server in servers:
-                    server.terminate()
-                    await asyncio.to_thread(server.start_again)
-                    await asyncio.sleep(2)  # as deploys wait between two
-                for keeper in keepers:
-                    keeper.ask_to_stop()
-                    assert keeper.process is not None
-                    await asyncio.to_thread(keeper.process.wait, READY_S)
-                    await asyncio.to_thread(start_again, keeper)
-        finally:
-            for task in acting:
-                task.cancel()
-            await asyncio.gather(*acting, return_exceptions=True)
+        async with people.acting(people.people[:30]), asking(people) as poller:
+            for server in servers:
+                server.terminate()
+                await asyncio.to_thread(server.start_again)
+                await asyncio.sleep(2)  # as deploys wait between two
+            for keeper in keepers:
+                keeper.ask_to_stop()
+                assert keeper.process is not None
+                await asyncio.to_thread(keeper.process.wait, READY_S)
+                await asyncio.to_thread(start_again, keeper)
         await people.all_here()
         measured("devices in step at the end", await people.in_step(), "s", promised=6)
         tell_partings(people, measured, began)
@@ -260,10 +253,10 @@ async def test_a_process_whose_loop_is_blocked_is_started_again(
         people.comes(FEW)
         await people.connect()
         space.arm("frame", f"sleep {STANDS_S}")
-        pid = await asyncio.to_thread(space.who_took, "frame")
+        pid = await asyncio.to_thread(space.pid_at, "frame")
         blocked = now_ms()
         forget_ticks(people)
-        gone = await asyncio.to_thread(wait_for, partial(is_gone, pid), STANDS_S - 5)
+        gone = await asyncio.to_thread(wait_for, lambda: not is_alive(pid), STANDS_S - 5)
         assert gone, "nobody ended the process that stood"
         ended = now_ms()
         measured(
@@ -316,9 +309,7 @@ async def test_every_promise_holds_beside_two_busy_processes(
 
 def two(space: Stack, kind: str = "uvicorn") -> tuple[Server, Server]:
     """Two ready servers, started together."""
-    first, second = (space.server(kind, ready=False) for _ in range(2))
-    for server in (first, second):
-        server.part.wait_until_ready(READY_S)
+    first, second = space.servers_together({}, {}, kind=kind)
     return first, second
 
 
@@ -330,30 +321,20 @@ async def all_come(people: Crowd, count: int) -> None:
         count -= AT_A_TIME
 
 
-def session_of(people: Crowd, person: Person) -> int:
-    return people.session_of[person.account.username]
-
-
 async def pause_by_rest(people: Crowd, whom: Sequence[Person]) -> int:
     """Past their devices. How many were paused."""
 
     async def one(person: Person) -> bool:
-        path = f"/sessions/{session_of(people, person)}/pause/"
+        path = f"/sessions/{people.session_of(person)}/pause/"
         answer = await people.rest.ask("POST", path, person.account.access)
         return answer.status_code == 200
 
     return sum(await asyncio.gather(*map(one, whom)))
 
 
-def is_gone(pid: int) -> bool:
-    return not is_alive(pid)
-
-
-@asynccontextmanager
-async def asking(people: Crowd) -> AsyncIterator[Poller]:
-    """Somebody asks each server over REST, until the end."""
-    async with polling(people.bases, people.people[-1].account.access) as poller:
-        yield poller
+def asking(people: Crowd) -> AbstractAsyncContextManager[Poller]:
+    """One user asks each server over REST, until the end."""
+    return polling(people.bases, people.people[-1].account.access)
 
 
 async def until_ended(space: Stack, people: Crowd) -> None:

@@ -124,7 +124,7 @@ async def test_a_timekeeper_is_stopped_inside_its_transaction_and_goes_on_later(
         people.comes(60, due_in=(4, 4.2))
         space.arm("ends_written", "stop")
         await people.connect()
-        pid = await asyncio.to_thread(space.who_took, "ends_written")
+        pid = await asyncio.to_thread(space.pid_at, "ends_written")
         thawed, other = sorted(keepers, key=lambda keeper: keeper.pid != pid)
         try:
             await until(max(people.ends_at.values()))
@@ -194,7 +194,7 @@ async def race(people: Crowd) -> Counter[str]:
         await asyncio.sleep(max(0.0, people.ends_at[session] - early_s - time.time()))
 
     async def by_socket(person: Person) -> str:
-        [device], session = person.devices, people.session_of[person.account.username]
+        [device], session = person.devices, people.session_of(person)
         await at_its_end(session)
         answer = await device.command("pause", session)
         assert answer is not None
@@ -204,7 +204,7 @@ async def race(people: Crowd) -> Counter[str]:
         return str(answer["code"])
 
     async def by_rest(person: Person) -> str:
-        token, session = person.account.access, people.session_of[person.account.username]
+        token, session = person.account.access, people.session_of(person)
         await at_its_end(session)
         answer = await people.rest.ask("POST", f"/sessions/{session}/pause/", token)
         if answer.status_code == 200:
@@ -221,7 +221,7 @@ def crashed(space: Stack, failpoint: str) -> Part:
     """Waits for the timekeeper that comes by the failpoint, which is armed, and for its end."""
     if not list(space.failpoints.glob(f"{failpoint}*")):
         space.arm(failpoint, "crash")
-    pid = space.who_took(failpoint)
+    pid = space.pid_at(failpoint)
     part = next(part for part in space.timekeepers if part.pid == pid)
     assert part.process is not None
     part.process.wait(READY_S)

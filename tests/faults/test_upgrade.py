@@ -6,20 +6,18 @@ import asyncio
 import subprocess
 import tarfile
 import time
-from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
-from typing import Any
 
 import psycopg
 import pytest
 from psycopg import sql
 
-from benchmarks.load_generator.device import Device
+from local.part import Part
 from tests.faults.crowd import crowd
 from tests.faults.measured import Measured
-from tests.faults.poller import Poller
-from tests.faults.stack import READY_S, ROOT, Stack, manage
+from tests.faults.poller import polling
+from tests.faults.stack import ROOT, Stack, manage, start_again
 
 PEOPLE = 20
 QUIET = 8  # of them only watch
@@ -72,37 +70,32 @@ async def test_a_migration_under_the_version_before_stops_nobody(
     async with crowd(space, old_server, new_server) as people:
         people.comes(PEOPLE, devices=2, due_in=(5, 30))
         await people.connect()
-        poller = Poller([old_server.base], people.people[0].account.access)
-        asking = asyncio.create_task(poller.run())
-        acting = [asyncio.create_task(person.acts()) for person in people.people[QUIET:]]
-        await asyncio.sleep(2)
-        began = time.monotonic()
-        await asyncio.to_thread(manage, space.environment, "migrate", "--noinput")
-        measured("migrations", len(migrations["new"]))
-        measured("they took", time.monotonic() - began, "s")
-        assert unapplied(space, ROOT) == []
-        await asyncio.to_thread(start, new_server)
-        new_keeper = await asyncio.to_thread(space.timekeeper)
-        await asyncio.sleep(5)  # side by side
-        poller.end()
-        await asking
-        measured("answers of 5xx meanwhile", poller.errors, promised=0)
-        measured("the slowest answer meanwhile", poller.latest_s, "s")
-        await asyncio.to_thread(replace, old_keeper, old_server)
-        # Of the others some have closed their laptop.
-        quiet = [device for person in people.people[:QUIET] for device in person.devices]
-        back_s = await back(quiet)
-        measured("devices back at the new version", back_s, "s", promised=10)
-        await asyncio.sleep(3)
-        # And back to the version before, on the database as it is now.
-        await asyncio.to_thread(start, old_server)
-        await asyncio.to_thread(start, old_keeper)
-        await asyncio.to_thread(replace, new_keeper, new_server)
-        measured("devices back at the old version", await back(quiet), "s", promised=10)
-        await asyncio.sleep(3)
-        for task in acting:
-            task.cancel()
-        await asyncio.gather(*acting, return_exceptions=True)
+        async with people.acting(people.people[QUIET:]):
+            async with polling([old_server.base], people.people[0].account.access) as poller:
+                await asyncio.sleep(2)
+                began = time.monotonic()
+                await asyncio.to_thread(manage, space.environment, "migrate", "--noinput")
+                measured("migrations", len(migrations["new"]))
+                measured("they took", time.monotonic() - began, "s")
+                assert unapplied(space, ROOT) == []
+                await asyncio.to_thread(start_again, new_server.part)
+                new_keeper = await asyncio.to_thread(space.timekeeper)
+                await asyncio.sleep(5)  # side by side
+            measured("answers of 5xx meanwhile", poller.errors, promised=0)
+            measured("the slowest answer meanwhile", poller.latest_s, "s")
+            await asyncio.to_thread(stop, old_keeper, old_server.part)
+            # Of the others some have closed their laptop.
+            quiet = [device for person in people.people[:QUIET] for device in person.devices]
+            back_s = await people.all_here(devices=quiet)
+            measured("devices back at the new version", back_s, "s", promised=10)
+            await asyncio.sleep(3)
+            # And back to the version before, on the database as it is now.
+            await asyncio.to_thread(start_again, old_server.part)
+            await asyncio.to_thread(start_again, old_keeper)
+            await asyncio.to_thread(stop, new_keeper, new_server.part)
+            back_s = await people.all_here(devices=quiet)
+            measured("devices back at the old version", back_s, "s", promised=10)
+            await asyncio.sleep(3)
         for person in people.people:
             await person.evening()
         await asyncio.to_thread(space.settle)
@@ -111,30 +104,11 @@ async def test_a_migration_under_the_version_before_stops_nobody(
     assert "Traceback" not in space.logs()
 
 
-async def back(devices: Sequence[Device]) -> float:
-    """Waits until each of them is connected and ready again; the seconds that took."""
-    began = time.monotonic()
-    while not all(device.is_here for device in devices):
-        assert time.monotonic() < began + 60, "they do not come back"
-        await asyncio.sleep(0.02)
-    return time.monotonic() - began
-
-
 def unapplied(space: Stack, code: Path) -> list[str]:
     plan = manage(space.environment, "showmigrations", "--plan", code=code)
     return [line for line in plan.splitlines() if line.startswith("[ ]")]
 
 
-def start(part: Any) -> None:
-    """A server or a timekeeper, ready."""
-    part = getattr(part, "part", part)
-    if part.log.exists():
-        part.log.rename(part.log.with_name(f"{part.log.name}.{time.monotonic_ns()}"))
-    part.start()
-    part.wait_until_ready(READY_S)
-
-
-def replace(*parts: Any) -> None:
-    """Told to go, and gone."""
+def stop(*parts: Part) -> None:
     for part in parts:
-        getattr(part, "part", part).stop()
+        part.stop()

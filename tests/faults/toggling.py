@@ -1,4 +1,4 @@
-"""People who pause and resume all the time, so that there is always a command under way."""
+"""Users who pause and resume without a break, so that there is always a command under way."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.faults.crowd import Crowd
 from tests.faults.stack import Stack
 
 EVERY_S = 0.1
-GLANCE_S = 0.02
+POLL_S = 0.02
 CREATED_AND_STARTED = 2  # versions that a session has when its device comes
 
 
@@ -33,10 +33,10 @@ class Toggling:
 
     async def run(self, person: Person) -> None:
         [device] = person.devices
-        session = self._people.session_of[person.account.username]
+        session = self._people.session_of(person)
         for action in itertools.cycle(["pause", "resume"]):
-            while not device.is_here and not self._over.is_set():  # noqa: ASYNC110 -- nobody says so
-                await asyncio.sleep(GLANCE_S)
+            while not device.is_here and not self._over.is_set():  # noqa: ASYNC110 -- no event says so
+                await asyncio.sleep(POLL_S)
             if self._over.is_set():
                 return
             answer = await device.command(action, session)

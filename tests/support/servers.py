@@ -8,7 +8,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
@@ -108,6 +108,36 @@ def reserved_port() -> Iterator[int]:
         yield port
 
 
+def server_on(
+    port: int, log: Path, environment: Mapping[str, str], kind: str = "uvicorn", code: Path = ROOT
+) -> Server:
+    """A server that is not started yet, of this kind ("uvicorn", "daphne --processes 2")."""
+    arguments = ["serve", "--port", str(port), "--server", *kind.split()]
+    part = _part(kind, code, arguments, log, environment, lambda _: answers(port, "/readyz"))
+    return Server(f"http://127.0.0.1:{port}", part)
+
+
+def timekeeper_part(log: Path, environment: Mapping[str, str], code: Path = ROOT) -> Part:
+    """A timekeeper that is not started yet."""
+
+    def runs(part: Part) -> bool:
+        return part.log.exists() and "is running" in part.log.read_text()
+
+    return _part("timekeeper", code, ["run_timekeeper"], log, environment, runs)
+
+
+def _part(
+    name: str,
+    code: Path,
+    arguments: list[str],
+    log: Path,
+    environment: Mapping[str, str],
+    is_ready: Callable[[Part], bool],
+) -> Part:
+    command: list[str | Path] = [sys.executable, code / "manage.py", *arguments]
+    return Part(name, command, log, environment, is_ready)
+
+
 @contextmanager
 def servers(folder: Path, *kinds: str, **more: str) -> Iterator[list[Server]]:
     """Ready servers of these kinds ("uvicorn", "daphne --processes 2"), started together."""
@@ -116,7 +146,7 @@ def servers(folder: Path, *kinds: str, **more: str) -> Iterator[list[Server]]:
         for number, kind in enumerate(kinds):
             port = stack.enter_context(reserved_port())
             log = folder / f"{kind.split()[0]}-{number}.log"
-            started.append(_server(log, kind, port, more))
+            started.append(server_on(port, log, environment(**more), kind))
             stack.callback(started[-1].part.stop)
             started[-1].part.start()
         for server in started:
@@ -127,13 +157,7 @@ def servers(folder: Path, *kinds: str, **more: str) -> Iterator[list[Server]]:
 @contextmanager
 def timekeeper(folder: Path, name: str = "timekeeper", **more: str) -> Iterator[Part]:
     """A timekeeper that has begun."""
-    part = Part(
-        "timekeeper",
-        [sys.executable, ROOT / "manage.py", "run_timekeeper"],
-        folder / f"{name}.log",
-        environment(**more),
-        lambda part: part.log.exists() and "is running" in part.log.read_text(),
-    )
+    part = timekeeper_part(folder / f"{name}.log", environment(**more))
     part.start()
     try:
         part.wait_until_ready(READY_S)
@@ -150,13 +174,6 @@ async def stored(session_id: int, status: str, patience_s: float = 10.0) -> Sess
             if session.status == status:
                 return session
             await asyncio.sleep(0.02)
-
-
-def _server(log: Path, kind: str, port: int, more: dict[str, str]) -> Server:
-    manage: list[str | Path] = [sys.executable, ROOT / "manage.py"]
-    command = [*manage, "serve", "--port", str(port), "--server", *kind.split()]
-    part = Part(kind, command, log, environment(**more), lambda _: answers(port, "/readyz"))
-    return Server(f"http://127.0.0.1:{port}", part)
 
 
 def answers(port: int, path: str) -> bool:

@@ -1,4 +1,4 @@
-"""What a soak breaks: two stores, two servers, two timekeepers; and who starts them again."""
+"""The processes of a soak: two stores, two servers, two timekeepers. What dies is started again."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.support.proxy import through
 from tests.support.servers import Server
 
 STARTS_AGAIN_AFTER_S = 0.5
-LOOKS_EVERY_S = 0.1
+POLL_S = 0.1
 
 
 @dataclass
@@ -78,10 +78,10 @@ class World:
         """
         while True:
             for process in self.processes:
-                self._look_after(process)
-            await asyncio.sleep(LOOKS_EVERY_S)
+                self._restart_if_dead(process)
+            await asyncio.sleep(POLL_S)
 
-    def _look_after(self, process: Kept) -> None:
+    def _restart_if_dead(self, process: Kept) -> None:
         if process.part.is_alive():
             return
         if process.died_at is None:

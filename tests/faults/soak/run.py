@@ -1,4 +1,4 @@
-"""One soak: everybody comes, things break every ten seconds, all heals, and the audit is made."""
+"""One soak: users connect, a fault comes every ten seconds, all heals, and the audit is made."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.faults.crowd import Crowd, crowd
 from tests.faults.soak.breaks import ALL, Fault
 from tests.faults.soak.processes import World
 from tests.faults.soak.proxies import ways
-from tests.faults.soak.result import LATE, Result
+from tests.faults.soak.result import Result
 from tests.faults.soak.unwatched import DUE_IN_S, Unwatched
 from tests.faults.stack import Stack
 
@@ -323,6 +323,3 @@ async def _unless(over: asyncio.Event, seconds: float) -> None:
     with suppress(TimeoutError):
         async with asyncio.timeout(max(0.0, seconds)):
             await over.wait()
-
-
-__all__ = ["LATE", "Plan", "soak"]

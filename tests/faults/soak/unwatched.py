@@ -1,4 +1,4 @@
-"""Sessions that nobody watches: written by SQL, so many a second, due some seconds later."""
+"""Sessions of users without a device: written by SQL, so many a second, due seconds later."""
 
 from __future__ import annotations
 
@@ -7,22 +7,13 @@ from contextlib import suppress
 
 import psycopg
 
+from tests.faults.crowd import PLANNED_MS, USERS
 from tests.faults.stack import Stack, new_prefix
 
 EVERY_S = 1.0
 DUE_IN_S = (2.0, 12.0)
-PLANNED_MS = 25 * 60_000
 USERS_TO_A_SECOND = 40  # each has one session at a time, which ends late while nobody ends it
 
-_USERS = """
-    INSERT INTO accounts_user (username, username_key, email, email_key, password, revision,
-        time_zone, day_start, reminders, is_active, is_staff, is_superuser, first_name, last_name,
-        date_joined)
-    SELECT name, name, name || '@example.org', name || '@example.org', '!', 0, 'Europe/Berlin', 240,
-        '[]', true, false, false, '', '', now()
-    FROM (SELECT %(prefix)s || '-' || n AS name FROM generate_series(1, %(count)s) n) names
-    RETURNING id
-"""
 # Started 25 minutes ago less what is left, as if they had been watched until now.
 _SESSIONS = """
     WITH free AS (
@@ -73,7 +64,7 @@ class Unwatched:
             self._db = self._stack.db()
         if not self._users:
             given = {"prefix": new_prefix(), "count": self._a_second * USERS_TO_A_SECOND}
-            self._users = [user for (user,) in self._db.execute(_USERS, given)]
+            self._users = [user for user, _ in self._db.execute(USERS, given)]
         first_s, last_s = DUE_IN_S
         given = {
             "users": self._users,
