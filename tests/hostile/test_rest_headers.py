@@ -164,7 +164,7 @@ FORGED: list[tuple[str, Forge]] = [
     ("no signature", lambda h, c, t: t.rpartition(".")[0] + "."),
     ("half a signature", lambda h, c, t: t[:-20]),
     ("the signature of another login", lambda h, c, t: f"{encoded(h)}.{encoded(c | {'login': c['login'] + 1})}.{t.split('.')[2]}"),
-    ("the payload changed", lambda h, c, t: f"{t.split('.')[0]}.{encoded(c | {'user_id': '1'})}.{t.split('.')[2]}"),
+    ("the payload changed", lambda h, c, t: f"{t.split('.')[0]}.{encoded(c | {'user_id': c['user_id'] + '1'})}.{t.split('.')[2]}"),
     ("the empty key", lambda h, c, t: signed(h, c, b"")),
     ("the key 'secret'", lambda h, c, t: signed(h, c, b"secret")),
     ("the key of the site", lambda h, c, t: signed(h, c, django_settings.SECRET_KEY.encode())),
