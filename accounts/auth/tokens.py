@@ -76,7 +76,7 @@ class Claims:
             if "nbf" in payload:
                 raise ValueError("a claim that we never write")
             return cls(
-                user_id=_id(int(_exactly(str, payload["user_id"]))),
+                user_id=_id(_decimal(_exactly(str, payload["user_id"]))),
                 login_id=_id(_exactly(int, payload["login"])),
                 jti=_exactly(str, payload["jti"]),
                 issued_at=datetime.fromtimestamp(_exactly(int, payload["iat"]), tz=UTC),
@@ -118,6 +118,13 @@ def _exactly(kind: type[T], value: object) -> T:
     if type(value) is not kind:  # a bool is an int, too
         raise TypeError(f"{kind.__name__} expected")
     return value
+
+
+def _decimal(text: str) -> int:
+    """A number as we write it: `int()` also reads the digits of other scripts."""
+    if str(number := int(text)) != text:
+        raise ValueError("not a decimal number")
+    return number
 
 
 def _id(number: int) -> int:
