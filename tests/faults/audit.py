@@ -75,28 +75,12 @@ def examples(db: psycopg.Connection) -> str:
     return "; ".join(f"{what}: {rows}" for what, rows in found.items() if rows) or "nothing"
 
 
-def ended(db: psycopg.Connection) -> int:
-    """Sessions that ended at their deadline."""
-    [(count,)] = db.execute(
-        "SELECT count(*) FROM sessions_app_sessionevent WHERE kind = 'completed'"
-    )
-    return int(count)
-
-
-def lateness_ms(db: psycopg.Connection) -> list[int]:
-    """Of each end at a deadline: how long after it the end was recorded; in rising order."""
-    rows = db.execute(
-        "SELECT (data->>'late_ms')::int FROM sessions_app_sessionevent"
-        " WHERE kind = 'completed' ORDER BY 1"
-    )
-    return [late for (late,) in rows]
-
-
-def lateness_of_newest(db: psycopg.Connection, count: int) -> list[int]:
-    """The same of so many ends that were recorded last."""
+def lateness_ms(db: psycopg.Connection, newest: int | None = None) -> list[int]:
+    """How long after its deadline each end was recorded, in rising order. `newest`: of so many
+    ends that were recorded last."""
     rows = db.execute(
         "SELECT (data->>'late_ms')::int FROM sessions_app_sessionevent"
         " WHERE kind = 'completed' ORDER BY id DESC LIMIT %s",
-        [count],
+        [newest],
     )
-    return [late for (late,) in rows]
+    return sorted(late for (late,) in rows)

@@ -1,4 +1,4 @@
-"""Connections that are authenticated, and then do not read, or hardly."""
+"""Authenticated connections that read nothing, or 1 KB/s."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ SLOW = 1_024  # bytes a second
 
 
 async def _reads_slowly(client: socket.socket) -> None:
-    with suppress(OSError):  # the server has had enough
+    with suppress(OSError):  # the server closed the connection
         while await asyncio.get_running_loop().sock_recv(client, SLOW):  # noqa: ASYNC110
             await asyncio.sleep(1)
 
 
 @asynccontextmanager
 async def bad_readers(accounts: list[Account], base: str, *, each: int) -> AsyncIterator[int]:
-    """So many of each account; every other one reads 1 KB/s, the rest nothing. Gives how many."""
+    """So many connections of each account; every other one reads 1 KB/s. Gives their number."""
     clients = [
         await stops_reading(account.access, base) for account in accounts for _ in range(each)
     ]

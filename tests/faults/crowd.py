@@ -11,7 +11,7 @@ import asyncio
 import itertools
 import random
 import time
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
@@ -278,17 +278,26 @@ class Crowd:
         `excused`: rules that the fault itself breaks, such as `ended_late` without a timekeeper.
         """
         assert set(excused) <= RULES.keys()
+
+        async def one(person: Person) -> None:
+            if person.devices:
+                fresh, revision = await person._in_step()
+                checks = [device.check for device in person.devices]
+                check_devices(fresh, revision, checks, self.findings)
+
+        await self.each(one)
+        broken = {rule for rule in self.findings.count if rule not in excused}
+        assert not broken, {rule: self.findings.example[rule] for rule in broken}
+
+    async def each(self, act: Callable[[Person], Coroutine[Any, Any, None]]) -> None:
+        """Everyone does this, some at a time."""
         gate = asyncio.Semaphore(AT_ONCE)
 
         async def one(person: Person) -> None:
             async with gate:
-                fresh, revision = await person._in_step()
-            checks = [device.check for device in person.devices]
-            check_devices(fresh, revision, checks, self.findings)
+                await act(person)
 
-        await asyncio.gather(*(one(person) for person in self.people if person.devices))
-        broken = {rule for rule in self.findings.count if rule not in excused}
-        assert not broken, {rule: self.findings.example[rule] for rule in broken}
+        await asyncio.gather(*map(one, self.people))
 
     @asynccontextmanager
     async def acting(self, people: Sequence[Person]) -> AsyncIterator[None]:

@@ -1,4 +1,4 @@
-"""How devices lost their connections, and how they came back."""
+"""How devices lost their connections, and how long they took to reconnect."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Iterable
 
 from tests.faults.crowd import Roving
 
-TOLD = {4503, 1012}  # a server that goes says so
+EXPECTED = {4503, 1012}  # the close codes of a server that shuts down
 
 
 def codes(devices: Iterable[Roving], since_ms: float) -> Counter[int]:
-    """How often connections ended with each code, from that moment on."""
+    """How often connections closed with each code, from that moment on."""
     return Counter(code for device in devices for at, code in device.losses if at >= since_ms)
 
 

@@ -22,33 +22,23 @@ class Poller:
     accepted, and the answer did not come or not whole.
     """
 
-    def __init__(self, bases: Sequence[str], token: str) -> None:
+    def __init__(self, token: str) -> None:
         self.statuses: Counter[int] = Counter()
         self.cut: list[str] = []
         self.refused = 0
         self.latest_s = 0.0
-        self._over = False
-        self._bases, self._headers = bases, {"Authorization": f"Bearer {token}"}
+        self.is_over = False
+        self._headers = {"Authorization": f"Bearer {token}"}
 
     @property
     def errors(self) -> int:
         """Answers of 5xx."""
         return sum(count for status, count in self.statuses.items() if status >= 500)
 
-    async def run(self) -> None:
-        """Until `end`."""
-        async with asyncio.TaskGroup() as tasks:
-            for base in self._bases:
-                for _ in range(AT_EACH):
-                    tasks.create_task(self._ask(base))
-
-    def end(self) -> None:
-        """Each request that is under way is waited for."""
-        self._over = True
-
-    async def _ask(self, base: str) -> None:
+    async def ask(self, base: str) -> None:
+        """Until `is_over`."""
         async with httpx.AsyncClient(base_url=base, headers=self._headers, timeout=30) as http:
-            while not self._over:
+            while not self.is_over:
                 asked = now_ms()
                 try:
                     answer = await http.get("/sessions/")
@@ -64,11 +54,11 @@ class Poller:
 
 @asynccontextmanager
 async def polling(bases: Sequence[str], token: str) -> AsyncIterator[Poller]:
-    """Asks until the end."""
-    made = Poller(bases, token)
-    asking = asyncio.create_task(made.run())
+    """Requests to all of these servers until the end; those under way then are waited for."""
+    made = Poller(token)
+    tasks = [asyncio.create_task(made.ask(base)) for base in bases for _ in range(AT_EACH)]
     try:
         yield made
     finally:
-        made.end()
-        await asking
+        made.is_over = True
+        await asyncio.gather(*tasks)

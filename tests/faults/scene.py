@@ -28,7 +28,6 @@ from websockets.exceptions import ConnectionClosed, WebSocketException
 
 from benchmarks.load_generator.device import Device
 from benchmarks.load_generator.people import Person
-from tests.faults.audit import lateness_ms
 from tests.faults.crowd import Crowd, crowd
 from tests.faults.measured import Measured, quantile
 from tests.faults.stack import Stack
@@ -335,8 +334,7 @@ class Scene:
     async def ends(self, measured: Measured, *, p99_ms: float, shown_s: float = IN_STEP_S) -> None:
         """Measures how late the ends were, where the timekeeper could work."""
         await self.ended()
-        with self.people.stack.db() as db:
-            late = lateness_ms(db)
+        late = self.people.stack.lateness_ms()
         shown = [at - self.people.ends_at[session] for (_, session), at in self.ends_shown.items()]
         measured("sessions ended", len(late))
         measured("ends after their deadline, p99", quantile(late, 0.99), "ms", promised=p99_ms)

@@ -187,6 +187,11 @@ class Stack:
             assert not any(found.values()), audit.examples(db)
         return found
 
+    def lateness_ms(self, newest: int | None = None) -> list[int]:
+        """Of each end at a deadline, in rising order: see `audit.lateness_ms`."""
+        with self.db() as db:
+            return audit.lateness_ms(db, newest)
+
     # -- faults ----------------------------------------------------------------------------------
 
     def arm(self, failpoint: str, action: str) -> None:

@@ -1,4 +1,4 @@
-"""Promises 3 and 7: what a client or its connection does wrong costs it, and nobody else."""
+"""Clients and their connections fail. Promises 3 and 7: no other client is delayed by that."""
 
 from __future__ import annotations
 
@@ -176,7 +176,7 @@ def tell_delay(measured: Measured, before: Histogram, during: Histogram) -> None
 
 
 async def paused(space: Stack, count: int, patience_s: float = PATIENCE_S) -> None:
-    """Until so many sessions are, whoever was told."""
+    """Waits until so many sessions are paused in the database."""
     query = "SELECT count(*) FROM sessions_app_session WHERE status = 'paused'"
     async with asyncio.timeout(patience_s):
         while (await asyncio.to_thread(space.sql, query)) != [(count,)]:  # noqa: ASYNC110

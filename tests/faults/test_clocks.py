@@ -1,4 +1,4 @@
-"""Promise 5: time is conserved, whatever clocks show."""
+"""Clocks are wrong. Promise 5: time is conserved."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SLOWED = {"unanswered", "tick_late"}
 
 @pytest.fixture
 def clock() -> Iterator[Clock]:
-    """In a folder that PostgreSQL may read, whoever it runs as."""
+    """In a folder that PostgreSQL may read as any user."""
     with tempfile.TemporaryDirectory(prefix="space-clock-") as folder:
         Path(folder).chmod(0o755)
         yield Clock(Path(folder))

@@ -1,7 +1,7 @@
-"""Promises 1 to 4 and 6 while PostgreSQL fails: it holds the truth, so nothing is done without it.
+"""PostgreSQL fails. Promises 1 to 4 and 6.
 
-What is asked meanwhile is told to come again, what was acknowledged is there, and no device is
-shown an end that is not stored.
+Requests meanwhile get 503 with Retry-After, acknowledged changes are stored, and no device shows an
+end that is not stored.
 """
 
 from __future__ import annotations

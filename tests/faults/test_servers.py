@@ -1,4 +1,4 @@
-"""Servers that are killed, stopped, told to go, blocked or starved, with devices on them."""
+"""Servers are killed, stopped, shut down, blocked or starved, with devices connected to them."""
 
 from __future__ import annotations
 
@@ -14,9 +14,8 @@ from benchmarks.load_generator.histogram import Histogram
 from benchmarks.load_generator.lag import now_ms
 from benchmarks.load_generator.people import Person
 from local.part import wait_for
-from tests.faults.audit import lateness_ms
 from tests.faults.crowd import Crowd, crowd
-from tests.faults.disconnects import TOLD, codes, longest_way_back_s, most_at_once
+from tests.faults.disconnects import EXPECTED, codes, longest_way_back_s, most_at_once
 from tests.faults.measured import Figure, Measured, quantile
 from tests.faults.poller import Poller, polling
 from tests.faults.stack import READY_S, Stack, kill, start_again, stopped
@@ -257,12 +256,12 @@ async def test_a_process_whose_loop_is_blocked_is_started_again(
         blocked = now_ms()
         forget_ticks(people)
         gone = await asyncio.to_thread(wait_for, lambda: not is_alive(pid), STANDS_S - 5)
-        assert gone, "nobody ended the process that stood"
+        assert gone, "the watchdog did not end the blocked process"
         ended = now_ms()
         measured(
             "it stood, until it was ended", since_s(blocked), "s", promised=ENDS_ITSELF_WITHIN_S
         )
-        async with asyncio.timeout(10):  # they have to notice first
+        async with asyncio.timeout(10):  # the devices have to notice first
             while not any(device.losses for device in people.devices):  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
         await asyncio.sleep(0.5)  # and all of them
@@ -304,7 +303,7 @@ async def test_every_promise_holds_beside_two_busy_processes(
     tell_ends(space, measured)
 
 
-# -- what they do ----------------------------------------------------------------------------------
+# -- steps -----------------------------------------------------------------------------------------
 
 
 def two(space: Stack, kind: str = "uvicorn") -> tuple[Server, Server]:
@@ -314,7 +313,7 @@ def two(space: Stack, kind: str = "uvicorn") -> tuple[Server, Server]:
 
 
 async def all_come(people: Crowd, count: int) -> None:
-    """Not all at once: that is no fault, and not what is measured."""
+    """Devices connect in groups: a rush is another fault."""
     while count > 0:
         people.comes(min(count, AT_A_TIME))
         await people.connect(within_s=60)
@@ -344,7 +343,7 @@ async def until_ended(space: Stack, people: Crowd) -> None:
     await asyncio.to_thread(space.settle)
 
 
-# -- what they tell --------------------------------------------------------------------------------
+# -- figures ---------------------------------------------------------------------------------------
 
 
 def forget_ticks(people: Crowd) -> None:
@@ -363,7 +362,7 @@ def tell_ticks(people: Crowd, measured: Measured, whose: str, promised: float | 
 def tell_partings(people: Crowd, measured: Measured, since_ms: float) -> None:
     """How connections ended from that moment on, and how long the way back was."""
     lost = codes(people.devices, since_ms)
-    untold = sum(count for code, count in lost.items() if code not in TOLD)
+    untold = sum(count for code, count in lost.items() if code not in EXPECTED)
     measured("sockets closed", lost.total())
     measured("sockets closed without 4503 or 1012", untold, promised=0)
     way_back_s = longest_way_back_s(people.devices, since_ms)
@@ -385,8 +384,7 @@ def tell_lag(people: Crowd, measured: Measured) -> None:
 
 
 def tell_ends(space: Stack, measured: Measured) -> None:
-    with space.db() as db:
-        late = lateness_ms(db)
+    late = space.lateness_ms()
     measured("sessions ended", len(late))
     measured("ends after their deadline, p99", quantile(late, 0.99), "ms", promised=100)
     measured("the latest end", late[-1], "ms", promised=1_000)

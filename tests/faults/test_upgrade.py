@@ -1,4 +1,4 @@
-"""Old and new code on one database, while it is migrated: nobody stops."""
+"""Old and new code on one database while it is migrated: every client goes on."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ class Toggling:
         self._people = people
         self._done: Counter[int] = Counter()  # by session
         self._refused: list[str] = []
-        self._over = asyncio.Event()
+        self.is_over = False
 
     @property
     def count(self) -> int:
@@ -35,9 +35,9 @@ class Toggling:
         [device] = person.devices
         session = self._people.session_of(person)
         for action in itertools.cycle(["pause", "resume"]):
-            while not device.is_here and not self._over.is_set():  # noqa: ASYNC110 -- no event says so
+            while not device.is_here and not self.is_over:  # noqa: ASYNC110 -- no event says so
                 await asyncio.sleep(POLL_S)
-            if self._over.is_set():
+            if self.is_over:
                 return
             answer = await device.command(action, session)
             if answer is not None and answer["type"] == "ack":
@@ -46,9 +46,6 @@ class Toggling:
                 self._refused.append(f"{action} of session {session}: {answer}")
                 return
             await asyncio.sleep(EVERY_S)
-
-    def end(self) -> None:
-        self._over.set()
 
     def wrong(self, space: Stack) -> int:
         """Sessions that have not exactly the changes which were acknowledged.
@@ -70,5 +67,5 @@ async def toggling(people: Crowd, who: Sequence[Person]) -> AsyncIterator[Toggli
     try:
         yield made
     finally:
-        made.end()
+        made.is_over = True
         await asyncio.gather(*tasks)

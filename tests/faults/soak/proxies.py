@@ -1,4 +1,4 @@
-"""Proxies in a process of their own: what passes must not wait for the devices' Python."""
+"""Proxies in a process of their own: traffic must not wait for the Python of the devices."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FAULTS = ("blackhole", "mute", "delay", "cut", "reset", "refuse", "heal")
 
 
 class Way(BaseProxy):
-    """A `Proxy` over there."""
+    """A `Proxy` in that process."""
 
     _exposed_ = (*FAULTS, "stop", "__getattribute__")
 
@@ -34,10 +34,10 @@ class Way(BaseProxy):
 
 
 class Ways(BaseManager):
-    """Where they run."""
+    """The process of the proxies."""
 
     def to(self, url: str) -> Way:
-        """A way to the host of this URL."""
+        """A proxy to the host of this URL."""
         parts = urlsplit(url)
         way: Way = self.Proxy(parts.hostname, parts.port)  # type: ignore[attr-defined]
         return way
@@ -47,7 +47,7 @@ Ways.register("Proxy", Proxy, Way)
 
 
 def _alone(parent: int) -> None:
-    """Ctrl-C is for the soak; and it does not outlive us."""
+    """Ctrl-C is for the soak; the process ends with its parent."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     die_with(parent, signal.SIGKILL)
 

@@ -16,6 +16,7 @@ from typing import Any
 import psycopg
 from django.contrib.auth.hashers import make_password
 
+from benchmarks.load_generator.people import Person
 from benchmarks.load_generator.report import judge_left_out, report
 from benchmarks.load_generator.rules import RULES
 from tests.faults import audit
@@ -30,11 +31,10 @@ from tests.faults.stack import Stack
 FAULT_EVERY_S = 10.0
 FIRST_FAULT_AFTER_S = 5.0
 LINE_EVERY_S = 60.0
-A_SECOND = 10  # sessions that nobody watches
+A_SECOND = 10  # sessions of users without a device
 SECOND_DEVICE = 0.5  # so many of the people have one
 PASSWORD = "the same for all of a soak"
-BACK_WITHIN_S = 90.0  # at the end: who has tried in vain for long waits for up to 30 s
-AT_ONCE = 8  # people who look at what is stored
+BACK_WITHIN_S = 90.0  # at the end: after many failures a device waits for up to 30 s
 CALM_BEFORE_S = 1.0  # a fault, what ends is not counted as "with no fault about",
 CALM_AFTER_S = 6.0  # nor so long after it: processes start again
 IN_STEP_PATIENCE_S = 30.0
@@ -80,7 +80,7 @@ async def _on(world: World, plan: Plan) -> Result:
 
 
 def _invite(people: Crowd, users: int) -> None:
-    """Some with two devices. All can sign in again: a login may be lost with an answer."""
+    """Half of them have two devices. All can log in again: an answer with a token may be lost."""
     two = round(users * SECOND_DEVICE)
     people.comes(users - two, devices=1, due_in=(20, 120))
     people.comes(two, devices=2, due_in=(20, 120))
@@ -128,11 +128,11 @@ class _Soak:
     def _begin(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """A fault of this program must not look like a soak without findings."""
         task = asyncio.create_task(work)
-        task.add_done_callback(self._tell_if_failed)
+        task.add_done_callback(self._note_failure)
         self._background.append(task)
         return task
 
-    def _tell_if_failed(self, task: asyncio.Task[None]) -> None:
+    def _note_failure(self, task: asyncio.Task[None]) -> None:
         if task.cancelled() or (error := task.exception()) is None:
             return
         self.result.problems.append(f"the soak itself: {error!r}")
@@ -156,7 +156,7 @@ class _Soak:
             await _unless(over, began + FAULT_EVERY_S - time.monotonic())
 
     async def _break(self, kind: Fault, seconds: float, dice: random.Random) -> None:
-        """Broken for so many seconds; then we see how long it takes until all are in step."""
+        """Broken for so many seconds; then measures the time until all devices are in step."""
         self.result.faults[kind.what] += 1
         began, before = time.time(), self._people.findings.count.copy()
         async with kind.breaks(self._world, dice):
@@ -165,7 +165,7 @@ class _Soak:
         self._begin(self._until_in_step(kind, began, before))
 
     async def _until_in_step(self, kind: Fault, began: float, before: Counter[str]) -> None:
-        """Beside what follows: the next fault may come before all are in step."""
+        """In the background: the next fault may come before all devices are in step."""
         result, healed, of = self.result, time.monotonic(), self.result.faults.total()
         lasted_s = time.time() - began
         in_step_s = await self._all_in_step(healed)
@@ -181,7 +181,7 @@ class _Soak:
             log.write(f"{at:7.1f} {kind.what}, {lasted_s:.1f} s: {told} {new or ''}\n")
 
     async def _all_in_step(self, since: float) -> float | None:
-        """Until each device that is here has heard of all that was committed by now."""
+        """Until each connected device has received all that was committed by now."""
         try:
             revisions = await asyncio.to_thread(self._revisions)
         except psycopg.Error:  # broken again
@@ -204,7 +204,7 @@ class _Soak:
     def _revisions(self) -> dict[int, int]:
         return dict(self._world.stack.sql("SELECT id, revision FROM accounts_user"))
 
-    # -- what is said meanwhile ------------------------------------------------------------------
+    # -- lines on the terminal -------------------------------------------------------------------
 
     async def _lines(self) -> None:
         seen = 0
@@ -267,7 +267,7 @@ class _Soak:
             await people.all_here(BACK_WITHIN_S)
             result.last_back_s = time.monotonic() - began
             result.last_in_step_s = await people.in_step(BACK_WITHIN_S)
-            await self._evening()
+            await people.each(Person.evening)
         except AssertionError as error:
             result.problems.append(str(error))
         await asyncio.to_thread(self._audit)
@@ -282,17 +282,8 @@ class _Soak:
             example = self._people.findings.example[rule]
             say(f"{rule}: {RULES[rule]}\n    {example[:LONGEST_EXAMPLE]}")
 
-    async def _evening(self) -> None:
-        gate = asyncio.Semaphore(AT_ONCE)
-
-        async def one(person: Any) -> None:
-            async with gate:
-                await person.evening()
-
-        await asyncio.gather(*(one(person) for person in self._people.people))
-
     def _audit(self) -> None:
-        """When the last session that nobody watches has ended."""
+        """Once the last session of the users without a device has ended."""
         patience_s = DUE_IN_S[1] + BACK_WITHIN_S
         over = time.monotonic() + patience_s
         while self._unwatched.left() and time.monotonic() < over:
@@ -319,7 +310,7 @@ class _Soak:
 
 
 async def _unless(over: asyncio.Event, seconds: float) -> None:
-    """So many seconds, or until it is over."""
+    """Waits so many seconds, or until the soak is over."""
     with suppress(TimeoutError):
         async with asyncio.timeout(max(0.0, seconds)):
             await over.wait()
