@@ -299,6 +299,12 @@ class Crowd:
 
         await asyncio.gather(*map(one, self.people))
 
+    async def until_ended(self) -> None:
+        """Waits for the deadlines of the next 90 seconds, and until nothing is due any more."""
+        near = [at for at in self.ends_at.values() if at < time.time() + 90]
+        await asyncio.sleep(max(0.0, max(near, default=0.0) - time.time()))
+        await asyncio.to_thread(self.stack.settle)
+
     @asynccontextmanager
     async def acting(self, people: Sequence[Person]) -> AsyncIterator[None]:
         """These people act as in `./space load` until the end. Raises what went wrong with one."""

@@ -63,19 +63,12 @@ async def run_with_steps(
                 fresh = await asyncio.gather(*(status_of_a_get(person, base) for base in bases))
                 assert fresh[0] == fresh[1] == 200, (step, number, fresh)
             await asyncio.sleep(each_s / 2)
-        await asyncio.sleep(max(0.0, max(people.ends_at[s] for s in due(people)) - time.time()))
-        await asyncio.to_thread(space.settle)
+        await people.until_ended()
         measured("the two servers' clocks apart", apart_ms(people), "ms", promised=100)
         measured("devices in step after the last end", await people.in_step(), "s", promised=6)
         await people.check(excused=SLOWED)
     tell_lateness(space, measured, p99=100, latest=1_000)
     assert "Traceback" not in space.logs()
-
-
-def due(people: Crowd) -> list[int]:
-    """The sessions that come to their end in the test."""
-    soon = time.time() + 600
-    return [session for session, at in people.ends_at.items() if at < soon]
 
 
 async def status_of_a_get(person: Person, base: str) -> int:

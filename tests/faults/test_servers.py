@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
@@ -191,7 +190,7 @@ async def test_a_rolling_deploy_loses_nothing(space: Stack, measured: Measured) 
         tell_lag(people, measured)
         for person in people.people[:30]:
             await person.evening()  # each log, row by row
-        await until_ended(space, people)
+        await people.until_ended()
         await people.in_step()
         await people.check()
     tell_ends(space, measured)
@@ -334,13 +333,6 @@ async def pause_by_rest(people: Crowd, whom: Sequence[Person]) -> int:
 def asking(people: Crowd) -> AbstractAsyncContextManager[Poller]:
     """One user asks each server over REST, until the end."""
     return polling(people.bases, people.people[-1].account.access)
-
-
-async def until_ended(space: Stack, people: Crowd) -> None:
-    """Until nothing is due any more of those whose end is near."""
-    near = [at for at in people.ends_at.values() if at < time.time() + 90]
-    await asyncio.sleep(max(0.0, max(near, default=0.0) - time.time()))
-    await asyncio.to_thread(space.settle)
 
 
 # -- figures ---------------------------------------------------------------------------------------
