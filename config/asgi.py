@@ -1,4 +1,4 @@
-"""The ASGI applications: HTTP for Django, `/ws/` for the consumer, or only one of the two."""
+"""The ASGI application: HTTP for Django, `/ws/` for the consumer; and variants with one of them."""
 
 import os
 

@@ -16,7 +16,7 @@ from threading import Lock
 
 
 def counter(metric: str, meaning: str) -> int:
-    """A field of a dataclass that counts from 0, and the metric that shows it."""
+    """A field of a dataclass that counts from 0 for one writer, with the metric that shows it."""
     counts: int = field(default=0, metadata={"metric": metric, "meaning": meaning})
     return counts
 

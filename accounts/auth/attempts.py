@@ -1,4 +1,4 @@
-"""Attempts at a password: failed ones are counted, by name and by network."""
+"""Counts failed password attempts, by name and by network."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""Measures how late the event loop calls its timers: whether it is too busy.
+"""Measures how late the event loop calls its timers, to show whether it is too busy.
 
 A timer records four times a second how late it was called. Any thread may read the numbers: while
 the loop stands still, only other threads can.

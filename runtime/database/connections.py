@@ -1,6 +1,6 @@
 """Connections to PostgreSQL that wait no longer than the deadline of their thread.
 
-A frozen server (stopped, its disk hanging, behind a network that drops packets) answers nothing:
+A frozen server (stopped, a hung disk, lost packets) answers nothing:
 its own time-outs do not run, and the connection stays open. So the thread that waits bounds its
 wait itself. A connection that was given up is closed, since its answer may still come. Its
 transaction is undone or committed, as with any lost answer.
