@@ -1,3 +1,5 @@
+"""Connects the signals of accounts: notices by mail, deletion, and the log of admin log-ins."""
+
 from typing import Any
 
 from django.apps import AppConfig

@@ -1,3 +1,5 @@
+"""The app of the management commands and the admin site; starts the metrics of a timekeeper."""
+
 from typing import Any
 
 from django.apps import AppConfig

@@ -1,3 +1,5 @@
+"""Connects the signals of the domain: changed reminders, and pictures of deleted sessions."""
+
 from django.apps import AppConfig
 
 

@@ -1,3 +1,5 @@
+"""The paths of sessions, tasks, the sky and the export."""
+
 from django.urls import path
 
 from sessions_app.api import session_views, sky_views, task_views, timer_views
